@@ -1,0 +1,60 @@
+import type { BatchLayout, DType } from '../core/layout.js';
+import { assertDescribes, type BatchMetadata, type Body, travellingMetadata } from './body.js';
+
+const LENGTH_BYTES = 8;
+const ALIGNMENT = 64;
+
+const DTYPE_NAMES: Readonly<Record<DType, string>> = {
+  bool: 'BOOL',
+  uint8: 'U8',
+  int16: 'I16',
+  uint16: 'U16',
+  int32: 'I32',
+  int64: 'I64',
+  float16: 'F16',
+  float32: 'F32',
+  float64: 'F64',
+};
+
+/**
+ * The batch as one safetensors file: a header, then the data section as it lies in the segment.
+ * Throws a RangeError where the metadata doesn't fit the layout.
+ */
+export function safetensorsBody(layout: BatchLayout, metadata: BatchMetadata): Body {
+  assertDescribes(metadata, layout);
+  const entries = layout.tensors.map(({ name, dtype, shape, offset, sizeBytes }) => [
+    name,
+    { dtype: DTYPE_NAMES[dtype], shape, data_offsets: [offset, offset + sizeBytes] },
+  ]);
+  const header = encodeHeader({ __metadata__: metadataStrings(metadata), ...Object.fromEntries(entries) });
+  const data = layout.sizeBytes > 0 ? [{ from: 0, to: layout.sizeBytes }] : [];
+  return body(header.length + layout.sizeBytes, [header, ...data]);
+}
+
+/** A safetensors file without tensors: how a stream of bodies ends when the next one can't be made. */
+export function problemBody(metadata: BatchMetadata): Body {
+  const header = encodeHeader({ __metadata__: metadataStrings(metadata) });
+  return body(header.length, [header]);
+}
+
+function body(sizeBytes: number, pieces: Body['pieces']): Body {
+  return { contentType: 'application/x-safetensors', extension: 'safetensors', sizeBytes, pieces };
+}
+
+// The format allows nothing but strings here. What is text stays as it is; the rest is JSON, null included.
+function metadataStrings(metadata: BatchMetadata): Record<string, string> {
+  const fields = Object.entries(travellingMetadata(metadata));
+  return Object.fromEntries(
+    fields.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+  );
+}
+
+/** Length, JSON and the spaces that let the data section start at a multiple of 64. */
+function encodeHeader(header: Record<string, unknown>): Uint8Array {
+  const json = Buffer.from(JSON.stringify(header), 'utf8');
+  const totalBytes = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT;
+  const bytes = Buffer.alloc(totalBytes, ' ');
+  bytes.writeBigUInt64LE(BigInt(totalBytes - LENGTH_BYTES));
+  json.copy(bytes, LENGTH_BYTES);
+  return bytes;
+}
