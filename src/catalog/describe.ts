@@ -1,0 +1,90 @@
+import type { SliceId } from '../core/ids.js';
+import type { ContourFile, StudyFiles } from '../core/pairing.js';
+import type { Problem, ProblemCode } from '../core/problem.js';
+import type { FileTable } from './files.js';
+import type { FoundSlice } from './revision.js';
+
+/**
+ * Joins what pairing by names said of a study with what was read of its files: its slices in canonical order, a file of
+ * several frames giving one slice each, and every problem of its files.
+ */
+export function describeSlices(
+  study: StudyFiles,
+  files: FileTable,
+): { slices: FoundSlice[]; problems: Problem[] } {
+  const problems: Problem[] = [...study.problems];
+  const report = (code: ProblemCode, file: string, detail: string) => problems.push({ code, file, detail });
+  const contours = new Map<SliceId, ContourFile[]>();
+  for (const contour of study.contours)
+    contours.set(contour.slice, [...(contours.get(contour.slice) ?? []), contour]);
+  const slices: FoundSlice[] = [];
+  for (const image of study.images) {
+    const drawn = contours.get(image.slice) ?? [];
+    const known = files.get(image.path);
+    const finding = known?.finding;
+    if (!known || finding?.kind !== 'image') {
+      if (finding?.kind === 'refused') report(finding.code, image.path, finding.detail);
+      for (const { path } of drawn)
+        report('CONTOUR_WITHOUT_IMAGE', path, `its image ${image.path} was left out`);
+      continue;
+    }
+    const { header, headerDigest, checksums } = finding;
+    for (const { code, detail } of header.notes) report(code, image.path, detail);
+    const whole = header.frames === 1;
+    if (!whole)
+      for (const { path } of drawn)
+        report('CONTOUR_WITHOUT_IMAGE', path, `its image has ${header.frames} frames: which one is not said`);
+    for (let frame = 0; frame < header.frames; frame++) {
+      slices.push({
+        slice: (whole ? image.slice : `${image.slice}.f${frame + 1}`) as SliceId,
+        path: image.path,
+        guard: known.guard,
+        frame,
+        header,
+        headerDigest,
+        checksum: checksums?.[frame] ?? null,
+        contours: whole ? readContours(drawn, files, header, report) : [],
+      });
+    }
+  }
+  return { slices, problems };
+}
+
+function readContours(
+  drawn: readonly ContourFile[],
+  files: FileTable,
+  image: { readonly rows: number; readonly columns: number },
+  report: (code: ProblemCode, file: string, detail: string) => void,
+): FoundSlice['contours'] {
+  const read: { structure: string; points: Uint8Array }[] = [];
+  for (const { path, structure } of drawn) {
+    const finding = files.get(path)?.finding;
+    if (finding?.kind === 'refused') report(finding.code, path, finding.detail);
+    if (finding?.kind !== 'contour') continue;
+    const { contour } = finding;
+    const at = (line: number | null, detail: string) => (line === null ? detail : `line ${line}: ${detail}`);
+    if (!contour.ok) {
+      report(contour.problem.code, path, at(contour.problem.line, contour.problem.detail));
+      continue;
+    }
+    for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
+    if (leavesImage(contour.points, image))
+      report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
+    const { points } = contour;
+    read.push({ structure, points: new Uint8Array(points.buffer, points.byteOffset, points.byteLength) });
+  }
+  return read;
+}
+
+/** Whether a point lies beyond the outer edges of the border pixels, pixel centres being at integers. */
+function leavesImage(
+  points: Float64Array,
+  image: { readonly rows: number; readonly columns: number },
+): boolean {
+  for (let i = 0; i < points.length; i += 2) {
+    const x = points[i]!;
+    const y = points[i + 1]!;
+    if (x < -0.5 || y < -0.5 || x > image.columns - 0.5 || y > image.rows - 0.5) return true;
+  }
+  return false;
+}

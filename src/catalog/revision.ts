@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import type { ImageHeader } from '../core/dicom.js';
+import { guardedSizeBytes } from '../core/guard.js';
+import type { SliceId, StudyId } from '../core/ids.js';
+import { type Database, transact } from '../sqlite.js';
+
+/** A slice as a scan found it; `contours` by structure. */
+export interface FoundSlice {
+  readonly slice: SliceId;
+  readonly path: string;
+  readonly guard: string;
+  readonly frame: number;
+  readonly header: ImageHeader;
+  readonly headerDigest: string;
+  /** Of the frame's pixel bytes; known only where the file changed since it was first seen. */
+  readonly checksum: number | null;
+  readonly contours: readonly { readonly structure: string; readonly points: Uint8Array }[];
+}
+
+/** A study as a scan found it, slices in canonical order. */
+export interface FoundStudy {
+  readonly id: StudyId;
+  readonly slices: readonly FoundSlice[];
+}
+
+/** Rows a transaction writes before it lets the event loop turn: 100 rows hold it for about a millisecond. */
+const ROWS_PER_TURN = 200;
+
+function sha256(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Names a state of a study by its content: ids, sizes, header bytes, contours; no path and no time, so that two machines agree. */
+export function revisionDigest(study: FoundStudy): string {
+  const hash = createHash('sha256').update(`revision 1\n${study.id}\n`);
+  for (const { slice, guard, frame, headerDigest, checksum, contours } of study.slices) {
+    hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${checksum ?? '-'}\n`);
+    for (const { structure, points } of contours)
+      hash.update(`  ${JSON.stringify(structure)} ${sha256(points)}\n`);
+  }
+  return hash.digest('hex');
+}
+
+function oneOrNull(values: ReadonlySet<number>): number | null {
+  const [first] = values;
+  return values.size === 1 && first !== undefined ? first : null;
+}
+
+/**
+ * Writes a state of a study in small transactions and returns its row; one that is there already is left as it is.
+ * The state becomes the present one only when the caller says so.
+ */
+export async function writeRevision(db: Database, study: FoundStudy): Promise<number> {
+  const digest = revisionDigest(study);
+  const known = db.prepare('SELECT id FROM revision WHERE digest = ?').get(digest) as
+    | { id: number }
+    | undefined;
+  if (known) return known.id;
+  const counts = new Map<string, number>();
+  for (const { contours } of study.slices)
+    for (const structure of new Set(contours.map((c) => c.structure)))
+      counts.set(structure, (counts.get(structure) ?? 0) + 1);
+  const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const { lastInsertRowid } = db
+    .prepare(
+      'INSERT INTO revision (digest, study, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(
+      digest,
+      study.id,
+      study.slices.length,
+      study.slices.filter((slice) => slice.contours.length > 0).length,
+      JSON.stringify(structures),
+      oneOrNull(new Set(study.slices.map((slice) => slice.header.rows))),
+      oneOrNull(new Set(study.slices.map((slice) => slice.header.columns))),
+    );
+  const revision = Number(lastInsertRowid);
+  const slice = db.prepare(
+    'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const contour = db.prepare(
+    'INSERT INTO contour (revision, ord, structure, number, points) VALUES (?, ?, ?, ?, ?)',
+  );
+  for (let from = 0; from < study.slices.length; from += ROWS_PER_TURN) {
+    transact(db, () => {
+      for (let ord = from; ord < Math.min(from + ROWS_PER_TURN, study.slices.length); ord++) {
+        const found = study.slices[ord]!;
+        const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
+        slice.run(
+          revision,
+          ord,
+          found.slice,
+          found.path,
+          found.guard,
+          found.frame,
+          JSON.stringify(found.header),
+          found.headerDigest,
+          found.checksum,
+          JSON.stringify(carried),
+        );
+        found.contours.forEach(({ structure, points }, number) => {
+          contour.run(revision, ord, structure, number, points);
+        });
+      }
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  db.prepare('UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
+  return revision;
+}

@@ -1,0 +1,159 @@
+import type { BaseLogger } from 'pino';
+import type { StudyId } from '../core/ids.js';
+import type { LinkRow } from '../core/link-table.js';
+import { kindOf, pairByNames } from '../core/pairing.js';
+import type { Problem } from '../core/problem.js';
+import type { ScanFinding, ScanUnit } from '../loader/messages.js';
+import { nameStudy, type WalkFault, walkFolder } from '../sources/folder.js';
+import { type Database, transact } from '../sqlite.js';
+import { describeSlices } from './describe.js';
+import { type FileFinding, FileTable } from './files.js';
+import { writeRevision } from './revision.js';
+
+/** Reads files in loader children; a file that ends its child comes back refused like any other. */
+export type ReadFiles = (root: string, units: readonly ScanUnit[]) => Promise<readonly ScanFinding[]>;
+
+/** How far a scan is. */
+export interface ScanProgress {
+  state: 'walking' | 'reading' | 'writing' | 'done' | 'failed';
+  files: number;
+  toRead: number;
+  read: number;
+  studies: number;
+}
+
+/** What a scan changed, in studies. */
+export interface ScanResult {
+  readonly changed: number;
+  readonly added: number;
+  readonly removed: number;
+}
+
+const FILES_PER_TASK = 32;
+
+/**
+ * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
+ * study a new revision, and leaves the old ones to the snapshots that need them.
+ */
+export async function scanFolder(
+  db: Database,
+  root: string,
+  readFiles: ReadFiles,
+  progress: ScanProgress,
+  log: Pick<BaseLogger, 'info' | 'warn'>,
+): Promise<ScanResult> {
+  progress.state = 'walking';
+  const guards = new Map<string, string>();
+  const faults: WalkFault[] = [];
+  for await (const { path, guard } of walkFolder(root, faults)) {
+    guards.set(path, guard);
+    progress.files = guards.size;
+  }
+  const files = new FileTable(db);
+  progress.state = 'reading';
+  await readChanged(root, guards, files, readFiles, progress);
+  progress.state = 'writing';
+  files.forgetAllBut(guards);
+  const loose: Problem[] = faults.map(({ path, detail }) => ({
+    code: 'FILE_UNREADABLE',
+    file: path,
+    detail,
+  }));
+  const links = linkRows(files.get('link.csv'), guards.has('link.csv'), loose);
+  const pairing = pairByNames([...guards.keys()], links, nameStudy);
+  loose.push(...pairing.problems);
+  const before = new Map(
+    (db.prepare('SELECT id, revision FROM study').all() as { id: string; revision: number }[]).map((row) => [
+      row.id as StudyId,
+      row.revision,
+    ]),
+  );
+  const result = { changed: 0, added: 0, removed: 0 };
+  for (const study of pairing.studies) {
+    const { slices, problems } = describeSlices(study, files);
+    if (slices.length === 0 && problems.length === 0) continue;
+    const revision = await writeRevision(db, { id: study.id, slices });
+    const old = before.get(study.id);
+    before.delete(study.id);
+    if (old === undefined) result.added++;
+    else if (old !== revision) result.changed++;
+    transact(db, () => {
+      db.prepare('INSERT OR REPLACE INTO study (id, revision) VALUES (?, ?)').run(study.id, revision);
+      writeProblems(db, study.id, problems);
+    });
+    if (problems.length > 0)
+      log.warn(
+        { study: study.id, problems: problems.length, codes: codesOf(problems) },
+        'the study has problems',
+      );
+    progress.studies++;
+  }
+  transact(db, () => {
+    for (const gone of before.keys()) {
+      db.prepare('DELETE FROM study WHERE id = ?').run(gone);
+      writeProblems(db, gone, []);
+      result.removed++;
+    }
+    writeProblems(db, '', loose);
+  });
+  for (const { code, file, detail } of loose) log.warn({ code, file }, detail);
+  progress.state = 'done';
+  return result;
+}
+
+/** Reads the files that are new or whose guard differs; the pixels of a changed image get a checksum, which names its new content. */
+async function readChanged(
+  root: string,
+  guards: ReadonlyMap<string, string>,
+  files: FileTable,
+  readFiles: ReadFiles,
+  progress: ScanProgress,
+): Promise<void> {
+  const units: ScanUnit[] = [];
+  for (const [path, guard] of guards) {
+    const kind = kindOf(path);
+    const known = files.get(path);
+    if (kind === null || known?.guard === guard) continue;
+    units.push({ path, kind, withChecksums: kind === 'image' && known !== null });
+  }
+  progress.toRead = units.length;
+  const parts: ScanUnit[][] = [];
+  for (let from = 0; from < units.length; from += FILES_PER_TASK)
+    parts.push(units.slice(from, from + FILES_PER_TASK));
+  const worker = async () => {
+    for (let part = parts.shift(); part; part = parts.shift()) {
+      const findings = await readFiles(root, part);
+      files.put(part.map(({ path }, at) => ({ path, guard: guards.get(path)!, finding: findings[at]! })));
+      progress.read += part.length;
+    }
+  };
+  // More parts in flight than loaders, so that none waits for the next; few enough that findings don't pile up.
+  await Promise.all(Array.from({ length: 16 }, worker));
+}
+
+function linkRows(known: FileFinding | null, present: boolean, loose: Problem[]): readonly LinkRow[] {
+  const report = (detail: string) => loose.push({ code: 'LINK_TABLE', file: 'link.csv', detail });
+  const finding = known?.finding;
+  if (!present || !finding) {
+    report('there is no link.csv: no contour can be joined to its images');
+    return [];
+  }
+  if (finding.kind === 'refused') report(finding.detail);
+  if (finding.kind !== 'table') return [];
+  for (const { code, detail } of finding.table.problems) loose.push({ code, file: 'link.csv', detail });
+  return finding.table.rows;
+}
+
+function writeProblems(db: Database, study: string, problems: readonly Problem[]): void {
+  db.prepare('DELETE FROM problem WHERE study = ?').run(study);
+  const insert = db.prepare('INSERT INTO problem (study, number, code, file, detail) VALUES (?, ?, ?, ?, ?)');
+  problems.forEach(({ code, file, detail }, number) => {
+    insert.run(study, number, code, file, detail);
+  });
+}
+
+function codesOf(problems: readonly Problem[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of problems) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,153 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, openSqlite } from '../sqlite.js';
+
+/** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
+export const DATABASE_FILE = 'slicefeed.db';
+
+const VERSION = 1;
+
+const TABLES = `
+  -- What the last scan read of each file, so that the next one reads only what changed.
+  CREATE TABLE file (
+    path TEXT PRIMARY KEY,
+    guard TEXT NOT NULL,
+    finding TEXT NOT NULL,
+    points BLOB
+  ) STRICT, WITHOUT ROWID;
+
+  -- An immutable state of a study, named by a digest of its content.
+  CREATE TABLE revision (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    study TEXT NOT NULL,
+    slices INTEGER NOT NULL,
+    pairs INTEGER NOT NULL,
+    structures TEXT NOT NULL,
+    rows INTEGER,
+    columns INTEGER,
+    complete INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  CREATE TABLE slice (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    ord INTEGER NOT NULL,
+    slice TEXT NOT NULL,
+    path TEXT NOT NULL,
+    guard TEXT NOT NULL,
+    frame INTEGER NOT NULL,
+    header TEXT NOT NULL,
+    header_digest TEXT NOT NULL,
+    checksum INTEGER,
+    structures TEXT NOT NULL,
+    PRIMARY KEY (revision, ord)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);
+
+  -- One closed polygon: float64 x, y alternating, in pixel coordinates.
+  CREATE TABLE contour (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    ord INTEGER NOT NULL,
+    structure TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    points BLOB NOT NULL,
+    PRIMARY KEY (revision, ord, structure, number)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The present state of each study.
+  CREATE TABLE study (
+    id TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL REFERENCES revision
+  ) STRICT, WITHOUT ROWID;
+
+  -- study is '' for what belongs to none.
+  CREATE TABLE problem (
+    study TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    file TEXT,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (study, number)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The slices of a revision that fit a selection, as uint32 places in it; ordinals NULL: all of them.
+  CREATE TABLE selection (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    selection TEXT NOT NULL,
+    pairs INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    ordinals BLOB,
+    summary TEXT NOT NULL,
+    PRIMARY KEY (revision, selection)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE snapshot (
+    digest TEXT PRIMARY KEY,
+    selection TEXT NOT NULL,
+    pairs INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE snapshot_study (
+    snapshot TEXT NOT NULL REFERENCES snapshot ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    revision INTEGER NOT NULL REFERENCES revision,
+    PRIMARY KEY (snapshot, number)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE session (
+    id TEXT PRIMARY KEY,
+    request TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    snapshot TEXT NOT NULL REFERENCES snapshot,
+    bytes_version TEXT NOT NULL,
+    opened_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE cursor (
+    session TEXT NOT NULL REFERENCES session ON DELETE CASCADE,
+    rank INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    PRIMARY KEY (session, rank)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Steps whose body was sent whole, as JSON [from, to) ranges.
+  CREATE TABLE delivery (
+    session TEXT NOT NULL REFERENCES session ON DELETE CASCADE,
+    epoch INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    steps TEXT NOT NULL,
+    PRIMARY KEY (session, epoch, rank)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Pairs that ended their loader, alone and twice.
+  CREATE TABLE quarantine (
+    study TEXT NOT NULL,
+    slice TEXT NOT NULL,
+    header_digest TEXT NOT NULL,
+    code TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (study, slice, header_digest)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** Opens the database of a state folder, made where it is missing. Throws an error for people when it is of another release. */
+export function openDatabase(stateFolder: string): Database {
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  const db = openSqlite(join(stateFolder, DATABASE_FILE));
+  db.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON',
+  );
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${VERSION}; COMMIT`);
+  else if (version !== VERSION) {
+    db.close();
+    throw new Error(
+      `the state folder was written by another release (format ${version}, this one reads ${VERSION}): name another with --state`,
+    );
+  }
+  // What a stop in the middle of a scan left unfinished.
+  db.exec('DELETE FROM revision WHERE complete = 0');
+  return db;
+}

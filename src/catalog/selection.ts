@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { ImageHeader } from '../core/dicom.js';
+import { declaredRange, type ValueRange } from '../core/pixels.js';
+import type { Database } from '../sqlite.js';
+
+/** Which slices of a study are pairs: those with a contour of every structure; none named: every slice. */
+export interface Selection {
+  readonly structures: readonly string[];
+}
+
+/** What a session must know of a study's pairs before it loads one; made from headers, never from pixels. */
+export interface SelectionSummary {
+  /** Each rows × columns that occurs, with the first slice that has it. */
+  readonly shapes: readonly { readonly rows: number; readonly columns: number; readonly slice: string }[];
+  readonly channels: readonly (1 | 3)[];
+  readonly stored: ValueRange | null;
+  readonly rescaled: ValueRange | null;
+}
+
+/** The pairs of one revision under a selection. */
+export interface SelectedPairs {
+  readonly pairs: number;
+  /** Names the list of places; the same on every machine. */
+  readonly digest: string;
+  readonly summary: SelectionSummary;
+}
+
+/** A selection as the text it is stored and named by; the order of its structures does not count. */
+export function selectionKey(selection: Selection): string {
+  return JSON.stringify({ structures: [...selection.structures].sort() });
+}
+
+/** The smallest range that holds both. */
+export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRange | null {
+  if (!a || !b) return a ?? b;
+  return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max), whole: a.whole && b.whole };
+}
+
+/** The pairs of a revision under a selection: worked out once, then kept with the revision. */
+export function selectPairs(db: Database, revision: number, selection: Selection): SelectedPairs {
+  const key = selectionKey(selection);
+  const known = db
+    .prepare('SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?')
+    .get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
+  if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
+  const wanted = selection.structures;
+  const ordinals: number[] = [];
+  const shapes = new Map<string, SelectionSummary['shapes'][number]>();
+  const channels = new Set<1 | 3>();
+  let stored: ValueRange | null = null;
+  let rescaled: ValueRange | null = null;
+  const slices = db
+    .prepare('SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord')
+    .all(revision) as { ord: number; slice: string; header: string; structures: string }[];
+  for (const { ord, slice, header: text, structures } of slices) {
+    if (wanted.length > 0) {
+      const carried = JSON.parse(structures) as string[];
+      if (!wanted.every((structure) => carried.includes(structure))) continue;
+    }
+    ordinals.push(ord);
+    const header = JSON.parse(text) as ImageHeader;
+    const { rows, columns } = header;
+    const shape = `${rows}x${columns}`;
+    if (!shapes.has(shape)) shapes.set(shape, { rows, columns, slice });
+    channels.add(header.samplesPerPixel === 3 ? 3 : 1);
+    stored = joinRanges(stored, declaredRange(header, 'stored'));
+    rescaled = joinRanges(rescaled, declaredRange(header, 'rescaled'));
+  }
+  const places = Uint32Array.from(ordinals);
+  const bytes = new Uint8Array(places.buffer);
+  const found: SelectedPairs = {
+    pairs: ordinals.length,
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled },
+  };
+  db.prepare(
+    'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
+  ).run(
+    revision,
+    key,
+    found.pairs,
+    found.digest,
+    ordinals.length === slices.length ? null : bytes,
+    JSON.stringify(found.summary),
+  );
+  return found;
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { SnapshotDigest, StudyId } from '../core/ids.js';
+import type { Database } from '../sqlite.js';
+import { joinRanges, type Selection, type SelectionSummary, selectionKey, selectPairs } from './selection.js';
+
+/** A study's part in a snapshot: pairs [first, first + pairs). */
+export interface SnapshotStudy {
+  readonly study: StudyId;
+  readonly revision: number;
+  readonly first: number;
+  readonly pairs: number;
+}
+
+/** A frozen, ordered list of pairs: one entry a study, and a search for each pair. */
+export interface Snapshot {
+  readonly digest: SnapshotDigest;
+  readonly selection: Selection;
+  readonly pairs: number;
+  readonly studies: readonly SnapshotStudy[];
+  readonly summary: SelectionSummary & {
+    readonly shapes: readonly { rows: number; columns: number; slice: string }[];
+  };
+}
+
+/** Where a pair of a snapshot stands in the catalogue. */
+export interface PairPlace {
+  readonly study: StudyId;
+  readonly revision: number;
+  /** The slice's place among all slices of its revision. */
+  readonly ordinal: number;
+}
+
+interface RevisionRow {
+  readonly id: number;
+  readonly digest: string;
+  readonly study: string;
+}
+
+function assemble(db: Database, revisions: readonly RevisionRow[], selection: Selection): Snapshot {
+  const hash = createHash('sha256').update(`snapshot 1\n${selectionKey(selection)}\n`);
+  const studies: SnapshotStudy[] = [];
+  const shapes = new Map<string, SelectionSummary['shapes'][number]>();
+  const channels = new Set<1 | 3>();
+  let pairs = 0;
+  let stored: SelectionSummary['stored'] = null;
+  let rescaled: SelectionSummary['rescaled'] = null;
+  for (const { id, digest, study } of revisions) {
+    const selected = selectPairs(db, id, selection);
+    if (selected.pairs === 0) continue;
+    hash.update(`${study} ${digest} ${selected.digest}\n`);
+    studies.push({ study: study as StudyId, revision: id, first: pairs, pairs: selected.pairs });
+    pairs += selected.pairs;
+    for (const { rows, columns, slice } of selected.summary.shapes) {
+      const key = `${rows}x${columns}`;
+      if (!shapes.has(key)) shapes.set(key, { rows, columns, slice: `${study}/${slice}` });
+    }
+    for (const channel of selected.summary.channels) channels.add(channel);
+    stored = joinRanges(stored, selected.summary.stored);
+    rescaled = joinRanges(rescaled, selected.summary.rescaled);
+  }
+  return {
+    digest: hash.digest('hex') as SnapshotDigest,
+    selection,
+    pairs,
+    studies,
+    summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled },
+  };
+}
+
+/** The snapshot of the present state of these studies, in order of their ids; not kept until `keepSnapshot`. */
+export function presentSnapshot(db: Database, studies: readonly StudyId[], selection: Selection): Snapshot {
+  const row = db.prepare(
+    'SELECT r.id, r.digest, r.study FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
+  );
+  const revisions = [...studies].sort().map((study) => row.get(study) as unknown as RevisionRow);
+  return assemble(db, revisions, selection);
+}
+
+/** Writes a snapshot down so that a session may stand on it; call it inside the transaction that writes the session. */
+export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {
+  const { changes } = db
+    .prepare('INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at) VALUES (?, ?, ?, ?)')
+    .run(snapshot.digest, selectionKey(snapshot.selection), snapshot.pairs, nowMs);
+  if (Number(changes) === 0) return;
+  const insert = db.prepare('INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
+  snapshot.studies.forEach(({ revision }, number) => {
+    insert.run(snapshot.digest, number, revision);
+  });
+}
+
+/** A snapshot that was kept, or null. */
+export function keptSnapshot(db: Database, digest: SnapshotDigest): Snapshot | null {
+  const row = db.prepare('SELECT selection FROM snapshot WHERE digest = ?').get(digest) as
+    | { selection: string }
+    | undefined;
+  if (!row) return null;
+  const revisions = db
+    .prepare(
+      'SELECT r.id, r.digest, r.study FROM snapshot_study s JOIN revision r ON r.id = s.revision WHERE s.snapshot = ? ORDER BY s.number',
+    )
+    .all(digest) as unknown as RevisionRow[];
+  return assemble(db, revisions, JSON.parse(row.selection));
+}
+
+/** Finds pair `place` of a snapshot by its prefix sums. */
+export function locatePair(db: Database, snapshot: Snapshot, place: number): PairPlace {
+  let low = 0;
+  let high = snapshot.studies.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (snapshot.studies[middle]!.first <= place) low = middle;
+    else high = middle - 1;
+  }
+  const { study, revision, first } = snapshot.studies[low]!;
+  const nth = place - first;
+  const row = db
+    .prepare('SELECT substr(ordinals, ?, 4) AS ordinal FROM selection WHERE revision = ? AND selection = ?')
+    .get(nth * 4 + 1, revision, selectionKey(snapshot.selection)) as
+    | { ordinal: Uint8Array | null }
+    | undefined;
+  if (!row) throw new Error('the selection of a snapshot is gone');
+  const ordinal = row.ordinal ? Buffer.from(row.ordinal).readUInt32LE(0) : nth;
+  return { study, revision, ordinal };
+}

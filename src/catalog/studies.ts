@@ -1,0 +1,174 @@
+import type { ImageHeader } from '../core/dicom.js';
+import type { SliceId, StudyId } from '../core/ids.js';
+import type { Problem, ProblemCode } from '../core/problem.js';
+import type { Database } from '../sqlite.js';
+
+/** A study as the catalogue presents it; rows and columns are null where its slices differ. */
+export interface Study {
+  readonly id: StudyId;
+  readonly slices: number;
+  readonly pairs: number;
+  readonly structures: Readonly<Record<string, number>>;
+  readonly rows: number | null;
+  readonly columns: number | null;
+  readonly problems: number;
+}
+
+/** A slice of a study; `file` is relative to the root of its source. */
+export interface Slice {
+  readonly ordinal: number;
+  readonly revision: number;
+  readonly slice: SliceId;
+  readonly file: string;
+  readonly guard: string;
+  readonly frame: number;
+  readonly header: ImageHeader;
+  readonly headerDigest: string;
+  readonly checksum: number | null;
+  readonly structures: readonly string[];
+}
+
+interface StudyRow {
+  readonly id: string;
+  readonly slices: number;
+  readonly pairs: number;
+  readonly structures: string;
+  readonly rows: number | null;
+  readonly columns: number | null;
+  readonly problems: number;
+}
+
+interface SliceRow {
+  readonly revision: number;
+  readonly ord: number;
+  readonly slice: string;
+  readonly path: string;
+  readonly guard: string;
+  readonly frame: number;
+  readonly header: string;
+  readonly header_digest: string;
+  readonly checksum: number | null;
+  readonly structures: string;
+}
+
+const STUDY = `
+  SELECT s.id, r.slices, r.pairs, r.structures, r.rows, r.columns,
+    (SELECT count(*) FROM problem p WHERE p.study = s.id) AS problems
+  FROM study s JOIN revision r ON r.id = s.revision`;
+
+function studyOf(row: StudyRow): Study {
+  return { ...row, id: row.id as StudyId, structures: JSON.parse(row.structures) };
+}
+
+function sliceOf(row: SliceRow): Slice {
+  return {
+    ordinal: row.ord,
+    revision: row.revision,
+    slice: row.slice as SliceId,
+    file: row.path,
+    guard: row.guard,
+    frame: row.frame,
+    header: JSON.parse(row.header),
+    headerDigest: row.header_digest,
+    checksum: row.checksum,
+    structures: JSON.parse(row.structures),
+  };
+}
+
+/** The studies behind `after` in order of their ids. */
+export function listStudies(db: Database, after: string, limit: number): Study[] {
+  const rows = db.prepare(`${STUDY} WHERE s.id > ? ORDER BY s.id LIMIT ?`).all(after, limit);
+  return (rows as unknown as StudyRow[]).map(studyOf);
+}
+
+export function findStudy(db: Database, id: string): Study | null {
+  const row = db.prepare(`${STUDY} WHERE s.id = ?`).get(id) as unknown as StudyRow | undefined;
+  return row ? studyOf(row) : null;
+}
+
+/** The ids of all present studies, in order. */
+export function studyIds(db: Database): StudyId[] {
+  return (db.prepare('SELECT id FROM study ORDER BY id').all() as { id: string }[]).map(
+    (row) => row.id as StudyId,
+  );
+}
+
+/** How many slices of all present studies carry each structure. */
+export function structureCounts(db: Database): Map<string, number> {
+  const counts = new Map<string, number>();
+  const rows = db.prepare('SELECT r.structures FROM study s JOIN revision r ON r.id = s.revision').all();
+  for (const { structures } of rows as { structures: string }[])
+    for (const [name, count] of Object.entries(JSON.parse(structures) as Record<string, number>))
+      counts.set(name, (counts.get(name) ?? 0) + count);
+  return counts;
+}
+
+/** The problems of a study in the order in which they were found; of none ('') those that belong to no study. */
+export function listProblems(db: Database, study: string): Problem[] {
+  const rows = db
+    .prepare('SELECT code, file, detail FROM problem WHERE study = ? ORDER BY number')
+    .all(study);
+  return (rows as { code: string; file: string | null; detail: string }[]).map(({ code, file, detail }) => ({
+    code: code as ProblemCode,
+    file,
+    detail,
+  }));
+}
+
+/** The slices of a study's present state behind place `after`, in canonical order; `all`: also those without a contour. */
+export function listSlices(db: Database, study: string, after: number, limit: number, all: boolean): Slice[] {
+  const rows = db
+    .prepare(
+      `SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision
+       WHERE s.id = ? AND l.ord > ? AND (? OR l.structures <> '[]') ORDER BY l.ord LIMIT ?`,
+    )
+    .all(study, after, all ? 1 : 0, limit);
+  return (rows as unknown as SliceRow[]).map(sliceOf);
+}
+
+/** A slice of a study's present state by its id. */
+export function findSlice(db: Database, study: string, slice: string): Slice | null {
+  const row = db
+    .prepare('SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision WHERE s.id = ? AND l.slice = ?')
+    .get(study, slice) as unknown as SliceRow | undefined;
+  return row ? sliceOf(row) : null;
+}
+
+/** A slice of any kept state by its place. */
+export function sliceAt(db: Database, revision: number, ordinal: number): Slice {
+  const row = db.prepare('SELECT * FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
+  if (!row) throw new Error('a slice of a kept revision is gone');
+  return sliceOf(row as unknown as SliceRow);
+}
+
+/** The closed polygons of these structures on a slice, in the order asked: float64 x, y alternating. */
+export function contoursOf(
+  db: Database,
+  revision: number,
+  ordinal: number,
+  structures: readonly string[],
+): Float64Array[][] {
+  const rows = db
+    .prepare(
+      'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
+    )
+    .all(revision, ordinal) as { structure: string; points: Uint8Array }[];
+  return structures.map((structure) =>
+    rows
+      .filter((row) => row.structure === structure)
+      // A copy: a view of float64 wants an offset that is a multiple of 8, and the row's bytes are not ours.
+      .map(({ points }) => new Float64Array(points.slice().buffer)),
+  );
+}
+
+/** Writes down what a load found out about a slice's source: the checksum of its pixel bytes, a guard of equal content. */
+export function learnSource(
+  db: Database,
+  slice: Pick<Slice, 'revision' | 'ordinal'>,
+  checksum: number | null,
+  guard: string | null,
+): void {
+  db.prepare(
+    'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',
+  ).run(checksum, guard, slice.revision, slice.ordinal);
+}

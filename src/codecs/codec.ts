@@ -1,0 +1,44 @@
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { transferSyntaxName } from '../core/dicom-uids.js';
+import type { StoredValues } from '../core/pixels.js';
+
+/** One frame's stored values, C × H × W in C order: `channels` planes of `rows` × `columns`, cut to BitsStored. */
+export interface DecodedFrame {
+  /** May be a view of the bytes that were decoded: to be used before those are overwritten. */
+  readonly values: StoredValues;
+  readonly channels: 1 | 3;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Turns one frame's bytes, as they are in the file, into stored values. */
+export interface Codec {
+  /** The UIDs that it reads. */
+  readonly transferSyntaxes: readonly string[];
+  /** Why it can't read an image of one of its transfer syntaxes (`PIXELS_UNSUPPORTED`), null where it can. */
+  refuses(header: ImageHeader): HeaderProblem | null;
+  /**
+   * Keeps no reference to `frameBytes`, other than in what it returns. Throws, or rejects with, `PixelError` where
+   * the bytes are not a frame as the header describes it; values of another number or size are never returned.
+   */
+  decode(frameBytes: Uint8Array, header: ImageHeader): DecodedFrame | Promise<DecodedFrame>;
+}
+
+export type CodecChoice =
+  | { readonly codec: Codec; readonly problem: null }
+  | { readonly codec: null; readonly problem: HeaderProblem };
+
+/** The first codec for an image's transfer syntax that takes its pixel description, else why there is none. */
+export function chooseCodec(codecs: readonly Codec[], header: ImageHeader): CodecChoice {
+  const candidates = codecs.filter((codec) => codec.transferSyntaxes.includes(header.transferSyntax));
+  let problem: HeaderProblem = {
+    code: 'TRANSFER_SYNTAX_UNSUPPORTED',
+    detail: `${transferSyntaxName(header.transferSyntax) ?? 'the transfer syntax'} is not read; convert the file`,
+  };
+  for (const codec of candidates) {
+    const refused = codec.refuses(header);
+    if (refused === null) return { codec, problem: null };
+    problem = refused;
+  }
+  return { codec: null, problem };
+}

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir, totalmem } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { envSchema } from 'env-schema';
+import { type Static, Type } from 'typebox';
+
+const Size = (fallback: string, description: string) =>
+  Type.String({ pattern: '^[0-9]+ ?(B|KiB|MiB|GiB)?$', default: fallback, description });
+
+/** Every setting: `SLICEFEED_<NAME>` in the environment, `--name` on the command line. The README's table is made from it. */
+export const Settings = Type.Object({
+  DATA: Type.String({ default: '', description: 'the data folder; needed by `serve`' }),
+  STATE: Type.String({
+    default: '',
+    description:
+      'the folder for catalogue and sessions; empty: one for each data folder below `~/.local/state/slicefeed`',
+  }),
+  HOST: Type.String({ default: '127.0.0.1', description: 'the address to listen on' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'the port; 0: a free one' }),
+  TOKEN: Type.String({
+    default: '',
+    description: 'bearer tokens, comma-separated; `ro:` in front: may open sessions and read only',
+  }),
+  INSECURE: Type.String({
+    pattern: '^[01]?$',
+    default: '',
+    description: '`1`: run without a token on an address other than loopback',
+  }),
+  LOADERS: Type.Integer({
+    minimum: 0,
+    maximum: 256,
+    default: 0,
+    description: 'loader child processes; 0: cores - 1 by the container’s quota, at least 1',
+  }),
+  LOADER_MEMORY: Size(
+    '1GiB',
+    'memory a loader may use before it is stopped; less where the container is small',
+  ),
+  PAIR_SECONDS: Type.Number({
+    exclusiveMinimum: 0,
+    default: 10,
+    description: 'seconds that loading one pair may take before its loader is stopped',
+  }),
+  MEMORY_BUDGET: Size('0', 'bytes for batches of all sessions; 0: a quarter of the memory the container has'),
+  BATCH_BYTES: Size('256MiB', 'the largest batch of one rank'),
+  SPOOL: Type.String({
+    default: '',
+    description: 'the folder for warm batches; empty: `/dev/shm` where it has room, else the state folder',
+  }),
+  SESSION_IDLE_MINUTES: Type.Number({
+    exclusiveMinimum: 0,
+    default: 30,
+    description: 'minutes after which a session left alone gives up its warm batches',
+  }),
+  SNAPSHOT_DAYS: Type.Number({
+    minimum: 0,
+    default: 30,
+    description: 'days that a snapshot is kept after the last session that stood on it',
+  }),
+  LOG_LEVEL: Type.Union(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info', description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`' },
+  ),
+});
+
+export type SettingName = keyof Static<typeof Settings>;
+
+/** The settings as the process uses them: sizes in bytes, folders absolute, every default worked out. */
+export interface Config {
+  readonly data: string;
+  readonly state: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tokens: readonly string[];
+  readonly insecure: boolean;
+  readonly loaders: number;
+  readonly loaderMemoryBytes: number;
+  readonly pairTimeoutMs: number;
+  readonly budgetBytes: number;
+  readonly batchBytesLimit: number;
+  readonly spool: string;
+  readonly sessionIdleMs: number;
+  readonly snapshotDays: number;
+  readonly logLevel: string;
+}
+
+/** A setting that can't be used; the message names it and is meant for people. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** `512MiB` as bytes. */
+export function sizeBytes(text: string): number {
+  const [, digits, unit] = /^(\d+) ?(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
+  if (digits === undefined) throw new ConfigError(`"${text}" is not a size such as 512MiB`);
+  return Number(digits) * UNITS[(unit ?? 'B') as keyof typeof UNITS];
+}
+
+function readNumber(path: string): number | null {
+  if (!existsSync(path)) return null;
+  const text = readFileSync(path, 'utf8').trim();
+  return /^\d+$/.test(text) ? Number(text) : null;
+}
+
+/** The memory this process may use, in bytes: the cgroup's limit (v2, then v1) where it is lower than the machine's. */
+export function memoryLimitBytes(root = '/sys/fs/cgroup'): number {
+  const limits = [join(root, 'memory.max'), join(root, 'memory', 'memory.limit_in_bytes')].map(readNumber);
+  return Math.min(totalmem(), ...limits.filter((n) => n !== null && n > 0).map(Number));
+}
+
+/** The cores this process may use: the cgroup's CPU quota (v2, then v1) where it is lower than the machine's. */
+export function coreLimit(root = '/sys/fs/cgroup'): number {
+  const cores = availableParallelism();
+  const v2 = join(root, 'cpu.max');
+  if (existsSync(v2)) {
+    const [quota, period] = readFileSync(v2, 'utf8').trim().split(' ').map(Number);
+    if (quota && period) return Math.max(1, Math.min(cores, Math.ceil(quota / period)));
+  }
+  const quota = readNumber(join(root, 'cpu', 'cpu.cfs_quota_us'));
+  const period = readNumber(join(root, 'cpu', 'cpu.cfs_period_us'));
+  return quota && period ? Math.max(1, Math.min(cores, Math.ceil(quota / period))) : cores;
+}
+
+const FIX: Partial<Record<SettingName, string>> = {
+  PORT: ' (Kubernetes sets SLICEFEED_PORT itself for a service named slicefeed: set enableServiceLinks: false, or rename it)',
+};
+
+/**
+ * Reads every setting from the environment; `options` (setting names without the prefix) win.
+ * Throws `ConfigError` with one line for each setting that can't be used.
+ */
+export function readConfig(
+  env: NodeJS.ProcessEnv,
+  options: Partial<Record<SettingName, string>> = {},
+): Config {
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(Settings.properties) as SettingName[]) {
+    const value = options[name] ?? env[`SLICEFEED_${name}`];
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const settings = check(given);
+  const memory = memoryLimitBytes();
+  const budgetBytes = sizeBytes(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
+  const loaderMemoryBytes = Math.min(sizeBytes(settings.LOADER_MEMORY), Math.floor(memory / 4));
+  const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes));
+  const data = settings.DATA === '' ? '' : resolve(settings.DATA);
+  return {
+    data,
+    state: settings.STATE === '' ? defaultState(env, data) : resolve(settings.STATE),
+    host: settings.HOST,
+    port: settings.PORT,
+    tokens: settings.TOKEN.split(',')
+      .map((token) => token.trim())
+      .filter((token) => token !== ''),
+    insecure: settings.INSECURE === '1',
+    loaders: settings.LOADERS || Math.max(1, Math.min(coreLimit() - 1, room)),
+    loaderMemoryBytes,
+    pairTimeoutMs: settings.PAIR_SECONDS * 1000,
+    budgetBytes,
+    batchBytesLimit: sizeBytes(settings.BATCH_BYTES),
+    spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),
+    sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
+    snapshotDays: settings.SNAPSHOT_DAYS,
+    logLevel: settings.LOG_LEVEL,
+  };
+}
+
+function check(given: Record<string, string>): Static<typeof Settings> {
+  try {
+    return envSchema<Static<typeof Settings>>({ schema: Settings, data: given, env: false });
+  } catch (error) {
+    const faults = (error as { errors?: { instancePath: string; message?: string }[] }).errors ?? [];
+    const lines = faults.map(({ instancePath, message }) => {
+      const name = instancePath.slice(1) as SettingName;
+      return `SLICEFEED_${name} ${message ?? 'is not usable'}: "${name === 'TOKEN' ? '…' : given[name]}"${FIX[name] ?? ''}`;
+    });
+    throw new ConfigError([...new Set(lines)].join('\n') || String(error));
+  }
+}
+
+function defaultState(env: NodeJS.ProcessEnv, data: string): string {
+  const base = env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  const name = `${basename(data) || 'root'}-${createHash('sha256').update(data).digest('hex').slice(0, 8)}`;
+  return join(base, 'slicefeed', name);
+}
+
+/** Whether an address can be reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}

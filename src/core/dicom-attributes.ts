@@ -1,0 +1,126 @@
+import type { ImageHeader } from './dicom.js';
+import type { Notes } from './dicom-notes.js';
+import { type DicomValues, shortIdentifier } from './dicom-values.js';
+
+export const SOP_CLASS = 0x00080016;
+const PIXEL_SPACING = 0x00280030;
+const IMAGER_SPACING = 0x00181164;
+const INTERCEPT = 0x00281052;
+const SLOPE = 0x00281053;
+export const RESCALE: readonly number[] = [INTERCEPT, SLOPE];
+
+/** The elements whose values are read; everything else at the top level is skipped unread. */
+// biome-ignore format: a table of tags
+export const KEPT: ReadonlySet<number> = new Set([
+  SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, 0x0020000d, 0x0020000e, 0x00200013,
+  0x00200032, 0x00200037, 0x00200052, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010,
+  0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00281050,
+  0x00281051, INTERCEPT, SLOPE, 0x00283000,
+]);
+
+/** The data set's SOP class, else that of the file's meta group, else ''. */
+export function sopClass(values: DicomValues): string {
+  return values.text(SOP_CLASS) ?? values.text(0x00020002) ?? '';
+}
+
+/** Who and what the image is; a missing identifier is '' with a note. */
+export function identity(
+  values: DicomValues,
+  notes: Notes,
+): Pick<
+  ImageHeader,
+  | 'sopInstanceUid'
+  | 'sopClassUid'
+  | 'studyUid'
+  | 'seriesUid'
+  | 'frameOfReferenceUid'
+  | 'modality'
+  | 'patientId'
+  | 'instanceNumber'
+> {
+  const identifier = (tag: number, name: string): string | null => {
+    const text = values.text(tag);
+    if (text === null) return null;
+    const short = shortIdentifier(text);
+    if (short !== text)
+      notes.add('IDENTIFIER_LONG', `${name} has ${text.length} characters; it was shortened`);
+    return short;
+  };
+  const required = (tag: number, name: string, metaTag?: number): string => {
+    const own = identifier(tag, name);
+    if (own !== null) return own;
+    const meta = metaTag === undefined ? null : identifier(metaTag, `the file's ${name}`);
+    notes.add(
+      'HEADER_REPAIRED',
+      meta === null ? `${name} is missing` : `${name} is taken from the file's meta group`,
+    );
+    return meta ?? '';
+  };
+  const instanceNumber = values.integer(0x00200013);
+  return {
+    sopInstanceUid: required(0x00080018, 'SOPInstanceUID', 0x00020003),
+    sopClassUid: required(SOP_CLASS, 'SOPClassUID', 0x00020002),
+    studyUid: required(0x0020000d, 'StudyInstanceUID'),
+    seriesUid: required(0x0020000e, 'SeriesInstanceUID'),
+    frameOfReferenceUid: identifier(0x00200052, 'FrameOfReferenceUID'),
+    modality: values.text(0x00080060)?.slice(0, 16) ?? null,
+    patientId: values.text(0x00100020),
+    instanceNumber: Number.isSafeInteger(instanceNumber) ? instanceNumber : null,
+  };
+}
+
+/** Where its pixels are in space; what can't be used is null. */
+export function geometry(
+  values: DicomValues,
+  notes: Notes,
+): Pick<ImageHeader, 'spacingMm' | 'position' | 'orientation'> {
+  const vector = (tag: number, length: number): number[] | null => {
+    const numbers = values.decimals(tag);
+    return numbers?.length === length && !numbers.some(Number.isNaN) ? numbers : null;
+  };
+  const spacing = (tag: number): [number, number] | null => {
+    if (!values.has(tag)) return null;
+    const numbers = vector(tag, 2);
+    if (numbers?.every((mm) => mm > 0)) return numbers as [number, number];
+    notes.add('SPACING_INVALID', 'the pixel spacing is not two positive numbers');
+    return null;
+  };
+  let spacingMm = spacing(PIXEL_SPACING);
+  if (spacingMm === null) {
+    spacingMm = spacing(IMAGER_SPACING);
+    if (spacingMm)
+      notes.add('SPACING_AT_DETECTOR', 'only ImagerPixelSpacing is there; it is taken for the spacing');
+  }
+  return {
+    spacingMm,
+    position: vector(0x00200032, 3) as [number, number, number] | null,
+    orientation: vector(0x00200037, 6),
+  };
+}
+
+/** How stored values become modality values and shades (DICOM PS3.3, sections C.11.1 and C.11.2). */
+export function modalityValues(
+  values: DicomValues,
+  notes: Notes,
+): Pick<ImageHeader, 'rescale' | 'window' | 'paddingValue'> {
+  let slope = values.decimals(SLOPE)?.[0] ?? 1;
+  let intercept = values.decimals(INTERCEPT)?.[0] ?? 0;
+  if (Number.isNaN(slope) || Number.isNaN(intercept) || slope === 0) {
+    notes.add('RESCALE_INVALID', 'the rescale slope or intercept is no usable number; 1 and 0 are used');
+    [slope, intercept] = [1, 0];
+  }
+  if (values.has(0x00283000)) notes.add('MODALITY_LUT', 'the modality table is not applied');
+  const centers = values.decimals(0x00281050) ?? [];
+  const widths = values.decimals(0x00281051) ?? [];
+  const window = centers
+    .map((center, i) => ({ center, width: widths[i] ?? Number.NaN }))
+    .filter(({ center, width }) => !Number.isNaN(center) && width > 0)
+    .slice(0, 32);
+  const padding = values.uint16(0x00280120);
+  const signed = values.uint16(0x00280103) === 1;
+  return {
+    rescale: { slope, intercept },
+    window,
+    paddingValue: padding !== null && signed ? (padding << 16) >> 16 : padding,
+  };
+}

@@ -1,0 +1,214 @@
+import dicomParser from 'dicom-parser';
+import type { HeaderProblem, HeaderRead, Limits } from './dicom.js';
+import type { ProblemCode } from './problem.js';
+
+/** One data element's head: `offset` is where its value starts, from the file's start; `length` is in bytes. */
+export interface DicomElement {
+  readonly tag: number;
+  /** Null where the element is encoded without one (implicit VR, items, delimiters). */
+  readonly vr: string | null;
+  readonly length: number;
+  readonly undefinedLength: boolean;
+  readonly offset: number;
+}
+
+/** Looks into sequences that the cursor walks; `parent` is the tag of the innermost sequence. */
+export interface SequenceVisitor {
+  enters(tag: number): boolean;
+  value(parent: number, element: DicomElement): void;
+}
+
+/** The one error that leaves header reading: its outcome is what the reader answers. */
+export class HeaderStop extends Error {
+  override readonly name = 'HeaderStop';
+  constructor(readonly outcome: Exclude<HeaderRead, { kind: 'header' }>) {
+    super(outcome.kind === 'more' ? 'more bytes are needed' : outcome.problem.detail);
+  }
+}
+
+export function refusal(code: ProblemCode, detail: string): HeaderStop {
+  const problem: HeaderProblem = { code, detail };
+  return new HeaderStop({ kind: 'refused', problem });
+}
+
+const ITEM = 0xfffee000;
+const ITEM_END = 0xfffee00d;
+const SEQUENCE_END = 0xfffee0dd;
+const UNDEFINED = 0xffffffff;
+/** An enhanced image of 4,096 frames has about 250,000; more elements than this are an attack on time. */
+const MAX_ELEMENTS = 500_000;
+
+const { littleEndianByteArrayParser, bigEndianByteArrayParser } = dicomParser;
+/** VRs whose length has 32 bits after 2 reserved bytes (DICOM PS3.5, table 7.1-1). */
+const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
+/** Those of them that the parsing library takes for short ones. */
+const MISTAKEN_VRS = new Set(['OV', 'SV', 'UV']);
+const SHORT_VRS = new Set('AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '));
+
+/** Whether two bytes of a data set are a value representation of DICOM PS3.5, section 6.2. */
+export function isVr(text: string): boolean {
+  return SHORT_VRS.has(text) || LONG_VRS.has(text);
+}
+
+/** `(GGGG,EEEE)`, for details. */
+export function tagName(tag: number): string {
+  const hex = tag.toString(16).padStart(8, '0').toUpperCase();
+  return `(${hex.slice(0, 4)},${hex.slice(4)})`;
+}
+
+interface Level {
+  readonly items: boolean;
+  readonly tag: number;
+  readonly explicit: boolean;
+  readonly end: number;
+}
+
+/**
+ * Goes through a prefix of a file element by element, in constant memory and without recursion: the parsing
+ * library reads heads and values, the way through sequences is found here, because the library descends
+ * without a bound. Throws `HeaderStop`; what the library throws (texts, objects, errors) passes through to
+ * `readHeader`, which lets nothing out.
+ */
+export class DicomCursor {
+  position = 0;
+  explicit = true;
+  #numbers = littleEndianByteArrayParser;
+  #stream;
+  #elements = 0;
+
+  constructor(
+    readonly prefix: Uint8Array,
+    readonly fileSizeBytes: number,
+    readonly limits: Limits,
+  ) {
+    this.#stream = new dicomParser.ByteStream(this.#numbers, prefix, 0);
+  }
+
+  /** From here on numbers are big-endian (explicit VR big endian, retired). */
+  useBigEndian(): void {
+    this.#numbers = bigEndianByteArrayParser;
+    this.#stream = new dicomParser.ByteStream(this.#numbers, this.prefix, 0);
+  }
+
+  /** Makes sure that the bytes up to `end` are in the prefix; asks for at least twice as many as it has, else. */
+  need(end: number): void {
+    if (end <= this.prefix.length && end <= this.limits.headerBytes) return;
+    if (end > this.fileSizeBytes) throw this.broken('the file ends inside its header');
+    if (end > this.limits.headerBytes) {
+      throw refusal(
+        'HEADER_TOO_LARGE',
+        `the part before the pixels is larger than ${this.limits.headerBytes} bytes`,
+      );
+    }
+    const wanted = Math.max(end, 2 * this.prefix.length);
+    const atLeastBytes = Math.min(wanted, this.fileSizeBytes, this.limits.headerBytes);
+    throw new HeaderStop({ kind: 'more', atLeastBytes });
+  }
+
+  broken(what: string): HeaderStop {
+    return refusal('HEADER_BROKEN', `${what} (at byte ${this.position})`);
+  }
+
+  uint16(offset: number): number {
+    return this.#numbers.readUint16(this.prefix, offset);
+  }
+
+  uint32(offset: number): number {
+    return this.#numbers.readUint32(this.prefix, offset);
+  }
+
+  /** Latin-1 text up to the first NUL. */
+  text(offset: number, length: number): string {
+    return dicomParser.readFixedString(this.prefix, offset, length);
+  }
+
+  /** The head of the element at the position, which moves to the start of its value. */
+  next(explicit = this.explicit): DicomElement {
+    this.#count();
+    this.need(this.position + 8);
+    const tag = this.uint16(this.position) * 0x10000 + this.uint16(this.position + 2);
+    const vr = explicit && tag < ITEM ? this.#vr(this.position + 4) : null;
+    if (vr !== null && LONG_VRS.has(vr)) this.need(this.position + 12);
+    const stream = this.#stream;
+    stream.position = this.position;
+    // Told to stop at this very tag, the library reads the head and neither skips nor descends.
+    const stop = `x${tag.toString(16).padStart(8, '0')}`;
+    const head =
+      vr === null
+        ? dicomParser.readDicomElementImplicit(stream, stop)
+        : dicomParser.readDicomElementExplicit(stream, [], stop);
+    let { length, dataOffset: offset } = head;
+    if (vr !== null && MISTAKEN_VRS.has(vr)) {
+      length = this.uint32(offset);
+      offset += 4;
+    }
+    this.position = offset;
+    return { tag, vr, length, undefinedLength: length === UNDEFINED, offset };
+  }
+
+  /** Moves behind an element's value; items of undefined length are followed to their end. */
+  skip(element: DicomElement): void {
+    if (element.undefinedLength) this.walk(element);
+    else this.#advance(element.length, element.tag);
+  }
+
+  /** Walks a sequence to its end, with a visitor into the sequences that it enters. */
+  walk(sequence: DicomElement, visitor?: SequenceVisitor): void {
+    const levels: Level[] = [];
+    const enter = (element: DicomElement, explicit: boolean): void => {
+      if (levels.length >= 2 * this.limits.nesting) {
+        throw refusal('LIMIT_EXCEEDED', `sequences are nested deeper than ${this.limits.nesting}`);
+      }
+      // A sequence of unknown VR has implicit VR inside (DICOM PS3.5, section 6.2.2, note 4).
+      const inside = explicit && element.vr !== 'UN';
+      levels.push({ items: true, tag: element.tag, explicit: inside, end: this.#end(element) });
+    };
+    enter(sequence, this.explicit);
+    for (let level = levels.at(-1); level; level = levels.at(-1)) {
+      if (this.position > level.end) throw this.broken(`${tagName(level.tag)} ends inside one of its items`);
+      if (this.position === level.end) {
+        levels.pop();
+        continue;
+      }
+      const element = this.next(level.explicit);
+      if (level.items) {
+        if (element.tag === SEQUENCE_END) levels.pop();
+        else if (element.tag !== ITEM)
+          throw this.broken(`${tagName(level.tag)} holds something that is no item`);
+        else if (element.undefinedLength || visitor) {
+          levels.push({ ...level, items: false, end: this.#end(element) });
+        } else this.#advance(element.length, element.tag);
+      } else if (element.tag === ITEM_END) levels.pop();
+      else if (element.tag === SEQUENCE_END) levels.splice(-2);
+      else if (element.undefinedLength || visitor?.enters(element.tag)) enter(element, level.explicit);
+      else {
+        visitor?.value(level.tag, element);
+        this.#advance(element.length, element.tag);
+      }
+    }
+  }
+
+  #vr(offset: number): string | null {
+    const [a, b] = [this.prefix[offset]!, this.prefix[offset + 1]!];
+    // Some writers leave single elements implicit in an explicit data set: no capital letters, no VR.
+    return a >= 0x41 && a <= 0x5a && b >= 0x41 && b <= 0x5a ? String.fromCharCode(a, b) : null;
+  }
+
+  #end(element: DicomElement): number {
+    return element.undefinedLength ? Number.POSITIVE_INFINITY : element.offset + element.length;
+  }
+
+  #advance(length: number, tag: number): void {
+    if (this.position + length > this.fileSizeBytes) {
+      throw this.broken(`${tagName(tag)} runs past the end of the file`);
+    }
+    this.position += length;
+  }
+
+  #count(): void {
+    this.#elements += 1;
+    if (this.#elements > MAX_ELEMENTS) {
+      throw refusal('LIMIT_EXCEEDED', `the header has more than ${MAX_ELEMENTS} elements`);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import type { ImageHeader, Limits, PixelKind } from './dicom.js';
+import { type DicomElement, refusal, tagName } from './dicom-cursor.js';
+import type { Notes } from './dicom-notes.js';
+import { isNative, transferSyntaxName } from './dicom-uids.js';
+import type { DicomValues } from './dicom-values.js';
+
+/** Pixel Data, Float Pixel Data and Double Float Pixel Data (DICOM PS3.3, sections C.7.6.3 and C.7.6.24 ff.). */
+export const PIXEL_KINDS: ReadonlyMap<number, PixelKind> = new Map([
+  [0x7fe00010, 'integer'],
+  [0x7fe00008, 'float'],
+  [0x7fe00009, 'double'],
+]);
+
+export type PixelDescription = Pick<
+  ImageHeader,
+  | 'rows'
+  | 'columns'
+  | 'frames'
+  | 'samplesPerPixel'
+  | 'photometric'
+  | 'planar'
+  | 'bitsAllocated'
+  | 'bitsStored'
+  | 'highBit'
+  | 'signed'
+  | 'pixelKind'
+  | 'pixelData'
+>;
+
+/** Bytes of one native frame; a fraction where a frame of single bits does not end on a byte. */
+export function frameSizeBytes(
+  image: Pick<ImageHeader, 'rows' | 'columns' | 'samplesPerPixel' | 'bitsAllocated' | 'photometric'>,
+): number {
+  // Native 4:2:2 and 4:2:0 frames share chroma between pixels (DICOM PS3.3, section C.7.6.3.1.2).
+  const samples = image.photometric.endsWith('_422')
+    ? 2
+    : image.photometric.endsWith('_420')
+      ? 1.5
+      : image.samplesPerPixel;
+  return (image.rows * image.columns * samples * image.bitsAllocated) / 8;
+}
+
+/**
+ * The image pixel description with every check that needs no pixel: against itself, against the limits, against
+ * the declared length of native pixel data and the file's size. Throws `HeaderStop`.
+ */
+export function describePixels(
+  values: DicomValues,
+  element: DicomElement,
+  transferSyntax: string,
+  notes: Notes,
+): PixelDescription {
+  const { limits, fileSizeBytes } = values.cursor;
+  const rows = side(values, 0x00280010, 'Rows', limits);
+  const columns = side(values, 0x00280011, 'Columns', limits);
+  const frames = frameCount(values, limits, notes);
+  const photometric = (values.text(0x00280004) ?? '').slice(0, 16);
+  const samplesPerPixel = samples(values, photometric, notes);
+  const description = {
+    rows,
+    columns,
+    frames,
+    samplesPerPixel,
+    photometric,
+    planar: planar(values, samplesPerPixel, notes),
+    ...bits(values, PIXEL_KINDS.get(element.tag)!, notes),
+    pixelData: {
+      tag: tagName(element.tag),
+      vr: element.vr,
+      offset: element.offset,
+      length: element.undefinedLength ? null : element.length,
+    },
+  };
+  const frameBytes = Math.ceil(
+    description.bitsAllocated === 1
+      ? rows * columns * samplesPerPixel
+      : (rows * columns * samplesPerPixel * description.bitsAllocated) / 8,
+  );
+  if (frameBytes > limits.frameBytes) {
+    throw refusal('LIMIT_EXCEEDED', `a frame has ${frameBytes} bytes; the limit is ${limits.frameBytes}`);
+  }
+  if (isNative(transferSyntax)) checkLength(description, fileSizeBytes, notes);
+  else if (!element.undefinedLength) {
+    throw refusal(
+      'HEADER_BROKEN',
+      `${transferSyntaxName(transferSyntax)} asks for fragments, the pixel data is one plain run`,
+    );
+  }
+  return description;
+}
+
+function checkLength(image: PixelDescription, fileSizeBytes: number, notes: Notes): void {
+  const { offset, length } = image.pixelData;
+  if (length === null) {
+    throw refusal('HEADER_BROKEN', 'the pixel data is in fragments, which its transfer syntax does not have');
+  }
+  const wanted = Math.ceil(frameSizeBytes(image) * image.frames);
+  const present = Math.min(length, Math.max(0, fileSizeBytes - offset));
+  if (present < wanted) {
+    const reason = present < length ? `the file ends after ${present}` : `there are ${present}`;
+    throw refusal('PIXELS_SHORT', `the image has ${wanted} bytes, ${reason}`);
+  }
+  if (length > wanted + 1) {
+    notes.add('PIXELS_LONG', `the image has ${wanted} bytes, its pixel data ${length}; the rest is not read`);
+  }
+}
+
+function side(values: DicomValues, tag: number, name: string, limits: Limits): number {
+  const value = values.uint16(tag);
+  if (value === null) throw refusal('HEADER_BROKEN', `${name} is missing`);
+  if (value === 0) throw refusal('HEADER_BROKEN', `${name} is 0`);
+  if (value > limits.maxSide) {
+    throw refusal('LIMIT_EXCEEDED', `${name} is ${value}; the limit is ${limits.maxSide}`);
+  }
+  return value;
+}
+
+function frameCount(values: DicomValues, limits: Limits, notes: Notes): number {
+  const value = values.integer(0x00280008);
+  if (value === null) return 1;
+  if (Number.isNaN(value) || value < 0) throw refusal('HEADER_BROKEN', 'NumberOfFrames is not a count');
+  if (value === 0) {
+    notes.add('HEADER_REPAIRED', 'NumberOfFrames is 0; 1 is used');
+    return 1;
+  }
+  if (value > limits.maxFrames) {
+    throw refusal('LIMIT_EXCEEDED', `NumberOfFrames is ${value}; the limit is ${limits.maxFrames}`);
+  }
+  return value;
+}
+
+function samples(values: DicomValues, photometric: string, notes: Notes): 1 | 3 {
+  const value = values.uint16(0x00280002);
+  if (value === 1 || value === 3) return value;
+  if (value !== null) throw refusal('PIXELS_UNSUPPORTED', `SamplesPerPixel is ${value}; 1 and 3 are read`);
+  const assumed = /^(RGB|YBR_)/.test(photometric) ? 3 : 1;
+  notes.add('HEADER_REPAIRED', `SamplesPerPixel is missing; ${assumed} is used`);
+  return assumed;
+}
+
+function planar(values: DicomValues, samplesPerPixel: number, notes: Notes): 0 | 1 {
+  if (samplesPerPixel === 1) return 0;
+  const value = values.uint16(0x00280006);
+  if (value === 0 || value === 1) return value;
+  if (value !== null) throw refusal('HEADER_BROKEN', `PlanarConfiguration is ${value}; it is 0 or 1`);
+  notes.add('HEADER_REPAIRED', 'PlanarConfiguration is missing; 0 is used');
+  return 0;
+}
+
+function bits(
+  values: DicomValues,
+  pixelKind: PixelKind,
+  notes: Notes,
+): Pick<ImageHeader, 'bitsAllocated' | 'bitsStored' | 'highBit' | 'signed' | 'pixelKind'> {
+  const bitsAllocated = values.uint16(0x00280100);
+  if (bitsAllocated === null) throw refusal('HEADER_BROKEN', 'BitsAllocated is missing');
+  const allowed = pixelKind === 'integer' ? [1, 8, 16, 32, 64] : pixelKind === 'float' ? [32] : [64];
+  if (!allowed.includes(bitsAllocated)) {
+    throw refusal('PIXELS_UNSUPPORTED', `BitsAllocated is ${bitsAllocated}; ${allowed.join(', ')} can be`);
+  }
+  if (pixelKind !== 'integer') {
+    return { bitsAllocated, bitsStored: bitsAllocated, highBit: bitsAllocated - 1, signed: true, pixelKind };
+  }
+  const assume = (name: string, value: number): number => {
+    notes.add('HEADER_REPAIRED', `${name} is missing; ${value} is used`);
+    return value;
+  };
+  const bitsStored = values.uint16(0x00280101) ?? assume('BitsStored', bitsAllocated);
+  if (bitsStored < 1 || bitsStored > bitsAllocated) {
+    throw refusal('HEADER_BROKEN', `BitsStored is ${bitsStored} of ${bitsAllocated} BitsAllocated`);
+  }
+  const highBit = values.uint16(0x00280102) ?? assume('HighBit', bitsStored - 1);
+  if (highBit < bitsStored - 1 || highBit >= bitsAllocated) {
+    throw refusal(
+      'HEADER_BROKEN',
+      `HighBit is ${highBit} with ${bitsStored} BitsStored of ${bitsAllocated} BitsAllocated`,
+    );
+  }
+  const sign = values.uint16(0x00280103) ?? assume('PixelRepresentation', 0);
+  if (sign > 1) throw refusal('HEADER_BROKEN', `PixelRepresentation is ${sign}; it is 0 or 1`);
+  return { bitsAllocated, bitsStored, highBit, signed: sign === 1, pixelKind };
+}

@@ -1,0 +1,80 @@
+import type { DicomCursor, DicomElement } from './dicom-cursor.js';
+
+/** No value that is read here needs more; a longer text is read up to here. */
+const MAX_TEXT = 65_536;
+const IDENTIFIER_LENGTH = 64;
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const INTEGER = /^[+-]?\d+$/;
+
+/** The values of kept elements, read when asked for; a later element of the same tag replaces the earlier. */
+export class DicomValues {
+  readonly #elements = new Map<number, DicomElement>();
+
+  constructor(readonly cursor: DicomCursor) {}
+
+  keep(element: DicomElement): void {
+    this.#elements.set(element.tag, element);
+  }
+
+  /** Whether the element is there with a value. */
+  has(tag: number): boolean {
+    return (this.#elements.get(tag)?.length ?? 0) > 0;
+  }
+
+  /** Without spaces and NULs around it; null where the element is missing or empty. */
+  text(tag: number): string | null {
+    const element = this.#elements.get(tag);
+    return element ? textOf(this.cursor, element) : null;
+  }
+
+  /** The values of a decimal string, NaN for each that is none; null where the element is missing or empty. */
+  decimals(tag: number): number[] | null {
+    return this.text(tag)?.split('\\').map(decimal) ?? null;
+  }
+
+  /** The first value of an integer string: NaN where it is none, null where the element is missing or empty. */
+  integer(tag: number): number | null {
+    const text = this.text(tag)?.split('\\')[0]?.trim();
+    return text === undefined ? null : INTEGER.test(text) ? Number(text) : Number.NaN;
+  }
+
+  /** The first number of 16 bits, null where the element is missing or shorter. */
+  uint16(tag: number): number | null {
+    const element = this.#elements.get(tag);
+    if (!element || element.length < 2 || element.undefinedLength) return null;
+    this.cursor.need(element.offset + 2);
+    return this.cursor.uint16(element.offset);
+  }
+}
+
+/** The text of one element, as `DicomValues.text` gives it; no more than `limit` characters are read. */
+export function textOf(cursor: DicomCursor, element: DicomElement, limit = MAX_TEXT): string | null {
+  const length = element.undefinedLength ? 0 : Math.min(element.length, limit);
+  if (length === 0) return null;
+  cursor.need(element.offset + length);
+  return cursor.text(element.offset, length).trim() || null;
+}
+
+/** A decimal string's number (DICOM PS3.5, section 6.2), NaN for any other text and for one beyond double precision. */
+export function decimal(text: string): number {
+  const trimmed = text.trim();
+  const value = DECIMAL.test(trimmed) ? Number(trimmed) : Number.NaN;
+  // Adding 0 makes 0 of -0, which JSON would do too.
+  return Number.isFinite(value) ? value + 0 : Number.NaN;
+}
+
+/**
+ * An identifier of at most 64 characters: a longer one keeps its first 47 and gets a hash of the whole behind
+ * them, so that two that differ late stay apart.
+ */
+export function shortIdentifier(text: string): string {
+  if (text.length <= IDENTIFIER_LENGTH) return text;
+  const hash = [0x811c9dc5, 0x01000193].map((seed) => fnv(text, seed).toString(16).padStart(8, '0')).join('');
+  return `${text.slice(0, IDENTIFIER_LENGTH - hash.length - 1)}~${hash}`;
+}
+
+function fnv(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,166 @@
+import {
+  geometry,
+  identity,
+  KEPT,
+  modalityValues,
+  RESCALE,
+  SOP_CLASS,
+  sopClass,
+} from './dicom-attributes.js';
+import { DicomCursor, type DicomElement, HeaderStop, refusal } from './dicom-cursor.js';
+import { describePixels, PIXEL_KINDS } from './dicom-description.js';
+import { FunctionalGroups } from './dicom-groups.js';
+import { Notes } from './dicom-notes.js';
+import { startDataSet } from './dicom-start.js';
+import { kindName, kindWithoutPixels } from './dicom-uids.js';
+import { DicomValues } from './dicom-values.js';
+import type { ProblemCode } from './problem.js';
+
+/** What a header may ask for before a byte is allocated for it. */
+export interface Limits {
+  /** Largest Rows or Columns. */
+  readonly maxSide: number;
+  readonly maxFrames: number;
+  /** Bytes before the pixels' value. */
+  readonly headerBytes: number;
+  /** Bytes of one decoded frame. */
+  readonly frameBytes: number;
+  /** Sequences within sequences. */
+  readonly nesting: number;
+}
+
+/** The limits that go with a loader of 1 GiB. */
+export const DEFAULT_LIMITS: Limits = {
+  maxSide: 16_384,
+  maxFrames: 4_096,
+  headerBytes: 256 * 1024 * 1024,
+  frameBytes: 256 * 1024 * 1024,
+  nesting: 64,
+};
+
+export type PixelKind = 'integer' | 'float' | 'double';
+
+/** Why a header is refused, or what was odd about it; one line that holds no text of the file. */
+export interface HeaderProblem {
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
+
+/** What is known of an image without its pixels: plain data, the same after a round trip through JSON. */
+export interface ImageHeader {
+  /** Identifiers are taken as they are, without a check of their form; '' where the file has none; at most 64 characters. */
+  readonly sopInstanceUid: string;
+  readonly sopClassUid: string;
+  readonly studyUid: string;
+  readonly seriesUid: string;
+  readonly frameOfReferenceUid: string | null;
+  readonly modality: string | null;
+  /** Names a person: to be hashed at once, never logged, sent or kept. */
+  readonly patientId: string | null;
+  readonly instanceNumber: number | null;
+  readonly transferSyntax: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly frames: number;
+  readonly samplesPerPixel: 1 | 3;
+  /** At most 16 characters; '' where the file has none. */
+  readonly photometric: string;
+  /** 0: the samples of a pixel lie together; 1: each sample has its plane. */
+  readonly planar: 0 | 1;
+  readonly bitsAllocated: number;
+  readonly bitsStored: number;
+  readonly highBit: number;
+  readonly signed: boolean;
+  readonly pixelKind: PixelKind;
+  /** Modality value = slope · stored value + intercept (DICOM PS3.3, section C.11.1.1.2). */
+  readonly rescale: { readonly slope: number; readonly intercept: number };
+  readonly window: readonly { readonly center: number; readonly width: number }[];
+  /** In stored values (DICOM PS3.3, section C.7.5.1.1.2). */
+  readonly paddingValue: number | null;
+  /**
+   * Between rows, between columns: PixelSpacing, else ImagerPixelSpacing (then with a note: distances at the
+   * detector are those in the body times an unknown magnification).
+   */
+  readonly spacingMm: readonly [number, number] | null;
+  /** Centre of the first pixel in mm; null where frames differ. */
+  readonly position: readonly [number, number, number] | null;
+  /** Direction cosines of a row, then of a column; null where frames differ. */
+  readonly orientation: readonly number[] | null;
+  /** `offset` and `length` in bytes, `offset` from the file's start; `length` null for encapsulated frames. */
+  readonly pixelData: {
+    readonly tag: string;
+    readonly vr: string | null;
+    readonly offset: number;
+    readonly length: number | null;
+  };
+  /** Bytes before the pixels' value. */
+  readonly headerBytes: number;
+  readonly notes: readonly HeaderProblem[];
+}
+
+export type HeaderRead =
+  | { readonly kind: 'header'; readonly header: ImageHeader }
+  | { readonly kind: 'more'; readonly atLeastBytes: number }
+  | { readonly kind: 'refused'; readonly problem: HeaderProblem };
+
+/**
+ * Reads an image's header from the first bytes of its file, up to the pixels' value and no further. `more` asks to
+ * be called again with at least so many bytes (always more than before, at most the whole file or
+ * `limits.headerBytes`). Never throws, whatever the bytes; a transfer syntax or a pixel description that no codec
+ * reads is not refused here but by `chooseCodec`, except where not even the header can be read.
+ */
+export function readHeader(prefix: Uint8Array, fileSizeBytes: number, limits: Limits): HeaderRead {
+  try {
+    if (fileSizeBytes === 0) throw refusal('NOT_DICOM', 'the file is empty');
+    if (prefix.length === 0) return { kind: 'more', atLeastBytes: Math.min(fileSizeBytes, 65_536) };
+    return { kind: 'header', header: parse(new DicomCursor(prefix, fileSizeBytes, limits)) };
+  } catch (error) {
+    if (error instanceof HeaderStop) return error.outcome;
+    // From the parsing library: a text, an object or an error, with positions and perhaps values in it.
+    return { kind: 'refused', problem: { code: 'HEADER_BROKEN', detail: 'an element cannot be read' } };
+  }
+}
+
+function parse(cursor: DicomCursor): ImageHeader {
+  const values = new DicomValues(cursor);
+  const notes = new Notes();
+  const groups = new FunctionalGroups(cursor);
+  const transferSyntax = startDataSet(cursor, values, notes);
+  const pixels = findPixels(cursor, values, groups);
+  // What the data set says at its top level goes before what its functional groups say.
+  for (const element of groups.agreed()) if (!values.has(element.tag)) values.keep(element);
+  if (RESCALE.some((tag) => groups.differs(tag) && !values.has(tag))) {
+    throw refusal('PIXELS_UNSUPPORTED', 'its frames have different rescale values');
+  }
+  return {
+    ...identity(values, notes),
+    transferSyntax,
+    ...describePixels(values, pixels, transferSyntax, notes),
+    ...geometry(values, notes),
+    ...modalityValues(values, notes),
+    headerBytes: pixels.offset,
+    notes: notes.list,
+  };
+}
+
+function findPixels(cursor: DicomCursor, values: DicomValues, groups: FunctionalGroups): DicomElement {
+  while (cursor.position < cursor.fileSizeBytes) {
+    const element = cursor.next();
+    if (PIXEL_KINDS.has(element.tag)) return element;
+    if (FunctionalGroups.is(element.tag)) cursor.walk(element, groups);
+    else {
+      if (KEPT.has(element.tag)) values.keep(element);
+      cursor.skip(element);
+    }
+    if (element.tag === SOP_CLASS) {
+      const kind = kindWithoutPixels(sopClass(values));
+      if (kind !== null) throw refusal('NO_PIXELS', `the file is a ${kind}, which has no pixel data`);
+    }
+  }
+  cursor.need(cursor.position);
+  const kind = kindName(sopClass(values));
+  throw refusal(
+    'NO_PIXELS',
+    kind === null ? 'the file has no pixel data' : `the file is a ${kind} without pixel data`,
+  );
+}

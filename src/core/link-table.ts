@@ -1,0 +1,41 @@
+import { parse } from 'csv-parse/sync';
+import type { Problem } from './problem.js';
+
+/** A row of `link.csv`: the folder of a patient's images and the folder of the contours drawn on them. */
+export interface LinkRow {
+  readonly patient: string;
+  readonly original: string;
+  readonly line: number;
+}
+
+export interface LinkTable {
+  readonly rows: readonly LinkRow[];
+  readonly problems: readonly Omit<Problem, 'file'>[];
+}
+
+const COLUMNS = ['patient_id', 'original_id'] as const;
+
+/** Reads a link table: a header line with `patient_id` and `original_id`, a row for each study; other columns are left alone. */
+export function parseLinkTable(text: string): LinkTable {
+  const refused = (detail: string): LinkTable => ({ rows: [], problems: [{ code: 'LINK_TABLE', detail }] });
+  let records: { record: string[]; info: { lines: number } }[];
+  try {
+    records = parse(text, { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true }) as never;
+  } catch {
+    return refused('it is not comma-separated text: check its quotes');
+  }
+  const header = records.shift()?.record ?? [];
+  const [patientAt, originalAt] = COLUMNS.map((column) => header.indexOf(column)) as [number, number];
+  if (patientAt < 0 || originalAt < 0)
+    return refused(`its first line must name the columns ${COLUMNS.join(',')}; it has ${header.length} other(s)`);
+  const rows: LinkRow[] = [];
+  const problems: Omit<Problem, 'file'>[] = [];
+  for (const { record, info } of records) {
+    const patient = record[patientAt] ?? '';
+    const original = record[originalAt] ?? '';
+    if (patient === '' || original === '')
+      problems.push({ code: 'LINK_ROW', detail: `line ${info.lines}: patient_id or original_id is empty` });
+    else rows.push({ patient, original, line: info.lines });
+  }
+  return { rows, problems };
+}

@@ -1,0 +1,43 @@
+/** Every problem code of the catalogue, with what it means to the person who reads it. */
+export const PROBLEMS = {
+  NOT_DICOM: 'The file is not DICOM: no Part 10 preamble and no data set that starts like one',
+  HEADER_BROKEN: 'The header ends early or contradicts itself',
+  HEADER_TOO_LARGE: 'The part before the pixels is larger than the limit',
+  NO_PIXELS: 'The file has no pixel data',
+  PIXELS_UNSUPPORTED: 'The pixel description is one that this release does not read',
+  TRANSFER_SYNTAX_UNSUPPORTED: 'The transfer syntax is one that this release does not read',
+  PIXELS_SHORT: 'The pixel data is shorter than rows × columns × samples × frames ask for',
+  PIXELS_LONG: 'The pixel data is longer than the image; what is over is not read',
+  VALUE_RANGE: 'A value does not fit the element type asked for',
+  TRANSFER_SYNTAX_ODD: 'The data set is not encoded as the file says; it was read as it is encoded',
+  HEADER_REPAIRED: 'A missing or odd attribute of the header was replaced',
+  RESCALE_INVALID:
+    'The rescale slope or intercept is not a usable number; stored values are used as they are',
+  MODALITY_LUT: 'The file has a modality table, which is not applied; stored values are used as they are',
+  SPACING_INVALID: 'The pixel spacing is not two positive numbers; it is taken as unknown',
+  SPACING_AT_DETECTOR:
+    'Only the spacing at the detector is known, which is that of the pixels times the magnification',
+  IDENTIFIER_LONG: 'An identifier is longer than 64 characters; it was shortened',
+  LIMIT_EXCEEDED: 'A dimension or a size is over its limit',
+  FILE_UNREADABLE: 'The file could not be opened or read',
+  CONTOUR_NOT_A_NUMBER: 'A line of the contour does not hold two numbers',
+  CONTOUR_BLANK_LINE: 'A blank line inside the contour; the contour is used without it',
+  CONTOUR_TOO_FEW_POINTS: 'The contour has fewer than 3 points',
+  CONTOUR_TOO_MANY_POINTS: 'The contour has more points than the limit',
+  CONTOUR_OUTSIDE: 'The contour leaves the image; the mask is clipped',
+  CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
+  CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
+  CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
+  LINK_TABLE: 'The link table is missing, unreadable or has other columns',
+  LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
+  IMAGE_NAME: 'A file beside the images whose name does not say its number',
+} as const;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One thing that was left out or is odd, and why. `file` is relative to its source; no value of an element is in `detail`. */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly file: string | null;
+  readonly detail: string;
+}

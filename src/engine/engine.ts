@@ -1,0 +1,60 @@
+import type { BatchLayout } from '../core/layout.js';
+import type { DrawUnit, LoadOutcome, LoadUnit, Recipe } from '../loader/messages.js';
+import type { Priority } from '../loader/queue.js';
+import type { Lethal } from '../loader/supervise.js';
+
+export type { Priority };
+
+/** What came of each slot of a finished batch. */
+export type SlotOutcome = LoadOutcome | Lethal;
+
+/** A batch to be loaded: who it is, and everything a loader on any machine needs to make it. */
+export interface BatchOrder {
+  /** The batch's address as text: equal keys mean equal bytes. */
+  readonly key: string;
+  /** Whose turn it takes among those that wait. */
+  readonly turn: string;
+  /** For the log. */
+  readonly label: Readonly<Record<string, string | number>>;
+  readonly layout: BatchLayout;
+  /** Bytes of the segment: that of a full batch, also for a short one, so that segments fit again. */
+  readonly segmentBytes: number;
+  readonly recipe: Recipe;
+  /** Called once, when loading begins. */
+  readonly units: () => readonly LoadUnit[];
+}
+
+/** A finished batch, held until `release`; its bytes don't change meanwhile. */
+export interface Lease {
+  readonly sizeBytes: number;
+  readonly outcomes: readonly SlotOutcome[];
+  readonly loadMs: number;
+  /** Copies `length` bytes of the data section from `offset` to the start of `into`. Throws after `release`. */
+  read(offset: number, length: number, into: Uint8Array): void;
+  /** Draws the batch; answers a PNG file. */
+  draw(unit: Omit<DrawUnit, 'segment' | 'shape'>): Promise<Uint8Array>;
+  /** Gives the batch back; the second call does nothing. */
+  release(): void;
+}
+
+/** One interest in a batch that loads or is loaded. */
+export interface Loading {
+  /** Rejects with `BudgetExceeded`, `NoRoom`, `LoaderDeath` or `Cancelled`; never because of a file. */
+  readonly lease: Promise<Lease>;
+  /** Whether the batch is loaded. */
+  readonly finished: boolean;
+  /** Somebody waits now: it goes before what is only warmed. */
+  raise(): void;
+  /** This interest ends before its lease was used: frees it, or stops the load when nobody else wants it. */
+  abandon(): void;
+}
+
+/**
+ * Who loads a batch. However many ask for one address at a time, it is loaded once; a batch that nobody waits for any more
+ * is not loaded further; an asked batch goes before warm-ups, and sessions take turns.
+ */
+export interface Engine {
+  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>): Loading;
+  /** Ends every load with `LoaderDeath`; leases that are out stay good until released. */
+  close(): Promise<void>;
+}

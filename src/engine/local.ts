@@ -1,0 +1,183 @@
+import type { BaseLogger } from 'pino';
+import { Cancelled, type LoaderPool } from '../loader/pool.js';
+import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
+import { type Supervised, supervise } from '../loader/supervise.js';
+import type { BatchOrder, Engine, Lease, Loading, Priority, SlotOutcome } from './engine.js';
+import { splitUnits } from './split.js';
+
+export interface LocalEngineOptions {
+  readonly pool: LoaderPool;
+  readonly spool: Spool;
+  readonly log: Pick<BaseLogger, 'info' | 'error'>;
+  /** For one task, and again for each pair that is tried alone. */
+  readonly pairTimeoutMs: number;
+  /** How long an asked batch waits for room in the budget. */
+  readonly roomWaitMs?: number;
+}
+
+const ROOM_WAIT_MS = 5_000;
+
+/** Loads batches with the loaders of this process. */
+export class LocalEngine implements Engine {
+  #options: LocalEngineOptions;
+  #flights = new Map<string, Flight>();
+
+  constructor(options: LocalEngineOptions) {
+    this.#options = options;
+  }
+
+  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>): Loading {
+    let flight = this.#flights.get(order.key);
+    if (!flight) {
+      const started = new Flight(order, priority, this.#options, () => {
+        if (this.#flights.get(order.key) === started) this.#flights.delete(order.key);
+      });
+      flight = started;
+      this.#flights.set(order.key, flight);
+    }
+    if (priority === 'asked') flight.raise();
+    return flight.join();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#flights.values()].map((flight) => flight.settled));
+  }
+}
+
+/** One load of one address, shared by all who want it; its segment goes back when the last one lets go. */
+class Flight {
+  finished = false;
+  readonly settled: Promise<unknown>;
+  #order: BatchOrder;
+  #priority: Priority;
+  #options: LocalEngineOptions;
+  #ended: () => void;
+  #interests = 0;
+  #cancelled = false;
+  #parts: Supervised<'load'>[] = [];
+  #result: Promise<{ segment: Segment; outcomes: SlotOutcome[]; loadMs: number }>;
+
+  constructor(order: BatchOrder, priority: Priority, options: LocalEngineOptions, ended: () => void) {
+    this.#order = order;
+    this.#priority = priority;
+    this.#options = options;
+    this.#ended = ended;
+    this.#result = this.#run();
+    this.settled = this.#result.then(
+      () => {
+        this.finished = true;
+        if (this.#interests === 0) this.#giveBack();
+      },
+      () => this.#ended(),
+    );
+  }
+
+  join(): Loading {
+    this.#interests++;
+    let held = true;
+    const leave = () => {
+      if (!held) return;
+      held = false;
+      if (--this.#interests === 0) this.#giveUp();
+    };
+    const lease = this.#result.then(({ segment, outcomes, loadMs }): Lease => {
+      const { spool, pool, pairTimeoutMs } = this.#options;
+      const { layout, turn } = this.#order;
+      const use = () => {
+        if (!held) throw new Error('the lease of this batch has ended');
+      };
+      return {
+        sizeBytes: layout.sizeBytes,
+        outcomes,
+        loadMs,
+        read(offset, length, into) {
+          use();
+          spool.read(segment, offset, length, into);
+        },
+        async draw(unit) {
+          use();
+          const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
+          const task = { kind: 'draw' as const, units };
+          const job = pool.submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
+          return (await job.outcomes)[0]!;
+        },
+        release: leave,
+      };
+    });
+    lease.catch(() => {});
+    const isFinished = () => this.finished;
+    return {
+      lease,
+      get finished() {
+        return isFinished();
+      },
+      raise: () => this.raise(),
+      abandon: leave,
+    };
+  }
+
+  raise(): void {
+    this.#priority = 'asked';
+    for (const part of this.#parts) part.raise('asked');
+  }
+
+  async #run() {
+    const { spool, pool, log, pairTimeoutMs, roomWaitMs = ROOM_WAIT_MS } = this.#options;
+    const { label, layout, recipe, segmentBytes, turn } = this.#order;
+    const segment = await this.#room(spool, segmentBytes, roomWaitMs);
+    const startedAt = performance.now();
+    try {
+      const units = this.#order.units();
+      log.info({ ...label, pairs: units.length, priority: this.#priority }, 'load started');
+      const runs = splitUnits(units, layout.shape, Math.max(1, pool.idleCount));
+      this.#parts = runs.map((run) => {
+        const task = {
+          kind: 'load' as const,
+          segment: segment.path,
+          shape: layout.shape,
+          recipe,
+          units: run,
+        };
+        return supervise<'load'>(pool, task, { priority: this.#priority, turn, deadlineMs: pairTimeoutMs });
+      });
+      if (this.#cancelled) for (const part of this.#parts) part.cancel();
+      // Every part has to settle, also after one failed: a loader may still write to the segment.
+      const settled = await Promise.allSettled(this.#parts.map((part) => part.outcomes));
+      const failed = settled.find((part) => part.status === 'rejected');
+      if (failed) throw failed.reason;
+      const outcomes = settled.flatMap((part) => (part.status === 'fulfilled' ? [...part.value] : []));
+      const loadMs = performance.now() - startedAt;
+      log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
+      return { segment, outcomes, loadMs };
+    } catch (error) {
+      spool.give(segment);
+      if (!(error instanceof Cancelled)) log.error({ ...label, err: error }, 'load failed');
+      throw error;
+    }
+  }
+
+  /** An asked batch may press for room and wait; a warm one takes what is free. */
+  async #room(spool: Spool, segmentBytes: number, waitMs: number): Promise<Segment> {
+    // Not before the next turn: by then whoever joins at once has raised the priority.
+    await null;
+    const segment = spool.tryTake(segmentBytes);
+    if (segment) return segment;
+    if (this.#priority === 'asked') return spool.take(segmentBytes, waitMs);
+    this.#ended();
+    throw new BudgetExceeded('no room to warm a batch');
+  }
+
+  #giveUp(): void {
+    if (this.finished) this.#giveBack();
+    else {
+      this.#cancelled = true;
+      this.#ended();
+      for (const part of this.#parts) part.cancel();
+    }
+  }
+
+  #giveBack(): void {
+    this.#ended();
+    void this.#result.then(({ segment }) => this.#options.spool.give(segment));
+  }
+}

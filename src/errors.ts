@@ -1,0 +1,63 @@
+/** Every error the service answers with: its HTTP status and title. The detail of one answer says what to do. */
+export const ERRORS = {
+  SLF_INVALID: { status: 400, title: 'The request is not of the form the contract asks for' },
+  SLF_UNAUTHORIZED: { status: 401, title: 'A bearer token is needed' },
+  SLF_READ_ONLY_TOKEN: { status: 403, title: 'This token may open sessions and read, nothing else' },
+  SLF_ROUTE_UNKNOWN: { status: 404, title: 'There is no such path' },
+  SLF_STUDY_UNKNOWN: { status: 404, title: 'There is no such study' },
+  SLF_PAIR_UNKNOWN: { status: 404, title: 'There is no such slice in this study' },
+  SLF_SESSION_UNKNOWN: { status: 404, title: 'There is no such session' },
+  SLF_STEP_PAST_END: { status: 404, title: 'The session ends before this step' },
+  SLF_METHOD: { status: 405, title: 'This path does not take this method' },
+  SLF_NOT_ACCEPTABLE: { status: 406, title: 'The body cannot be sent in that format' },
+  SLF_SESSION_DIFFERS: { status: 409, title: 'A session of this name stands on another spec' },
+  SLF_SOURCE_CHANGED: { status: 409, title: 'A source file changed since the snapshot' },
+  SLF_SNAPSHOT_GONE: { status: 410, title: 'The snapshot is no longer kept' },
+  SLF_BYTES_VERSION: { status: 410, title: 'This release no longer makes the bytes of that session' },
+  SLF_TOO_LARGE: { status: 413, title: 'The request is larger than the limit' },
+  SLF_MEDIA_TYPE: { status: 415, title: 'The request body is not JSON' },
+  SLF_NO_PAIRS: { status: 422, title: 'No pair fits the session' },
+  SLF_SPEC_CONFLICT: { status: 422, title: 'Two fields of the session do not go together' },
+  SLF_STUDY_MISSING: { status: 422, title: 'The session names a study that is not in the catalogue' },
+  SLF_SHAPES_DIFFER: { status: 422, title: 'The pairs of the session differ in shape' },
+  SLF_CHANNELS_DIFFER: { status: 422, title: 'The pairs of the session differ in channels' },
+  SLF_BATCH_TOO_LARGE: { status: 422, title: 'One batch is larger than the limit' },
+  SLF_VALUE_RANGE: { status: 422, title: 'A value does not fit the dtype' },
+  SLF_PAIR_FAILED: { status: 422, title: 'A pair of this batch cannot be loaded' },
+  SLF_RATE: { status: 429, title: 'Too many requests' },
+  SLF_INTERNAL: { status: 500, title: 'The service failed' },
+  SLF_NOT_BUILT: { status: 501, title: 'This part of the contract is not built yet' },
+  SLF_NOT_READY: { status: 503, title: 'The catalogue is not scanned yet' },
+  SLF_BUDGET: { status: 503, title: 'The memory budget is used up' },
+  SLF_BUSY: { status: 503, title: 'Too many batches are being sent for this rank' },
+  SLF_LOADER: { status: 503, title: 'The loaders are coming back' },
+  SLF_ROOM: { status: 503, title: 'The disk is full or too many files are open' },
+  SLF_CLOSING: { status: 503, title: 'The service is closing' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What an error may name beside its text; never a value of a DICOM element and never a server path. */
+export interface ErrorSubject {
+  readonly pair?: string;
+  readonly file?: string;
+  readonly field?: string;
+  /** Seconds after which the same request is worth another try; set on every 503 and 429. */
+  readonly retryAfterS?: number;
+}
+
+/** An error with an answer: thrown anywhere, turned into problem+json by the failure plugin. */
+export class SlfError extends Error {
+  override readonly name = 'SlfError';
+  readonly status: number;
+  readonly title: string;
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail: string,
+    readonly subject: ErrorSubject = {},
+  ) {
+    super(`${code}: ${detail}`);
+    this.status = ERRORS[code].status;
+    this.title = ERRORS[code].title;
+  }
+}

@@ -1,0 +1,208 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+const READY_TIMEOUT_MS = 20_000;
+const MEMORY_POLL_MS = 50;
+const KILL_AFTER_MS = 2_000;
+const PAGE_BYTES = 4096;
+
+/** Why a child ended in the middle of a task. `outside`: somebody else killed it, which says nothing of its files. */
+export type DeathCause = 'crash' | 'deadline' | 'memory' | 'outside' | 'closing';
+
+/** The task's child ended before it answered. */
+export class LoaderDeath extends Error {
+  override readonly name = 'LoaderDeath';
+  constructor(readonly death: DeathCause) {
+    super(`a loader ended in the middle of a task: ${death}`);
+  }
+}
+
+/** The child lived and could not do the task for want of room on the machine. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom';
+}
+
+export interface ChildOptions {
+  readonly limits: LoaderLimits;
+  readonly memoryBytes: number;
+  /** The program of the child; tests hand in their own. */
+  readonly main?: string;
+  readonly env?: Record<string, string>;
+}
+
+// Signals that a process raises by its own fault; any other one came from somebody else.
+const OWN_FAULT = new Set<NodeJS.Signals>([
+  'SIGSEGV',
+  'SIGABRT',
+  'SIGBUS',
+  'SIGILL',
+  'SIGFPE',
+  'SIGTRAP',
+  'SIGSYS',
+]);
+
+interface Pending {
+  readonly id: number;
+  readonly resolve: (outcomes: readonly unknown[]) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** One loader process: does one task at a time, and settles every promise it gave when it ends. */
+export class LoaderChild {
+  readonly ready: Promise<void>;
+  readonly exited: Promise<void>;
+  tasksDone = 0;
+  #process: ChildProcess;
+  #pending: Pending | null = null;
+  #killedFor: DeathCause | null = null;
+  #alive = true;
+  #nextId = 1;
+  #poll: NodeJS.Timeout;
+
+  constructor(options: ChildOptions) {
+    // execArgv is empty on purpose: flags such as --inspect of the parent must not reach its children.
+    this.#process = fork(options.main ?? MAIN, [], {
+      execArgv: [],
+      serialization: 'advanced',
+      // What a decoder prints may quote its input; what a task failed of comes back as a message.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: { PATH: process.env.PATH ?? '', ...options.env },
+    });
+    this.exited = new Promise((resolve) => {
+      this.#process.once('exit', (code, signal) => {
+        this.#end(code, signal);
+        resolve();
+      });
+      this.#process.once('error', () => {
+        if (this.#process.pid === undefined) {
+          this.#end(1, null);
+          resolve();
+        }
+      });
+    });
+    this.ready = this.#handshake(options.limits);
+    this.ready.catch(() => {});
+    this.#poll = setInterval(() => this.#checkMemory(options.memoryBytes), MEMORY_POLL_MS);
+    this.#poll.unref();
+    this.#process.on('message', (message: FromLoader) => this.#receive(message));
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+  get alive(): boolean {
+    return this.#alive;
+  }
+  get busy(): boolean {
+    return this.#pending !== null;
+  }
+
+  /**
+   * Gives the child a task and waits for its outcomes, one for each unit. Rejects with `LoaderDeath` when the child
+   * ends first (also because `deadlineMs` passed), with `NoRoom`, or with the error that the child reported.
+   */
+  run(task: Task, deadlineMs: number): Promise<readonly unknown[]> {
+    if (this.#pending) throw new Error('the loader is busy');
+    if (!this.#alive || !this.#process.connected) return Promise.reject(new LoaderDeath('outside'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.kill('deadline'), deadlineMs);
+      this.#pending = { id, resolve, reject, timer };
+      this.#send({ type: 'task', id, task });
+    });
+  }
+
+  /** Ends the child: asks the kernel kindly, then not; a task under way is rejected with the cause. */
+  kill(cause: DeathCause): void {
+    if (!this.#alive || this.#killedFor) return;
+    this.#killedFor = cause;
+    this.#process.kill('SIGTERM');
+    // A child that hangs in a decoder runs no signal handler, but SIGTERM's default needs none; this is for one stopped by a debugger or SIGSTOP.
+    const last = setTimeout(() => this.#process.kill('SIGKILL'), KILL_AFTER_MS);
+    void this.exited.then(() => clearTimeout(last));
+  }
+
+  async #handshake(limits: LoaderLimits): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.kill('deadline');
+        reject(new LoaderDeath('deadline'));
+      }, READY_TIMEOUT_MS);
+      const onReady = (message: FromLoader) => {
+        if (message.type !== 'ready') return;
+        clearTimeout(timer);
+        this.#process.off('message', onReady);
+        resolve();
+      };
+      this.#process.on('message', onReady);
+      void this.exited.then(() => {
+        clearTimeout(timer);
+        reject(new LoaderDeath(this.#killedFor ?? 'crash'));
+      });
+      this.#send({ type: 'limits', limits });
+    });
+  }
+
+  #send(message: ToLoader): void {
+    // The callback takes the error of a channel that closes meanwhile; the exit event settles the task.
+    if (this.#process.connected) this.#process.send(message, () => {});
+  }
+
+  #receive(message: FromLoader): void {
+    switch (message.type) {
+      case 'ready':
+        return;
+      case 'done':
+        this.#settle(message.id, (pending) => pending.resolve(message.outcomes));
+        return;
+      case 'room':
+        this.#settle(message.id, (pending) => pending.reject(new NoRoom(message.reason)));
+        return;
+      case 'failed':
+        this.#settle(message.id, (pending) =>
+          pending.reject(new Error(`a loader failed: ${message.reason}`)),
+        );
+        return;
+      default:
+        throw new Error(
+          `unknown message ${JSON.stringify((message as { type?: unknown }).type)} from a loader`,
+        );
+    }
+  }
+
+  #settle(id: number, finish: (pending: Pending) => void): void {
+    const pending = this.#pending;
+    if (!pending || pending.id !== id) return;
+    clearTimeout(pending.timer);
+    this.#pending = null;
+    this.tasksDone++;
+    finish(pending);
+  }
+
+  #end(code: number | null, signal: NodeJS.Signals | null): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    clearInterval(this.#poll);
+    const pending = this.#pending;
+    this.#pending = null;
+    if (!pending) return;
+    clearTimeout(pending.timer);
+    const own = signal === null ? code !== null : OWN_FAULT.has(signal);
+    pending.reject(new LoaderDeath(this.#killedFor ?? (own ? 'crash' : 'outside')));
+  }
+
+  #checkMemory(limitBytes: number): void {
+    const pid = this.#process.pid;
+    if (pid === undefined || !this.#alive) return;
+    try {
+      const residentPages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+      if (residentPages * PAGE_BYTES > limitBytes) this.kill('memory');
+    } catch {
+      // Between the process's end and its exit event, or on a system without /proc: nothing to read.
+    }
+  }
+}

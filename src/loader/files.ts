@@ -1,0 +1,66 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import { guardOf } from '../core/guard.js';
+
+const ROOM = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'ESTALE', 'EACCES', 'EPERM']);
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException | null)?.code ?? '');
+}
+
+/** Whether an error tells of the machine (full disk, too many files, a mount that fails) and nothing of the file's content. */
+export function isRoomError(error: unknown): boolean {
+  return ROOM.has(codeOf(error));
+}
+
+/** The file became shorter while it was read. */
+export class ShortRead extends Error {
+  override readonly name = 'ShortRead';
+}
+
+/** Whether an error tells that a file is not there any more, or not all of it. */
+export function isGoneError(error: unknown): boolean {
+  return error instanceof ShortRead || GONE.has(codeOf(error));
+}
+
+/** An open file of a source; every read is positioned and complete or throws. */
+export interface SourceFile {
+  readonly sizeBytes: number;
+  /** The file's guard at this moment. */
+  guard(): string;
+  /** Reads `length` bytes at `offset` into the start of `into`; throws `ShortRead` where the file ends before. */
+  read(into: Uint8Array, offset: number, length: number): void;
+}
+
+/** Opens a file below a root for the time of `work`; the path comes from the catalogue and may not leave the root. */
+export function withSourceFile<T>(root: string, path: string, work: (file: SourceFile) => T): T {
+  const whole = resolve(root, path);
+  if (!whole.startsWith(root.endsWith(sep) ? root : root + sep))
+    throw new RangeError('the path leaves its source');
+  const fd = openSync(whole, 'r');
+  try {
+    return work({
+      sizeBytes: fstatSync(fd).size,
+      guard: () => guardOf(fstatSync(fd, { bigint: true })),
+      read(into, offset, length) {
+        let done = 0;
+        while (done < length) {
+          const got = readSync(fd, into, done, length - done, offset + done);
+          if (got === 0) throw new ShortRead('the file ends before its data');
+          done += got;
+        }
+      },
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+let scratch = Buffer.alloc(0);
+
+/** One buffer that this process uses again and again; its content lasts until the next call. */
+export function scratchBytes(length: number): Buffer {
+  if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(Math.ceil(length / 65536) * 65536);
+  return scratch.subarray(0, length);
+}

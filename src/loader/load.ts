@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { chooseCodec } from '../codecs/codec.js';
+import { CODECS } from '../codecs/codecs.js';
+import { frameRange } from '../codecs/native.js';
+import { PixelError, writeValues } from '../core/pixels.js';
+import { rasterize } from '../core/rasterize.js';
+import { isGoneError, scratchBytes, withSourceFile } from './files.js';
+import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
+import { SlotWriter } from './slots.js';
+
+/**
+ * Loads a run of consecutive slots of a batch into their places in the segment. A slot that can't be loaded is zeros, not valid,
+ * and its outcome says why; only what concerns the machine throws.
+ */
+export async function load(task: Task<'load'>, limits: LoaderLimits): Promise<LoadOutcome[]> {
+  const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length);
+  const outcomes: LoadOutcome[] = [];
+  for (const unit of task.units) outcomes.push(await loadSlot(unit, slots, task.recipe, limits));
+  slots.flush(task.segment);
+  return outcomes;
+}
+
+async function loadSlot(
+  unit: LoadUnit,
+  slots: SlotWriter,
+  recipe: Recipe,
+  limits: LoaderLimits,
+): Promise<LoadOutcome> {
+  slots.clear(unit.slot, unit.place);
+  if (!unit.source) return { kind: 'empty' };
+  try {
+    const read = readFrame(unit.source, limits);
+    if (read === null) return { kind: 'changed' };
+    await decodeInto(slots.images(unit.slot), read.bytes, unit.source, slots, recipe);
+    unit.polygons.forEach((polygons, structure) => {
+      for (const polygon of polygons) {
+        const { mask, offset } = slots.mask(unit.slot, structure);
+        rasterize(
+          recipe.rule,
+          shifted(polygon, recipe.originShift),
+          slots.shape.rows,
+          slots.shape.columns,
+          mask,
+          offset,
+        );
+      }
+    });
+    slots.describe(unit.slot, unit.source.header);
+    return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
+  } catch (error) {
+    slots.clear(unit.slot, unit.place);
+    if (isGoneError(error)) return { kind: 'changed' };
+    if (error instanceof PixelError)
+      return error.code === 'VALUE_RANGE'
+        ? { kind: 'range', detail: error.message }
+        : { kind: 'broken', code: error.code, detail: error.message };
+    throw error;
+  }
+}
+
+async function decodeInto(
+  out: Uint8Array,
+  bytes: Uint8Array,
+  { header }: PairSource,
+  slots: SlotWriter,
+  recipe: Recipe,
+): Promise<void> {
+  const { codec, problem } = chooseCodec(CODECS, header);
+  if (!codec) throw new PixelError(problem.code, problem.detail);
+  const frame = await codec.decode(bytes, header);
+  const { channels, rows, columns } = slots.shape;
+  if (frame.channels !== channels || frame.rows !== rows || frame.columns !== columns)
+    throw new PixelError('PIXELS_SHORT', 'the decoded frame has another shape than the header says');
+  writeValues(frame.values, header, recipe, out);
+}
+
+interface FrameBytes {
+  /** Lasts until the next read. */
+  readonly bytes: Uint8Array;
+  readonly checksum: number | null;
+  readonly guard: string | null;
+}
+
+/**
+ * A frame's bytes as the file stores them, or null where the file's content is not that of the snapshot. A file whose guard
+ * differs is compared by content: its header with the digest of the scan, its pixels with the checksum of their first load.
+ */
+function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null {
+  const { header } = source;
+  const { offset, length } = frameRange(header, source.frame);
+  if (length > limits.frameBytes) throw new PixelError('LIMIT_EXCEEDED', `a frame of ${length} bytes`);
+  return withSourceFile(source.root, source.path, (file) => {
+    const before = file.guard();
+    const touched = before !== source.guard;
+    if (file.sizeBytes < offset + length) return null;
+    if (touched) {
+      const head = scratchBytes(header.headerBytes);
+      file.read(head, 0, header.headerBytes);
+      if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+    }
+    const bytes = scratchBytes(length);
+    file.read(bytes, offset, length);
+    if (file.guard() !== before) return null;
+    const checksum = touched || source.checksum === null ? crc32(bytes) : null;
+    if (touched && checksum !== source.checksum) return null;
+    return {
+      bytes,
+      checksum: source.checksum === null ? checksum : null,
+      guard: touched ? before : null,
+    };
+  });
+}
+
+function shifted(polygon: Float64Array, by: number): Float64Array {
+  return by === 0 ? polygon : polygon.map((coordinate) => coordinate + by);
+}

@@ -1,0 +1,67 @@
+import { draw } from './draw.js';
+import { isRoomError } from './files.js';
+import { load } from './load.js';
+import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+import { leaveWithParent } from './orphan.js';
+import { scan } from './scan.js';
+
+process.title = 'slicefeed loader';
+
+let limits: LoaderLimits | null = null;
+
+function send(message: FromLoader): void {
+  // A send after the parent is gone throws; the disconnect event ends this process.
+  if (process.connected) process.send?.(message);
+}
+
+async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknown[]> {
+  switch (task.kind) {
+    case 'scan':
+      return scan(task, held);
+    case 'load':
+      return load(task, held);
+    case 'draw':
+      return draw(task);
+    default:
+      throw new Error(`unknown task ${JSON.stringify((task as { kind?: unknown }).kind)}`);
+  }
+}
+
+async function answer(id: number, task: Task): Promise<void> {
+  if (!limits) throw new Error('a task came before the limits');
+  try {
+    send({ type: 'done', id, outcomes: await carryOut(task, limits) });
+  } catch (error) {
+    const reason = isRoomError(error) ? 'room' : 'failed';
+    send({ type: reason, id, reason: whereOf(error) });
+  }
+}
+
+/** An error's kind and frames; its message may quote the file, so it stays here. */
+function whereOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const code = (error as NodeJS.ErrnoException).code;
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return [
+    code ?? error.name,
+    ...frames.slice(0, 4).map((line) => line.trim().replace(/\(?file:.*\/dist\//, '(')),
+  ].join(' ');
+}
+
+process.on('message', (message: ToLoader) => {
+  switch (message.type) {
+    case 'limits':
+      limits = message.limits;
+      send({ type: 'ready' });
+      break;
+    case 'task':
+      void answer(message.id, message.task);
+      break;
+    default:
+      throw new Error(`unknown message ${JSON.stringify((message as { type?: unknown }).type)}`);
+  }
+});
+
+// A terminal's Ctrl-C reaches the whole process group; the parent decides when its loaders leave.
+process.on('SIGINT', () => {});
+leaveWithParent();

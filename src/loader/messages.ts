@@ -1,0 +1,125 @@
+import type { ContourParse } from '../core/contour.js';
+import type { ImageHeader } from '../core/dicom.js';
+import type { BatchShape } from '../core/layout.js';
+import type { LinkTable } from '../core/link-table.js';
+import type { ImageDType, ValueKind } from '../core/pixels.js';
+import type { ProblemCode } from '../core/problem.js';
+import type { MaskRule } from '../core/rasterize.js';
+
+/** What a file of a source is read as. */
+export type FileKind = 'image' | 'contour' | 'table';
+
+/** One file of a scan. */
+export interface ScanUnit {
+  readonly path: string;
+  readonly kind: FileKind;
+  /** Whether the pixels of each frame are read too, for a checksum. */
+  readonly withChecksums: boolean;
+}
+
+/** What a scan read of a file; `headerDigest` is the SHA-256 of all before the pixel data. */
+export type ScanFinding =
+  | {
+      readonly kind: 'image';
+      readonly header: ImageHeader;
+      readonly headerDigest: string;
+      /** SHA-256 of the patient's id; null where the file names none. The id itself stays in the loader. */
+      readonly patient: string | null;
+      /** CRC-32 of each frame's pixel bytes, where asked for. */
+      readonly checksums: readonly number[] | null;
+    }
+  | { readonly kind: 'contour'; readonly contour: ContourParse }
+  | { readonly kind: 'table'; readonly table: LinkTable }
+  | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
+
+/** How the values and masks of a batch are made. */
+export interface Recipe {
+  readonly values: ValueKind;
+  readonly dtype: ImageDType;
+  readonly rule: Extract<MaskRule, 'pixel-center' | 'pil'>;
+  /** Added to text contours' coordinates so that pixel centres lie at integers: 0, or -0.5 for `mask.origin: half`. */
+  readonly originShift: 0 | -0.5;
+}
+
+/** The file and frame that a slot is loaded from, with what the catalogue knows of it. */
+export interface PairSource {
+  readonly root: string;
+  readonly path: string;
+  readonly guard: string;
+  readonly header: ImageHeader;
+  readonly headerDigest: string;
+  readonly checksum: number | null;
+  readonly frame: number;
+}
+
+/** One slot of a batch; `place` is the pair's place in the snapshot. `polygons`: for each structure its closed polygons, x, y alternating. */
+export type LoadUnit =
+  | {
+      readonly slot: number;
+      readonly place: number;
+      readonly source: PairSource;
+      readonly polygons: readonly (readonly Float64Array[])[];
+    }
+  | { readonly slot: number; readonly place: number; readonly source: null };
+
+/** What came of a slot. `checksum` and `guard` are set where the catalogue did not know them. */
+export type LoadOutcome =
+  | { readonly kind: 'loaded'; readonly checksum: number | null; readonly guard: string | null }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'range'; readonly detail: string }
+  | { readonly kind: 'broken'; readonly code: ProblemCode; readonly detail: string };
+
+/** A picture of a finished batch; `scale` for one pair, a contact sheet without it. */
+export interface DrawUnit {
+  readonly segment: string;
+  readonly shape: BatchShape;
+  readonly structures: readonly string[];
+  readonly titles: readonly (string | null)[];
+  readonly title: string;
+  readonly scale: number | null;
+  readonly window: { readonly low: number; readonly high: number } | null;
+}
+
+/** Each kind of task, its units and what comes back for each unit, in order. */
+export interface TaskKinds {
+  scan: { task: { readonly root: string }; unit: ScanUnit; outcome: ScanFinding };
+  load: {
+    task: { readonly segment: string; readonly shape: BatchShape; readonly recipe: Recipe };
+    unit: LoadUnit;
+    outcome: LoadOutcome;
+  };
+  draw: { task: object; unit: DrawUnit; outcome: Uint8Array };
+}
+
+export type TaskKind = keyof TaskKinds;
+
+export type Task<K extends TaskKind = TaskKind> = {
+  [P in K]: { readonly kind: P; readonly units: readonly TaskKinds[P]['unit'][] } & TaskKinds[P]['task'];
+}[K];
+
+/** Limits that a loader holds to, handed over with its first message. */
+export interface LoaderLimits {
+  readonly headerBytes: number;
+  readonly frameBytes: number;
+  readonly maxSide: number;
+  readonly maxFrames: number;
+  readonly nesting: number;
+  readonly fileBytes: number;
+  readonly contourPoints: number;
+}
+
+/** Parent to child. */
+export type ToLoader =
+  | { readonly type: 'limits'; readonly limits: LoaderLimits }
+  | { readonly type: 'task'; readonly id: number; readonly task: Task };
+
+/**
+ * Child to parent. `room`: the task could not be done for want of disk space, descriptors or memory, which says
+ * nothing of its files.
+ */
+export type FromLoader =
+  | { readonly type: 'ready' }
+  | { readonly type: 'done'; readonly id: number; readonly outcomes: readonly unknown[] }
+  | { readonly type: 'room'; readonly id: number; readonly reason: string }
+  | { readonly type: 'failed'; readonly id: number; readonly reason: string };

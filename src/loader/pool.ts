@@ -1,0 +1,175 @@
+import type { BaseLogger } from 'pino';
+import { type ChildOptions, LoaderChild, LoaderDeath } from './child.js';
+import type { Task, TaskKind, TaskKinds } from './messages.js';
+import { type Priority, type Queued, TurnQueue } from './queue.js';
+
+export interface PoolOptions extends ChildOptions {
+  readonly size: number;
+  readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
+  /** Tasks after which a child is replaced, so that what a decoder leaks has an end. */
+  readonly tasksPerChild?: number;
+}
+
+export interface JobOptions {
+  readonly priority: Priority;
+  readonly turn: string;
+  readonly deadlineMs: number;
+  /** Whether the task wants a child that has done nothing before. */
+  readonly fresh?: boolean;
+}
+
+/** A task that waits or runs. */
+export interface Job<K extends TaskKind> {
+  readonly outcomes: Promise<readonly TaskKinds[K]['outcome'][]>;
+  /** Lets the job go before those that wait at its old priority. */
+  raise(priority: Priority): void;
+  /** Takes the job back if no child has begun it; `outcomes` then rejects with `Cancelled`. */
+  cancel(): void;
+}
+
+/** The job was taken back before a child began it. */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+}
+
+interface Entry extends Queued {
+  readonly task: Task;
+  readonly options: JobOptions;
+  readonly resolve: (outcomes: readonly unknown[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const TASKS_PER_CHILD = 50_000;
+const BACK_OFF_MS = [0, 100, 200, 400, 800, 1600, 3200, 5000];
+
+/** The loader children, shared by all: one task each at a time, the most urgent first, every dead child replaced. */
+export class LoaderPool {
+  readonly size: number;
+  restarts = 0;
+  #options: PoolOptions;
+  #children = new Set<LoaderChild>();
+  #isReady = new WeakSet<LoaderChild>();
+  #queue = new TurnQueue<Entry>();
+  #wantFresh: Entry[] = [];
+  #deathsBeforeReady = 0;
+  #closing = false;
+  #timers = new Set<NodeJS.Timeout>();
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.size = options.size;
+    for (let i = 0; i < options.size; i++) this.#spawn();
+  }
+
+  /** Children that have shaken hands and live. */
+  get readyCount(): number {
+    return [...this.#children].filter((child) => child.alive && this.#isReady.has(child)).length;
+  }
+  get idleCount(): number {
+    return [...this.#children].filter((child) => child.alive && this.#isReady.has(child) && !child.busy)
+      .length;
+  }
+  get pids(): number[] {
+    return [...this.#children].flatMap((child) =>
+      child.alive && child.pid !== undefined ? [child.pid] : [],
+    );
+  }
+  submit<K extends TaskKind>(task: Task<K>, options: JobOptions): Job<K> {
+    let entry!: Entry;
+    const outcomes = new Promise<readonly unknown[]>((resolve, reject) => {
+      entry = {
+        task: task as Task,
+        options,
+        priority: options.priority,
+        turn: options.turn,
+        resolve,
+        reject,
+      };
+    });
+    if (this.#closing) entry.reject(new LoaderDeath('closing'));
+    else {
+      this.#queue.push(entry);
+      this.#dispatch();
+    }
+    return {
+      outcomes: outcomes as Promise<readonly TaskKinds[K]['outcome'][]>,
+      raise: (priority) => this.#queue.raise(entry, priority),
+      cancel: () => {
+        if (this.#queue.remove(entry)) entry.reject(new Cancelled('the job was taken back'));
+      },
+    };
+  }
+
+  /** Takes no more tasks, lets those under way finish for `graceMs`, then ends every child. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const entry of [...this.#queue.drain(), ...this.#wantFresh])
+      entry.reject(new LoaderDeath('closing'));
+    const until = Date.now() + graceMs;
+    while ([...this.#children].some((child) => child.busy) && Date.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    const children = [...this.#children];
+    for (const child of children) child.kill('closing');
+    await Promise.all(children.map((child) => child.exited));
+  }
+
+  #spawn(): void {
+    const child = new LoaderChild(this.#options);
+    this.#children.add(child);
+    child.ready.then(
+      () => {
+        this.#isReady.add(child);
+        this.#deathsBeforeReady = 0;
+        this.#dispatch();
+      },
+      () => {
+        this.#deathsBeforeReady++;
+      },
+    );
+    void child.exited.then(() => this.#replace(child));
+  }
+
+  #replace(dead: LoaderChild): void {
+    this.#children.delete(dead);
+    if (this.#closing) return;
+    this.restarts++;
+    const step = Math.min(this.#deathsBeforeReady, BACK_OFF_MS.length - 1);
+    if (step > 0)
+      this.#options.log.warn({ deaths: this.#deathsBeforeReady }, 'a loader ended before it was ready');
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#closing) this.#spawn();
+    }, BACK_OFF_MS[step]);
+    this.#timers.add(timer);
+  }
+
+  #dispatch(): void {
+    for (const child of this.#children) {
+      if (!child.alive || child.busy || !this.#isReady.has(child)) continue;
+      const entry = (child.tasksDone === 0 ? this.#wantFresh.shift() : undefined) ?? this.#queue.take();
+      if (!entry) return;
+      if (entry.options.fresh && child.tasksDone > 0) {
+        this.#wantFresh.push(entry);
+        child.kill('closing');
+      } else this.#give(child, entry);
+    }
+  }
+
+  #give(child: LoaderChild, entry: Entry): void {
+    child
+      .run(entry.task, entry.options.deadlineMs)
+      .then(entry.resolve, (error: Error) => {
+        if (error instanceof LoaderDeath)
+          this.#options.log.warn(
+            { cause: error.death, task: entry.task.kind },
+            'a loader ended in the middle of a task',
+          );
+        entry.reject(error);
+      })
+      .finally(() => {
+        if (child.tasksDone >= (this.#options.tasksPerChild ?? TASKS_PER_CHILD)) child.kill('closing');
+        this.#dispatch();
+      });
+  }
+}

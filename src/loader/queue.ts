@@ -1,0 +1,66 @@
+/** `asked`: a trainer waits; `warm`: for the step after; `scan`: the catalogue. Earlier ones go first. */
+export const PRIORITIES = ['asked', 'warm', 'scan'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** What waits in a queue: its priority may rise while it waits. */
+export interface Queued {
+  priority: Priority;
+  /** Who it is for; those who wait at one priority take turns. */
+  readonly turn: string;
+}
+
+/** Waiting jobs: by priority, and among the turns of one priority round robin, so that none starves another. */
+export class TurnQueue<Job extends Queued> {
+  #waiting = new Map<Priority, Map<string, Job[]>>(PRIORITIES.map((priority) => [priority, new Map()]));
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push(job: Job): void {
+    const turns = this.#waiting.get(job.priority)!;
+    const jobs = turns.get(job.turn);
+    if (jobs) jobs.push(job);
+    else turns.set(job.turn, [job]);
+    this.#size++;
+  }
+
+  /** Takes the next job, and puts its turn behind the others. */
+  take(): Job | null {
+    for (const turns of this.#waiting.values()) {
+      for (const [turn, jobs] of turns) {
+        const job = jobs.shift()!;
+        turns.delete(turn);
+        if (jobs.length > 0) turns.set(turn, jobs);
+        this.#size--;
+        return job;
+      }
+    }
+    return null;
+  }
+
+  /** Takes a certain job out; false when it does not wait here any more. */
+  remove(job: Job): boolean {
+    const turns = this.#waiting.get(job.priority)!;
+    const jobs = turns.get(job.turn) ?? [];
+    const at = jobs.indexOf(job);
+    if (at < 0) return false;
+    jobs.splice(at, 1);
+    if (jobs.length === 0) turns.delete(job.turn);
+    this.#size--;
+    return true;
+  }
+
+  raise(job: Job, priority: Priority): void {
+    if (PRIORITIES.indexOf(priority) >= PRIORITIES.indexOf(job.priority) || !this.remove(job)) return;
+    job.priority = priority;
+    this.push(job);
+  }
+
+  drain(): Job[] {
+    const all: Job[] = [];
+    for (let job = this.take(); job; job = this.take()) all.push(job);
+    return all;
+  }
+}

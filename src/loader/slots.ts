@@ -1,0 +1,89 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { ImageHeader } from '../core/dicom.js';
+import { type BatchShape, batchLayout, type Tensor, type TensorName } from '../core/layout.js';
+
+/** A run of slots of one batch in memory, tensor by tensor, until they are written to their places in the segment. */
+export class SlotWriter {
+  readonly shape: BatchShape;
+  #first: number;
+  #count: number;
+  #tensors: readonly { readonly tensor: Tensor; readonly slotBytes: number; readonly bytes: Buffer }[];
+
+  constructor(shape: BatchShape, first: number, count: number) {
+    this.shape = shape;
+    this.#first = first;
+    this.#count = count;
+    this.#tensors = batchLayout(shape).tensors.map((tensor) => {
+      const slotBytes = tensor.sizeBytes / shape.slots;
+      return { tensor, slotBytes, bytes: bufferFor(tensor.name, slotBytes * count) };
+    });
+  }
+
+  /** Makes a slot zeros, not valid, its spacing unknown. */
+  clear(slot: number, place: number): void {
+    for (const { tensor } of this.#tensors) this.#slot(tensor.name, slot).fill(0);
+    const pairs = this.#slot('pairs', slot);
+    pairs.writeBigInt64LE(BigInt(place));
+    this.#writeDoubles('spacing', slot, [Number.NaN, Number.NaN]);
+    this.#writeDoubles('affine', slot, [1, 0, 0, 0, 1, 0]);
+  }
+
+  /** The slot's place in `images`. */
+  images(slot: number): Buffer {
+    return this.#slot('images', slot);
+  }
+
+  /** The buffer that holds the mask of one structure, and where in it the mask starts. */
+  mask(slot: number, structure: number): { mask: Uint8Array; offset: number } {
+    return { mask: this.#slot('masks', slot), offset: structure * this.shape.rows * this.shape.columns };
+  }
+
+  /** Marks a slot as valid and says where it comes from. */
+  describe(slot: number, header: Pick<ImageHeader, 'rows' | 'columns' | 'spacingMm'>): void {
+    if (header.spacingMm) this.#writeDoubles('spacing', slot, header.spacingMm);
+    const sourceShape = this.#slot('sourceShape', slot);
+    sourceShape.writeInt32LE(header.rows, 0);
+    sourceShape.writeInt32LE(header.columns, 4);
+    this.#slot('valid', slot)[0] = 1;
+  }
+
+  /** Writes every tensor's run of slots to its place: one positioned write each. */
+  flush(segment: string): void {
+    const fd = openSync(segment, 'r+');
+    try {
+      for (const { tensor, slotBytes, bytes } of this.#tensors) {
+        const length = slotBytes * this.#count;
+        const offset = tensor.offset + slotBytes * this.#first;
+        let done = 0;
+        while (done < length) done += writeSync(fd, bytes, done, length - done, offset + done);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #slot(name: TensorName, slot: number): Buffer {
+    const { slotBytes, bytes } = this.#tensors.find(({ tensor }) => tensor.name === name)!;
+    const at = (slot - this.#first) * slotBytes;
+    return bytes.subarray(at, at + slotBytes);
+  }
+
+  #writeDoubles(name: TensorName, slot: number, values: readonly number[]): void {
+    const bytes = this.#slot(name, slot);
+    values.forEach((value, i) => {
+      bytes.writeDoubleLE(value, i * 8);
+    });
+  }
+}
+
+const kept = new Map<TensorName, Buffer>();
+
+/** A buffer for a tensor that this process uses again for the next task. */
+function bufferFor(name: TensorName, length: number): Buffer {
+  let buffer = kept.get(name);
+  if (!buffer || buffer.length < length) {
+    buffer = Buffer.allocUnsafeSlow(length);
+    kept.set(name, buffer);
+  }
+  return buffer.subarray(0, length);
+}

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type Lock, takeLock } from '../lock.js';
+
+const PREFIX = 'slicefeed-spool-';
+const ALIVE = 'alive';
+const MEMORY_FOLDER = '/dev/shm';
+/** A folder that has no lock yet may belong to a service that starts right now. */
+const UNBORN_MS = 60_000;
+
+/** A file of one batch's size that loaders write and the service reads. */
+export interface Segment {
+  readonly path: string;
+  readonly fd: number;
+  readonly sizeBytes: number;
+}
+
+/** The budget can't hold what is asked for, also after waiting. */
+export class BudgetExceeded extends Error {
+  override readonly name = 'BudgetExceeded';
+}
+
+interface Waiter {
+  readonly sizeBytes: number;
+  wake(): void;
+}
+
+/** Where segments lie: the folder asked for, else memory where it has room for the whole budget, else the state folder. */
+export function spoolBase(asked: string, stateFolder: string, budgetBytes: number): string {
+  if (asked !== '') return asked;
+  try {
+    const room = statfsSync(MEMORY_FOLDER);
+    if (room.bavail * room.bsize >= budgetBytes) return MEMORY_FOLDER;
+  } catch {
+    // No such folder on this system.
+  }
+  return stateFolder;
+}
+
+/**
+ * The segments of a running service, within a budget of bytes. Its folder has a random name and a lock that dies with the
+ * process, so that a later start can tell what was left behind and sweep it.
+ */
+export class Spool {
+  readonly folder: string;
+  readonly budgetBytes: number;
+  /** Called when an asked batch finds no room: whoever holds warm batches may give some back. */
+  onPressure: (neededBytes: number) => void = () => {};
+  #lock: Lock;
+  #free: Segment[] = [];
+  #usedBytes = 0;
+  #next = 0;
+  #waiting: Waiter[] = [];
+
+  constructor(base: string, budgetBytes: number) {
+    mkdirSync(base, { recursive: true });
+    sweep(base);
+    this.budgetBytes = budgetBytes;
+    const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
+    // Locked under another name first: what a sweep of another service finds under the final one is always locked.
+    const unborn = join(base, `.${name}`);
+    mkdirSync(unborn, { mode: 0o700 });
+    const lock = takeLock(join(unborn, ALIVE));
+    if (!lock) throw new Error('the lock of a new spool folder is taken');
+    this.#lock = lock;
+    this.folder = join(base, name);
+    renameSync(unborn, this.folder);
+  }
+
+  /** Bytes of all segments, in use or kept for use again. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** A segment of exactly this size if the budget has room now, else null. */
+  tryTake(sizeBytes: number): Segment | null {
+    const at = this.#free.findIndex((segment) => segment.sizeBytes === sizeBytes);
+    if (at >= 0) return this.#free.splice(at, 1)[0]!;
+    while (this.#usedBytes + sizeBytes > this.budgetBytes && this.#free.length > 0)
+      this.#unlink(this.#free.shift()!);
+    if (this.#usedBytes + sizeBytes > this.budgetBytes) return null;
+    const path = join(this.folder, `segment-${this.#next++}`);
+    const fd = openSync(path, 'wx+', 0o600);
+    try {
+      ftruncateSync(fd, sizeBytes);
+    } catch (error) {
+      closeSync(fd);
+      unlinkSync(path);
+      throw error;
+    }
+    this.#usedBytes += sizeBytes;
+    return { path, fd, sizeBytes };
+  }
+
+  /** A segment for a batch that somebody waits for: warm ones give way; rejects with `BudgetExceeded` after `waitMs`. */
+  async take(sizeBytes: number, waitMs: number): Promise<Segment> {
+    const until = Date.now() + waitMs;
+    for (;;) {
+      const segment = this.tryTake(sizeBytes) ?? this.#press(sizeBytes);
+      if (segment) return segment;
+      const left = until - Date.now();
+      if (left <= 0) throw new BudgetExceeded(`no room for ${sizeBytes} bytes in the memory budget`);
+      await new Promise<void>((resolve) => {
+        const waiter: Waiter = { sizeBytes, wake: resolve };
+        const timer = setTimeout(() => waiter.wake(), left);
+        waiter.wake = () => {
+          clearTimeout(timer);
+          this.#waiting = this.#waiting.filter((other) => other !== waiter);
+          resolve();
+        };
+        this.#waiting.push(waiter);
+      });
+    }
+  }
+
+  /** Gives a segment back that no child writes and no reader reads any more. */
+  give(segment: Segment): void {
+    this.#free.push(segment);
+    this.#waiting[0]?.wake();
+  }
+
+  /** Reads from a segment into the start of `into`. */
+  read(segment: Segment, offset: number, length: number, into: Uint8Array): void {
+    let done = 0;
+    while (done < length) {
+      // Synchronous: the pages lie in memory, and a trip through the thread pool takes longer than the copy.
+      const got = readSync(segment.fd, into, done, length - done, offset + done);
+      if (got === 0) throw new RangeError('a read beyond the end of a segment');
+      done += got;
+    }
+  }
+
+  /** Removes the folder with all that is in it. */
+  close(): void {
+    for (const segment of this.#free.splice(0)) this.#unlink(segment);
+    rmSync(this.folder, { recursive: true, force: true });
+    this.#lock.release();
+  }
+
+  #press(sizeBytes: number): Segment | null {
+    this.onPressure(sizeBytes);
+    return this.tryTake(sizeBytes);
+  }
+
+  #unlink(segment: Segment): void {
+    closeSync(segment.fd);
+    unlinkSync(segment.path);
+    this.#usedBytes -= segment.sizeBytes;
+  }
+}
+
+/** Removes the spool folders whose service is gone; one of a running service is locked and stays. */
+function sweep(base: string): void {
+  for (const name of readdirSync(base)) {
+    if (!name.replace(/^\./, '').startsWith(PREFIX)) continue;
+    const folder = join(base, name);
+    try {
+      if (name.startsWith('.') && Date.now() - statSync(folder).mtimeMs < UNBORN_MS) continue;
+      const lock = takeLock(join(folder, ALIVE));
+      if (!lock) continue;
+      rmSync(folder, { recursive: true, force: true });
+      lock.release();
+    } catch {
+      // Another user's folder, or one that another service sweeps at this moment: not ours to remove.
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { SlfError } from '../errors.js';
+
+interface Waiter {
+  admit(): void;
+}
+
+/** Lets so many in at a time; the others wait in line, for a bounded time. */
+export class Gate {
+  #inside = 0;
+  #room: number;
+  #line: Waiter[] = [];
+
+  constructor(room: number) {
+    this.#room = room;
+  }
+
+  get inside(): number {
+    return this.#inside;
+  }
+
+  /** Waits for a place and answers how to leave it (once). Throws `SLF_BUSY` after `waitMs`, or the signal's reason. */
+  async enter(waitMs: number, signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (this.#inside < this.#room) this.#inside++;
+    else await this.#wait(waitMs, signal);
+    let inside = true;
+    return () => {
+      if (!inside) return;
+      inside = false;
+      const next = this.#line.shift();
+      if (next) next.admit();
+      else this.#inside--;
+    };
+  }
+
+  #wait(waitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        finish();
+      };
+      const waiter: Waiter = { admit: () => settle(resolve) };
+      const leaveLine = (reason: unknown) => {
+        this.#line = this.#line.filter((other) => other !== waiter);
+        settle(() => reject(reason));
+      };
+      const onAbort = () => leaveLine(signal.reason);
+      const timer = setTimeout(() => {
+        leaveLine(
+          new SlfError('SLF_BUSY', 'two batches of this rank are still being sent: read them or close them', {
+            retryAfterS: 1,
+          }),
+        );
+      }, waitMs);
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#line.push(waiter);
+    });
+  }
+}

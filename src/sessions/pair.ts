@@ -1,0 +1,76 @@
+import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
+import { pairId, type StudyId } from '../core/ids.js';
+import { batchLayout } from '../core/layout.js';
+import { autoDtype, declaredRange } from '../core/pixels.js';
+import type { Engine } from '../engine/engine.js';
+import { SlfError } from '../errors.js';
+import type { Database } from '../sqlite.js';
+import { Batch } from './batch.js';
+import { refuseLoad } from './refusal.js';
+import type { Delivery } from './session.js';
+
+/** How one pair is asked for outside a session. */
+export interface PairRequest {
+  readonly study: string;
+  readonly slice: string;
+  /** Null: those that the slice carries. */
+  readonly structures: readonly string[] | null;
+  readonly rule: 'pixel-center' | 'pil';
+  readonly values: 'stored' | 'rescaled';
+}
+
+/** Loads one pair as a batch of size 1. Throws `SlfError`. */
+export async function fetchPair(
+  { db, engine, root }: { readonly db: Database; readonly engine: Engine; readonly root: string },
+  request: PairRequest,
+): Promise<Delivery & { readonly slice: Slice; readonly structures: readonly string[] }> {
+  const { study, slice: sliceId, rule, values } = request;
+  if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
+  const slice = findSlice(db, study, sliceId);
+  if (!slice) throw new SlfError('SLF_PAIR_UNKNOWN', `GET /v1/studies/${study}/pairs?all=1 lists them`);
+  const structures = request.structures ?? slice.structures;
+  const missing = structures.find((name) => !slice.structures.includes(name));
+  if (missing !== undefined)
+    throw new SlfError(
+      'SLF_NO_PAIRS',
+      `the slice carries ${slice.structures.join(', ') || 'no structure'}, not "${missing}"`,
+      {
+        field: 'structures',
+      },
+    );
+  const { header } = slice;
+  const layout = batchLayout({
+    slots: 1,
+    channels: header.samplesPerPixel,
+    rows: header.rows,
+    columns: header.columns,
+    structures: structures.length,
+    imageDtype: autoDtype([declaredRange(header, values)]),
+    maskDtype: 'bool',
+  });
+  const batch = new Batch(
+    {
+      db,
+      root,
+      address: { snapshot: '', specDigest: '', step: null, epoch: null, rank: null },
+      layout,
+      segmentBytes: layout.sizeBytes,
+      recipe: { values, dtype: layout.shape.imageDtype as never, rule, originShift: 0 },
+      structures,
+      turn: 'pairs',
+      pairs: () => [{ place: slice.ordinal, id: pairId(study as StudyId, slice.slice), slice }],
+    },
+    `pair/${slice.revision}/${slice.ordinal}/${slice.headerDigest}/${values}/${rule}/${JSON.stringify(structures)}`,
+  );
+  const askedAt = performance.now();
+  const loading = engine.load(batch.order, 'asked');
+  try {
+    const lease = await loading.lease;
+    batch.accept(lease);
+    const waitMs = performance.now() - askedAt;
+    return { batch, lease, warm: 'miss', waitMs, end: () => lease.release(), slice, structures };
+  } catch (error) {
+    loading.abandon();
+    throw refuseLoad(error);
+  }
+}

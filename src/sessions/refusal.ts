@@ -1,0 +1,60 @@
+import type { PairId } from '../core/ids.js';
+import type { SlotOutcome } from '../engine/engine.js';
+import { SlfError } from '../errors.js';
+import { LoaderDeath, NoRoom } from '../loader/child.js';
+import { Cancelled } from '../loader/pool.js';
+import { BudgetExceeded } from '../loader/spool.js';
+
+const LETHAL = {
+  crash: 'it twice ended its loader, alone',
+  deadline: 'loading it twice took longer than SLICEFEED_PAIR_SECONDS, alone',
+  memory: 'loading it twice took more than SLICEFEED_LOADER_MEMORY, alone',
+} as const;
+
+/** The answer to a pair that was not loaded. */
+export function refuseOutcome(
+  outcome: Exclude<SlotOutcome, { kind: 'loaded' }>,
+  pair: PairId,
+  file: string,
+): SlfError {
+  switch (outcome.kind) {
+    case 'changed':
+      return new SlfError(
+        'SLF_SOURCE_CHANGED',
+        'the file is not the one that the snapshot saw: POST /v1/scan and open a new session',
+        { pair, file },
+      );
+    case 'range':
+      return new SlfError('SLF_VALUE_RANGE', `${outcome.detail}; choose a wider image.dtype`, { pair, file });
+    case 'broken':
+      return new SlfError('SLF_PAIR_FAILED', `${outcome.code}: ${outcome.detail}`, { pair, file });
+    case 'lethal':
+      return new SlfError('SLF_PAIR_FAILED', LETHAL[outcome.cause], { pair, file });
+    case 'empty':
+      throw new Error('a slot with a pair came back empty');
+    default:
+      throw new Error(`unknown outcome ${JSON.stringify(outcome satisfies never)}`);
+  }
+}
+
+/** The answer to a load that failed for a reason that lies in no file: 503, try again. */
+export function refuseLoad(error: unknown): unknown {
+  if (error instanceof BudgetExceeded)
+    return new SlfError('SLF_BUDGET', 'no room for this batch now: too many others are being sent', {
+      retryAfterS: 1,
+    });
+  if (error instanceof NoRoom)
+    return new SlfError('SLF_ROOM', 'the machine has no room for this batch: see the log', {
+      retryAfterS: 5,
+    });
+  if (error instanceof LoaderDeath && error.death === 'closing')
+    return new SlfError('SLF_CLOSING', 'ask again when the service is back', { retryAfterS: 5 });
+  if (error instanceof LoaderDeath || error instanceof Cancelled)
+    return new SlfError('SLF_LOADER', 'the loaders ended before they were done: ask again', {
+      retryAfterS: 1,
+    });
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (code === 'ENOSPC' || code === 'EMFILE' || code === 'ENFILE' || code === 'EDQUOT')
+    return new SlfError('SLF_ROOM', 'the disk is full or too many files are open', { retryAfterS: 5 });
+  return error;
+}

@@ -1,0 +1,248 @@
+import type { BaseLogger } from 'pino';
+import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
+import { type Plan, plan } from '../core/plan.js';
+import type { Engine, Lease, Loading } from '../engine/engine.js';
+import { SlfError } from '../errors.js';
+import type { Recipe } from '../loader/messages.js';
+import type { Database } from '../sqlite.js';
+import { Batch, pairsAt } from './batch.js';
+import { Gate } from './gate.js';
+import { refuseLoad } from './refusal.js';
+import { type Spec, specDigest } from './spec.js';
+import type { StoredSession } from './store.js';
+
+/** Bodies of one rank that may be on the way at a time; more wait. */
+const SENDING_PER_RANK = 2;
+const SENDING_WAIT_MS = 10_000;
+
+/** A batch that is loaded and about to be sent; `end` once, whatever happened to the body. */
+export interface Delivery {
+  readonly batch: Batch;
+  readonly lease: Lease;
+  readonly warm: 'hit' | 'miss';
+  readonly waitMs: number;
+  end(): void;
+}
+
+export interface SessionContext {
+  readonly db: Database;
+  readonly engine: Engine;
+  readonly root: string;
+  readonly log: Pick<BaseLogger, 'info'>;
+}
+
+interface Warm {
+  readonly batch: Batch;
+  readonly loading: Loading;
+}
+
+/** The layout of `slots` pairs of a spec. */
+export function layoutOf(spec: Spec, slots: number): BatchLayout {
+  const shape: BatchShape = {
+    slots,
+    channels: spec.image.channels,
+    rows: spec.shape.rows,
+    columns: spec.shape.columns,
+    structures: spec.structures.length,
+    imageDtype: spec.image.dtype,
+    maskDtype: 'bool',
+  };
+  return batchLayout(shape);
+}
+
+/** A trainer's feed while it is in use: the warm window of each rank over a plan and a snapshot. */
+export class Session {
+  readonly stored: StoredSession;
+  readonly plan: Plan;
+  readonly layout: BatchLayout;
+  readonly digest;
+  lastUsedMs = Date.now();
+  readonly timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
+  #context: SessionContext;
+  #recipe: Recipe;
+  #windows: Map<number, Warm>[];
+  #gates: Gate[];
+
+  constructor(stored: StoredSession, context: SessionContext) {
+    const { spec, snapshot } = stored;
+    this.stored = stored;
+    this.#context = context;
+    this.plan = plan({ ...spec, pairs: snapshot.pairs });
+    this.layout = layoutOf(spec, this.plan.slots);
+    this.digest = specDigest(spec);
+    this.#recipe = {
+      values: spec.image.values,
+      dtype: spec.image.dtype,
+      rule: spec.mask.rule,
+      originShift: spec.mask.origin === 'half' ? -0.5 : 0,
+    };
+    this.#windows = Array.from({ length: spec.worldSize }, () => new Map());
+    this.#gates = Array.from({ length: spec.worldSize }, () => new Gate(SENDING_PER_RANK));
+  }
+
+  /** Bytes that one batch for each rank takes. */
+  get reservedBytes(): number {
+    return this.layout.sizeBytes * this.stored.spec.worldSize;
+  }
+
+  /** Batches that are loaded and wait to be asked for. */
+  get warmCount(): number {
+    return this.#windows.reduce(
+      (sum, window) => sum + [...window.values()].filter(({ loading }) => loading.finished).length,
+      0,
+    );
+  }
+
+  /** Batches that are on their way to a trainer. */
+  get sending(): number {
+    return this.#gates.reduce((sum, gate) => sum + gate.inside, 0);
+  }
+
+  /** Starts to load the first batch of each rank. */
+  warmUp(cursors: readonly number[]): void {
+    this.#windows.forEach((window, rank) => {
+      this.#warm(window, cursors[rank] ?? 0, rank);
+    });
+  }
+
+  /**
+   * The batch of a step for a rank: loads it where it is not warm, starts the ones after it, and gives it out when it is
+   * loaded. Throws `SlfError`; rejects with the signal's reason when the asker is gone, and loads no further for it.
+   */
+  async fetch(step: number, rank: number, signal: AbortSignal): Promise<Delivery> {
+    this.check(step, rank);
+    this.lastUsedMs = Date.now();
+    const askedAt = performance.now();
+    const leave = await this.#gates[rank]!.enter(SENDING_WAIT_MS, signal);
+    let taken: Warm | null = null;
+    try {
+      taken = this.#take(step, rank);
+      const { batch, loading } = taken;
+      const warm = loading.finished ? 'hit' : 'miss';
+      this.#warmAfter(step, rank);
+      const lease = await untilAborted(loading.lease, signal);
+      const waitMs = performance.now() - askedAt;
+      batch.accept(lease);
+      this.#count(warm, waitMs, lease.loadMs);
+      const end = () => {
+        lease.release();
+        leave();
+      };
+      return { batch, lease, warm, waitMs, end };
+    } catch (error) {
+      taken?.loading.abandon();
+      leave();
+      throw refuseLoad(error);
+    }
+  }
+
+  /** Throws `SlfError` for a rank or step that the session does not have. */
+  check(step: number, rank: number): void {
+    const { worldSize } = this.stored.spec;
+    if (rank >= worldSize)
+      throw new SlfError('SLF_INVALID', `rank ${rank} of a session whose worldSize is ${worldSize}`, {
+        field: 'rank',
+      });
+    if (this.plan.steps !== null && step >= this.plan.steps)
+      throw new SlfError(
+        'SLF_STEP_PAST_END',
+        `the session has ${this.plan.steps} steps, the last is ${this.plan.steps - 1}`,
+      );
+  }
+
+  /** A batch of this session, not loaded. */
+  batch(step: number, rank: number): Batch {
+    const { stored, digest } = this;
+    const { snapshot, spec } = stored;
+    const places = this.plan.share(step, rank);
+    const { db, root } = this.#context;
+    return new Batch(
+      {
+        db,
+        root,
+        address: {
+          snapshot: snapshot.digest,
+          specDigest: digest,
+          step,
+          epoch: this.plan.epochOf(step),
+          rank,
+        },
+        layout: places.length === this.plan.slots ? this.layout : layoutOf(spec, places.length),
+        segmentBytes: this.layout.sizeBytes,
+        recipe: this.#recipe,
+        structures: spec.structures,
+        turn: stored.id,
+        pairs: () => pairsAt(db, snapshot, places),
+      },
+      `${snapshot.digest}/${digest}/${step}/${rank}`,
+    );
+  }
+
+  /** Gives warm batches back until `neededBytes` are free or none is left; answers what it freed. */
+  cool(neededBytes: number): number {
+    let freed = 0;
+    for (const window of this.#windows)
+      for (const [step, { loading }] of window) {
+        if (freed >= neededBytes) return freed;
+        window.delete(step);
+        loading.abandon();
+        freed += this.layout.sizeBytes;
+      }
+    return freed;
+  }
+
+  #take(step: number, rank: number): Warm {
+    const window = this.#windows[rank]!;
+    const present = window.get(step);
+    window.delete(step);
+    present?.loading.raise();
+    return present ?? this.#load(step, rank, 'asked');
+  }
+
+  #load(step: number, rank: number, priority: 'asked' | 'warm'): Warm {
+    const batch = this.batch(step, rank);
+    return { batch, loading: this.#context.engine.load(batch.order, priority) };
+  }
+
+  /** Starts the batches after a step, and gives back what the window does not reach any more. */
+  #warmAfter(step: number, rank: number): void {
+    const window = this.#windows[rank]!;
+    const last = step + this.stored.spec.prefetch;
+    for (const [held, { loading }] of window) {
+      if (held > step && held <= last) continue;
+      window.delete(held);
+      loading.abandon();
+    }
+    for (let next = step + 1; next <= last; next++) this.#warm(window, next, rank);
+  }
+
+  #warm(window: Map<number, Warm>, step: number, rank: number): void {
+    if (window.has(step) || (this.plan.steps !== null && step >= this.plan.steps)) return;
+    const warm = this.#load(step, rank, 'warm');
+    window.set(step, warm);
+    // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
+    warm.loading.lease.catch(() => {
+      if (window.get(step) === warm) window.delete(step);
+    });
+  }
+
+  #count(warm: 'hit' | 'miss', waitMs: number, loadMs: number): void {
+    this.timings[warm === 'hit' ? 'hits' : 'misses']++;
+    this.timings.waitMs += waitMs;
+    this.timings.loadMs += loadMs;
+  }
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

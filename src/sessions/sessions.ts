@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import { BYTES_VERSION } from '../core/bytes-version.js';
+import type { SessionId } from '../core/ids.js';
+import { SlfError } from '../errors.js';
+import type { Spool } from '../loader/spool.js';
+import { resolveSpec } from './resolve.js';
+import { Session, type SessionContext } from './session.js';
+import { canonicalJson, type SpecRequest } from './spec.js';
+import { SessionStore, type StoredSession } from './store.js';
+
+export interface SessionsOptions extends SessionContext {
+  readonly spool: Spool;
+  readonly idleMs: number;
+  readonly batchBytesLimit: number;
+}
+
+const IDLE_CHECK_MS = 10_000;
+
+/** All sessions: those in use are held ready, the others rest in the store until somebody asks. */
+export class Sessions {
+  readonly store: SessionStore;
+  #options: SessionsOptions;
+  #live = new Map<SessionId, Session>();
+  #idleCheck: NodeJS.Timeout;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.store = new SessionStore(options.db);
+    options.spool.onPressure = (neededBytes) => this.#cool(neededBytes);
+    this.#idleCheck = setInterval(() => this.#restIdle(), Math.min(IDLE_CHECK_MS, options.idleMs));
+    this.#idleCheck.unref();
+  }
+
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** Opens a session, its first batch already loading; with a name it joins the one that is there. Throws `SlfError`. */
+  open(request: SpecRequest, name: SessionId | null): { session: Session; created: boolean } {
+    const known = name === null ? null : this.store.get(name);
+    if (known) {
+      if (!this.#sameSpec(known, request))
+        throw new SlfError(
+          'SLF_SESSION_DIFFERS',
+          'open yours under another name, or delete this one first',
+          {},
+        );
+      return { session: this.get(known.id), created: false };
+    }
+    const { spec, snapshot } = resolveSpec(this.#options.db, request);
+    const id = name ?? (`s-${randomBytes(6).toString('hex')}` as SessionId);
+    const stored = { id, request: canonicalJson(request), spec, snapshot, bytesVersion: BYTES_VERSION };
+    const session = new Session(stored, this.#options);
+    if (session.layout.sizeBytes > this.#options.batchBytesLimit)
+      throw new SlfError(
+        'SLF_BATCH_TOO_LARGE',
+        `a batch of one rank has ${session.layout.sizeBytes} bytes, the limit is ${this.#options.batchBytesLimit}: make batchSize smaller`,
+        { field: 'batchSize' },
+      );
+    this.#reserve(session);
+    this.store.put(stored);
+    this.#live.set(id, session);
+    session.warmUp([]);
+    return { session, created: true };
+  }
+
+  /** A session ready for use; one that rested gets its share of the budget back. Throws `SlfError`. */
+  get(id: string): Session {
+    const live = this.#live.get(id as SessionId);
+    if (live) return live;
+    const stored = this.#stored(id);
+    if (stored.bytesVersion !== BYTES_VERSION)
+      throw new SlfError(
+        'SLF_BYTES_VERSION',
+        `the session was opened under bytes version ${stored.bytesVersion}, this release makes ${BYTES_VERSION}`,
+      );
+    const session = new Session(stored, this.#options);
+    this.#reserve(session);
+    this.#live.set(stored.id, session);
+    return session;
+  }
+
+  /** A session to be looked at: the live one, else one that takes no share of the budget. Throws `SlfError`. */
+  look(id: string): { session: Session; state: 'open' | 'idle' } {
+    const live = this.#live.get(id as SessionId);
+    if (live) return { session: live, state: 'open' };
+    return { session: new Session(this.#stored(id), this.#options), state: 'idle' };
+  }
+
+  delete(id: string): void {
+    const { id: known } = this.#stored(id);
+    this.#rest(known);
+    this.store.delete(known);
+  }
+
+  /** Gives every warm batch back; sessions stay in the store. */
+  close(): void {
+    clearInterval(this.#idleCheck);
+    for (const id of [...this.#live.keys()]) this.#rest(id);
+  }
+
+  #stored(id: string): StoredSession {
+    const stored = this.store.get(id);
+    if (!stored)
+      throw new SlfError('SLF_SESSION_UNKNOWN', 'open it with POST /v1/sessions or PUT /v1/sessions/{name}');
+    return stored;
+  }
+
+  #sameSpec(known: StoredSession, request: SpecRequest): boolean {
+    if (known.request === canonicalJson(request)) return true;
+    try {
+      return canonicalJson(resolveSpec(this.#options.db, request).spec) === canonicalJson(known.spec);
+    } catch (error) {
+      if (error instanceof SlfError && error.code === 'SLF_NOT_BUILT') throw error;
+      // What the present catalogue can't resolve is not what the session was opened with.
+      return false;
+    }
+  }
+
+  #reserve(session: Session): void {
+    const { spool } = this.#options;
+    let reserved = session.reservedBytes;
+    for (const live of this.#live.values()) reserved += live.reservedBytes;
+    if (reserved > spool.budgetBytes)
+      throw new SlfError(
+        'SLF_BUDGET',
+        `one batch for each rank of every open session would take ${reserved} bytes, the budget is ${spool.budgetBytes}: delete a session, make batchSize smaller, or raise SLICEFEED_MEMORY_BUDGET`,
+        { retryAfterS: 30 },
+      );
+  }
+
+  #cool(neededBytes: number): void {
+    let freed = 0;
+    for (const session of [...this.#live.values()].sort((a, b) => a.lastUsedMs - b.lastUsedMs)) {
+      if (freed >= neededBytes) return;
+      freed += session.cool(neededBytes - freed);
+    }
+  }
+
+  #restIdle(): void {
+    const since = Date.now() - this.#options.idleMs;
+    for (const [id, session] of this.#live) {
+      if (session.lastUsedMs > since || session.sending > 0) continue;
+      this.#rest(id);
+      this.#options.log.info({ session: id }, 'session rests');
+    }
+  }
+
+  #rest(id: SessionId): void {
+    this.#live.get(id)?.cool(Number.POSITIVE_INFINITY);
+    this.#live.delete(id);
+  }
+}

@@ -1,0 +1,117 @@
+import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
+import type { SessionId, SnapshotDigest } from '../core/ids.js';
+import { SlfError } from '../errors.js';
+import { type Database, transact } from '../sqlite.js';
+import type { Spec } from './spec.js';
+import { addStep, type Steps, stepCount } from './steps.js';
+
+/** What of a session outlives the process. */
+export interface StoredSession {
+  readonly id: SessionId;
+  /** The request that opened it, as canonical JSON. */
+  readonly request: string;
+  readonly spec: Spec;
+  readonly snapshot: Snapshot;
+  readonly bytesVersion: string;
+}
+
+interface SessionRow {
+  readonly id: string;
+  readonly request: string;
+  readonly spec: string;
+  readonly snapshot: string;
+  readonly bytes_version: string;
+}
+
+/** Sessions, cursors and delivery records in the database; every call is one transaction. */
+export class SessionStore {
+  #db: Database;
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  put({ id, request, spec, snapshot, bytesVersion }: StoredSession): void {
+    transact(this.#db, () => {
+      keepSnapshot(this.#db, snapshot, Date.now());
+      this.#db
+        .prepare(
+          'INSERT INTO session (id, request, spec, snapshot, bytes_version, opened_at) VALUES (?, ?, ?, ?, ?, ?)',
+        )
+        .run(id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now());
+    });
+  }
+
+  get(id: string): StoredSession | null {
+    const row = this.#db
+      .prepare('SELECT id, request, spec, snapshot, bytes_version FROM session WHERE id = ?')
+      .get(id) as SessionRow | undefined;
+    return row ? this.#stored(row) : null;
+  }
+
+  ids(after: string, limit: number): SessionId[] {
+    const rows = this.#db
+      .prepare('SELECT id FROM session WHERE id > ? ORDER BY id LIMIT ?')
+      .all(after, limit);
+    return (rows as { id: string }[]).map((row) => row.id as SessionId);
+  }
+
+  delete(id: SessionId): void {
+    this.#db.prepare('DELETE FROM session WHERE id = ?').run(id);
+  }
+
+  /** The step each rank's `next` gives; 0 where it never asked. */
+  cursors(id: SessionId, worldSize: number): number[] {
+    const cursors = new Array<number>(worldSize).fill(0);
+    const rows = this.#db.prepare('SELECT rank, step FROM cursor WHERE session = ?').all(id);
+    for (const { rank, step } of rows as { rank: number; step: number }[])
+      if (rank < worldSize) cursors[rank] = step;
+    return cursors;
+  }
+
+  /** Records that a body was sent whole and, for `next`, moves the rank's cursor behind it. */
+  delivered(id: SessionId, at: { epoch: number; rank: number; step: number; movesCursor: boolean }): void {
+    const { epoch, rank, step, movesCursor } = at;
+    transact(this.#db, () => {
+      const exists = this.#db.prepare('SELECT 1 FROM session WHERE id = ?').get(id);
+      // A session may be deleted while its last body is on the way.
+      if (!exists) return;
+      const steps = addStep(this.deliveredSteps(id, epoch, rank), step);
+      this.#db
+        .prepare('INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) VALUES (?, ?, ?, ?)')
+        .run(id, epoch, rank, JSON.stringify(steps));
+      if (movesCursor)
+        this.#db
+          .prepare('INSERT OR REPLACE INTO cursor (session, rank, step) VALUES (?, ?, ?)')
+          .run(id, rank, step + 1);
+    });
+  }
+
+  /** The steps of an epoch that a rank got whole. */
+  deliveredSteps(id: SessionId, epoch: number, rank: number): Steps {
+    const row = this.#db
+      .prepare('SELECT steps FROM delivery WHERE session = ? AND epoch = ? AND rank = ?')
+      .get(id, epoch, rank) as { steps: string } | undefined;
+    return row ? JSON.parse(row.steps) : [];
+  }
+
+  /** How many batches were delivered, over all ranks and epochs. */
+  deliveredCount(id: SessionId): number {
+    const rows = this.#db.prepare('SELECT steps FROM delivery WHERE session = ?').all(id) as {
+      steps: string;
+    }[];
+    return rows.reduce((sum, { steps }) => sum + stepCount(JSON.parse(steps)), 0);
+  }
+
+  #stored(row: SessionRow): StoredSession {
+    const snapshot = keptSnapshot(this.#db, row.snapshot as SnapshotDigest);
+    if (!snapshot)
+      throw new SlfError('SLF_SNAPSHOT_GONE', 'the snapshot of this session is gone: open a new session');
+    return {
+      id: row.id as SessionId,
+      request: row.request,
+      spec: JSON.parse(row.spec),
+      snapshot,
+      bytesVersion: row.bytes_version,
+    };
+  }
+}

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { chooseCodec } from '../../src/codecs/codec.js';
+import { frameRange, nativeCodec } from '../../src/codecs/native.js';
+import { DEFAULT_LIMITS, type ImageHeader, readHeader } from '../../src/core/dicom.js';
+import { EXPLICIT_LITTLE, type ImageOptions, imageElements, writePart10 } from '../../src/demo/part10.js';
+import { python, withoutPython } from '../python.js';
+import { sharedData } from '../shared-data.js';
+
+function file(image: ImageOptions, transferSyntax = EXPLICIT_LITTLE): Uint8Array {
+  return writePart10(imageElements(image), { transferSyntax });
+}
+
+function headerOf(bytes: Uint8Array): ImageHeader {
+  const read = readHeader(bytes, bytes.length, DEFAULT_LIMITS);
+  if (read.kind !== 'header') throw new Error(JSON.stringify(read));
+  return read.header;
+}
+
+function decodeFrame(bytes: Uint8Array, frame = 0) {
+  const header = headerOf(bytes);
+  const { offset, length } = frameRange(header, frame);
+  return nativeCodec.decode(bytes.subarray(offset, offset + length), header);
+}
+
+/** SHA-256 of all frames' values in the order H × W × C, as the peers have them. */
+function digest(bytes: Uint8Array, header: ImageHeader): string {
+  const hash = createHash('sha256');
+  for (let frame = 0; frame < header.frames; frame++) {
+    const { values, channels } = decodeFrame(bytes, frame);
+    const pixels = values.length / channels;
+    const peers = values.slice();
+    for (let i = 0; i < values.length; i++)
+      peers[(i % pixels) * channels + Math.floor(i / pixels)] = values[i]!;
+    hash.update(new Uint8Array(peers.buffer, peers.byteOffset, peers.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+t.test('one frame of grey values', async (t) => {
+  const pixels = Int16Array.of(-1, 2, -3, 4, -5, 6);
+  t.strictSame(decodeFrame(file({ rows: 2, columns: 3, pixels })), {
+    values: pixels,
+    channels: 1,
+    rows: 2,
+    columns: 3,
+  });
+});
+
+t.test('frames one after the other', async (t) => {
+  const bytes = file({ rows: 1, columns: 3, frames: 3, pixels: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9) });
+  t.strictSame(
+    [0, 1, 2].map((frame) => Array.from(decodeFrame(bytes, frame).values)),
+    [
+      [1, 2, 3],
+      [4, 5, 6],
+      [7, 8, 9],
+    ],
+  );
+  const header = headerOf(bytes);
+  t.strictSame(frameRange(header, 2), { offset: header.pixelData.offset + 6, length: 3 });
+  for (const frame of [-1, 3, 0.5, Number.NaN]) t.throws(() => frameRange(header, frame), RangeError);
+});
+
+t.test('colour becomes planes in both planar configurations', async (t) => {
+  const common = { rows: 1, columns: 2, samplesPerPixel: 3 };
+  const planes = Uint8Array.of(1, 4, 2, 5, 3, 6);
+  const together = decodeFrame(file({ ...common, planar: 0, pixels: Uint8Array.of(1, 2, 3, 4, 5, 6) }));
+  const apart = decodeFrame(file({ ...common, planar: 1, pixels: planes }));
+  t.strictSame(together, { values: planes, channels: 3, rows: 1, columns: 2 });
+  t.strictSame(apart.values, planes);
+});
+
+t.test('float pixels', async (t) => {
+  const pixels = Float32Array.of(0.5, -1);
+  t.strictSame(decodeFrame(file({ rows: 1, columns: 2, pixels })).values, pixels);
+});
+
+t.test('a frame of another length is an error', async (t) => {
+  const header = headerOf(file({ rows: 1, columns: 2, pixels: Uint16Array.of(1, 2) }));
+  t.throws(() => nativeCodec.decode(new Uint8Array(3), header), { name: 'PixelError', code: 'PIXELS_SHORT' });
+  t.throws(() => nativeCodec.decode(new Uint8Array(6), header), { name: 'PixelError', code: 'PIXELS_LONG' });
+});
+
+t.test('an image gets the codec of its transfer syntax, or the reason why there is none', async (t) => {
+  const pixels = Uint16Array.of(1, 2);
+  const image = { rows: 1, columns: 2, pixels };
+  const choose = (header: ImageHeader) => chooseCodec([nativeCodec], header);
+  const header = headerOf(file(image));
+  t.equal(choose(header).codec, nativeCodec);
+  t.equal(
+    choose(headerOf(file({ ...image, photometric: 'MONOCHROME1' }, '1.2.840.10008.1.2'))).codec,
+    nativeCodec,
+  );
+  t.match(choose({ ...header, transferSyntax: '1.2.840.10008.1.2.2' }), {
+    codec: null,
+    problem: { code: 'TRANSFER_SYNTAX_UNSUPPORTED', detail: /big endian \(1\.2\.840\.10008\.1\.2\.2\)/ },
+  });
+  const refused = (change: Partial<ImageHeader>) => choose({ ...header, ...change }).problem;
+  t.match(refused({ photometric: 'PALETTE COLOR' }), { code: 'PIXELS_UNSUPPORTED', detail: /PALETTE COLOR/ });
+  t.match(refused({ photometric: '' }), { code: 'PIXELS_UNSUPPORTED', detail: /^no photometric/ });
+  t.match(refused({ photometric: 'RGB' }), { code: 'PIXELS_UNSUPPORTED', detail: /RGB has 3 samples/ });
+  t.match(refused({ samplesPerPixel: 3 }), { code: 'PIXELS_UNSUPPORTED' });
+  t.match(refused({ bitsAllocated: 1 }), { code: 'PIXELS_UNSUPPORTED', detail: /1 bits/ });
+  t.match(refused({ bitsAllocated: 64 }), { code: 'PIXELS_UNSUPPORTED' });
+  t.match(refused({ photometric: 'JANE DOE' }), { detail: /^an unknown photometric/ });
+});
+
+const PYDICOM = `
+import hashlib, sys, warnings
+warnings.simplefilter('ignore')
+import numpy, pydicom
+for path in sys.argv[1:]:
+    values = pydicom.dcmread(path).pixel_array
+    print(hashlib.sha256(numpy.ascontiguousarray(values).tobytes()).hexdigest())
+`;
+
+const sunnybrook = sharedData('sunnybrook', 'dicoms');
+t.test(
+  'every image of the cardiac data has the values that pydicom reads',
+  {
+    skip:
+      sunnybrook === null
+        ? 'the real data is missing: ../shared/data/sunnybrook'
+        : withoutPython('pydicom', 'python3-pydicom python3-numpy'),
+  },
+  async (t) => {
+    const entries = await readdir(sunnybrook!, { recursive: true, withFileTypes: true });
+    const paths = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    t.ok(paths.length > 200);
+    const expected = (await python(PYDICOM, ...paths)).trim().split('\n');
+    const ours = paths.map((path) => {
+      const bytes = new Uint8Array(readFileSync(path));
+      return digest(bytes, headerOf(bytes));
+    });
+    t.strictSame(ours, expected);
+  },
+);
+
+const golden = sharedData('dicom', 'golden.tsv');
+t.test(
+  'the golden images that are stored uncompressed',
+  { skip: golden === null && 'the real data is missing: ../shared/data/dicom/golden.tsv' },
+  async (t) => {
+    const [names, ...rows] = readFileSync(golden!, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'));
+    const column = (name: string) => names!.indexOf(name);
+    let compared = 0;
+    for (const row of rows) {
+      if (row[column('confidence')] !== 'native') continue;
+      if (!nativeCodec.transferSyntaxes.includes(row[column('transfer_syntax')]!)) continue;
+      const bytes = new Uint8Array(readFileSync(sharedData('dicom', row[0]!)!));
+      const header = headerOf(bytes);
+      t.equal(chooseCodec([nativeCodec], header).codec, nativeCodec, row[0]!);
+      t.equal(digest(bytes, header), row[column('sha256')], row[0]!);
+      compared += 1;
+    }
+    t.ok(compared >= 20, `${compared} images`);
+  },
+);
