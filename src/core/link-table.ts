@@ -20,14 +20,22 @@ export function parseLinkTable(text: string): LinkTable {
   const refused = (detail: string): LinkTable => ({ rows: [], problems: [{ code: 'LINK_TABLE', detail }] });
   let records: { record: string[]; info: { lines: number } }[];
   try {
-    records = parse(text, { bom: true, trim: true, skip_empty_lines: true, relax_column_count: true, info: true }) as never;
+    records = parse(text, {
+      bom: true,
+      trim: true,
+      skip_empty_lines: true,
+      relax_column_count: true,
+      info: true,
+    }) as never;
   } catch {
     return refused('it is not comma-separated text: check its quotes');
   }
   const header = records.shift()?.record ?? [];
   const [patientAt, originalAt] = COLUMNS.map((column) => header.indexOf(column)) as [number, number];
   if (patientAt < 0 || originalAt < 0)
-    return refused(`its first line must name the columns ${COLUMNS.join(',')}; it has ${header.length} other(s)`);
+    return refused(
+      `its first line must name the columns ${COLUMNS.join(',')}; it has ${header.length} other(s)`,
+    );
   const rows: LinkRow[] = [];
   const problems: Omit<Problem, 'file'>[] = [];
   for (const { record, info } of records) {

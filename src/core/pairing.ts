@@ -88,8 +88,10 @@ export function pairByNames(
     loose.push({ code: 'LINK_ROW', file: 'link.csv', detail: `line ${row.line}: ${what}` });
   for (const row of links) {
     if (!images.has(row.patient)) oddRow(row, 'there is no such folder below dicoms/');
-    else if (originalOf.has(row.patient)) oddRow(row, 'its patient_id stands in an earlier line; that one is used');
-    else if (linked.has(row.original)) oddRow(row, 'its original_id stands in an earlier line; that one is used');
+    else if (originalOf.has(row.patient))
+      oddRow(row, 'its patient_id stands in an earlier line; that one is used');
+    else if (linked.has(row.original))
+      oddRow(row, 'its original_id stands in an earlier line; that one is used');
     else {
       originalOf.set(row.patient, row.original);
       linked.add(row.original);
@@ -116,11 +118,16 @@ export function pairByNames(
       const image = slices.get(number);
       const key = `${number}/${structure}`;
       if (!image) report('CONTOUR_WITHOUT_IMAGE', path, `there is no image ${number}.dcm in the study`);
-      else if (kept.has(key)) report('CONTOUR_TWICE', path, 'an earlier file outlines the same structure; that one is used');
+      else if (kept.has(key))
+        report('CONTOUR_TWICE', path, 'an earlier file outlines the same structure; that one is used');
       else kept.set(key, { path, slice: image.slice, structure });
     }
     for (const path of original === undefined ? [] : (oddContours.get(original) ?? []))
-      report('CONTOUR_NAME', path, 'a contour is named IM-0001-NNNN-Xcontour-manual.txt in a folder X-contours');
+      report(
+        'CONTOUR_NAME',
+        path,
+        'a contour is named IM-0001-NNNN-Xcontour-manual.txt in a folder X-contours',
+      );
     return {
       folder,
       id: nameStudy(folder),

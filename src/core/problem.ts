@@ -20,6 +20,7 @@ export const PROBLEMS = {
   IDENTIFIER_LONG: 'An identifier is longer than 64 characters; it was shortened',
   LIMIT_EXCEEDED: 'A dimension or a size is over its limit',
   FILE_UNREADABLE: 'The file could not be opened or read',
+  LOADER_ENDED: 'Reading the file twice ended its loader, alone: by a crash, its time or its memory',
   CONTOUR_NOT_A_NUMBER: 'A line of the contour does not hold two numbers',
   CONTOUR_BLANK_LINE: 'A blank line inside the contour; the contour is used without it',
   CONTOUR_TOO_FEW_POINTS: 'The contour has fewer than 3 points',

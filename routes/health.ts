@@ -1,0 +1,56 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Service } from '../src/service.js';
+
+const Scan = Type.Object({
+  state: Type.String({ description: 'walking, reading, writing, done or failed' }),
+  files: Type.Integer({ description: 'files seen' }),
+  toRead: Type.Integer({ description: 'files that are new or changed' }),
+  read: Type.Integer(),
+  studies: Type.Integer({ description: 'studies written' }),
+});
+
+const Ready = Type.Object({
+  ready: Type.Boolean(),
+  missing: Type.Array(Type.String(), { description: 'what the service waits for' }),
+  scan: Scan,
+  loaders: Type.Object({ ready: Type.Integer(), wanted: Type.Integer() }),
+});
+
+/** Whether the process lives, and whether it can serve. */
+export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  app.get(
+    '/livez',
+    {
+      config: { access: 'open' },
+      schema: { summary: 'The process answers', tags: ['service'], response: { 200: Type.Object({ live: Type.Boolean() }) } },
+    },
+    async () => ({ live: true }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { access: 'open' },
+      schema: {
+        summary: 'The catalogue is scanned and a loader is ready',
+        tags: ['service'],
+        response: { 200: Ready, 503: Ready },
+      },
+    },
+    async (_request, reply) => {
+      const missing: string[] = [];
+      if (!service.scanned)
+        missing.push(service.scan.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way');
+      if (service.pool.readyCount === 0) missing.push('no loader is ready');
+      const ready = missing.length === 0;
+      if (!ready) reply.header('retry-after', '1');
+      return reply.code(ready ? 200 : 503).send({
+        ready,
+        missing,
+        scan: { ...service.scan },
+        loaders: { ready: service.pool.readyCount, wanted: service.pool.size },
+      });
+    },
+  );
+};

@@ -1,0 +1,64 @@
+import { Type } from 'typebox';
+import { ERRORS } from '../src/errors.js';
+
+const closed = { additionalProperties: false };
+
+/** What every error answers. */
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'what to do next' }),
+    code: Type.String({ enum: Object.keys(ERRORS) }),
+    pair: Type.Optional(Type.String()),
+    file: Type.Optional(Type.String()),
+    field: Type.Optional(Type.String()),
+  },
+  { description: 'application/problem+json' },
+);
+
+/** The error answers of a route, for its response schema. */
+export function problems(...statuses: (400 | 401 | 403 | 404 | 406 | 409 | 410 | 415 | 422 | 501 | 503)[]) {
+  const content = { 'application/problem+json': { schema: Problem } };
+  return Object.fromEntries([401, ...statuses].map((status) => [status, { description: 'problem', content }]));
+}
+
+export const StudyParams = Type.Object({ study: Type.String() });
+export const PairParams = Type.Object({ study: Type.String(), slice: Type.String() });
+export const SessionParams = Type.Object({ id: Type.String() });
+export const StepParams = Type.Object({
+  id: Type.String(),
+  step: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: '0, 1, 2 … over the whole training' }),
+});
+
+/** A page of a list. */
+export const Page = {
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  after: Type.Optional(Type.String({ description: '`next` of the page before' })),
+};
+export const PageQuery = Type.Object(Page, closed);
+
+export const Format = Type.Optional(
+  Type.Unsafe<'safetensors' | 'npz'>({ type: 'string', enum: ['safetensors', 'npz'], description: 'wins over Accept' }),
+);
+export const Rank = Type.Integer({ minimum: 0, maximum: 65_535, default: 0 });
+
+/** A batch body in an OpenAPI response. */
+export const BatchBody = {
+  description: 'a batch, see the wire format',
+  content: {
+    'application/x-safetensors': { schema: Type.String({ format: 'binary' }) },
+    'application/x-npz': { schema: Type.String({ format: 'binary' }) },
+  },
+};
+
+export const Picture = {
+  description: 'a PNG file',
+  content: { 'image/png': { schema: Type.String({ format: 'binary' }) } },
+};
+
+/** Makes a query schema that refuses what it does not know. */
+export function query<T extends Record<string, import('typebox').TSchema>>(fields: T) {
+  return Type.Object(fields, closed);
+}

@@ -1,0 +1,125 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { findStudy, listProblems, listSlices, listStudies } from '../src/catalog/studies.js';
+import { PROBLEMS } from '../src/core/problem.js';
+import { SlfError } from '../src/errors.js';
+import type { Service } from '../src/service.js';
+import { Page, PageQuery, problems, query, StudyParams } from './schemas.js';
+
+const Study = {
+  id: Type.String(),
+  slices: Type.Integer({ description: 'images' }),
+  pairs: Type.Integer({ description: 'images with at least one contour' }),
+  structures: Type.Record(Type.String(), Type.Integer(), { description: 'images that carry each structure' }),
+  rows: Type.Union([Type.Integer(), Type.Null()], { description: 'null where images differ' }),
+  columns: Type.Union([Type.Integer(), Type.Null()]),
+};
+
+const ProblemList = Type.Array(
+  Type.Object({
+    code: Type.String({ enum: Object.keys(PROBLEMS) }),
+    file: Type.Union([Type.String(), Type.Null()], { description: "relative to the source's root" }),
+    detail: Type.String(),
+  }),
+);
+
+const StudyList = Type.Object({
+  studies: Type.Array(Type.Object({ ...Study, problems: Type.Integer() })),
+  next: Type.Union([Type.String(), Type.Null()]),
+  problems: Type.Optional(ProblemList),
+});
+
+const PairList = Type.Object({
+  pairs: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      slice: Type.String(),
+      file: Type.String(),
+      structures: Type.Array(Type.String()),
+      rows: Type.Integer(),
+      columns: Type.Integer(),
+      transferSyntax: Type.String(),
+    }),
+  ),
+  next: Type.Union([Type.String(), Type.Null()]),
+});
+
+/** What the catalogue holds. */
+export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  const { db } = service;
+
+  app.get(
+    '/v1/studies',
+    {
+      schema: {
+        summary: 'The studies',
+        description: 'The first page also lists the problems that belong to no study.',
+        tags: ['studies'],
+        querystring: PageQuery,
+        response: { 200: StudyList, ...problems(400) },
+      },
+    },
+    async ({ query: { limit, after = '' } }) => {
+      const page = listStudies(db, after, limit + 1);
+      const shown = page.slice(0, limit);
+      return {
+        studies: shown,
+        next: page.length > limit ? shown[shown.length - 1]!.id : null,
+        ...(after === '' ? { problems: listProblems(db, '') } : {}),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/studies/:study',
+    {
+      schema: {
+        summary: 'One study, with every file left out and why',
+        tags: ['studies'],
+        params: StudyParams,
+        response: { 200: Type.Object({ ...Study, problems: ProblemList }), ...problems(404) },
+      },
+    },
+    async ({ params: { study } }) => {
+      const found = findStudy(db, study);
+      if (!found) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
+      return { ...found, problems: listProblems(db, study) };
+    },
+  );
+
+  app.get(
+    '/v1/studies/:study/pairs',
+    {
+      schema: {
+        summary: 'The pairs of a study in catalogue order',
+        tags: ['studies'],
+        params: StudyParams,
+        querystring: query({
+          ...Page,
+          all: Type.Unsafe<0 | 1>({ type: 'integer', enum: [0, 1], default: 0, description: '1: also slices without a contour' }),
+        }),
+        response: { 200: PairList, ...problems(400, 404) },
+      },
+    },
+    async ({ params: { study }, query: { limit, after = '-1', all } }) => {
+      if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
+      const place = Number(after);
+      if (!Number.isInteger(place))
+        throw new SlfError('SLF_INVALID', 'after is the `next` of the page before', { field: 'after' });
+      const page = listSlices(db, study, place, limit + 1, all === 1);
+      const shown = page.slice(0, limit);
+      return {
+        pairs: shown.map(({ slice, file, structures, header }) => ({
+          id: `${study}/${slice}`,
+          slice,
+          file,
+          structures: [...structures],
+          rows: header.rows,
+          columns: header.columns,
+          transferSyntax: header.transferSyntax,
+        })),
+        next: page.length > limit ? String(shown[shown.length - 1]!.ordinal) : null,
+      };
+    },
+  );
+};

@@ -1,0 +1,111 @@
+import type { FastifyError, FastifyReply } from 'fastify';
+import plugin from 'fastify-plugin';
+import { ERRORS, type ErrorCode, SlfError } from '../errors.js';
+
+/** A problem+json body (RFC 9457). */
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly pair?: string;
+  readonly file?: string;
+  readonly field?: string;
+}
+
+interface Fault {
+  readonly instancePath: string;
+  readonly keyword: string;
+  readonly message?: string;
+  readonly params: Record<string, unknown>;
+  readonly parentSchema?: { readonly properties?: object };
+}
+
+function fieldOf({ instancePath, params }: Fault): string {
+  const inner = params.additionalProperty ?? params.missingProperty;
+  return [...instancePath.split('/').slice(1), ...(typeof inner === 'string' ? [inner] : [])].join('.');
+}
+
+function fromValidation(faults: readonly Fault[], where: string): SlfError {
+  const fault = faults[0]!;
+  const field = fieldOf(fault);
+  const place = where === 'querystring' ? 'query' : where;
+  if (fault.keyword === 'additionalProperties') {
+    const known = Object.keys(fault.parentSchema?.properties ?? {});
+    return new SlfError(
+      'SLF_INVALID',
+      `the ${place} has no field "${field}"; it takes ${known.join(', ') || 'none'}`,
+      {
+        field,
+      },
+    );
+  }
+  const allowed = Array.isArray(fault.params.allowedValues)
+    ? `: ${fault.params.allowedValues.join(', ')}`
+    : '';
+  const name = field === '' ? `the ${place}` : field;
+  return new SlfError(
+    'SLF_INVALID',
+    `${name} ${fault.message ?? 'is not usable'}${allowed}`,
+    field === '' ? {} : { field },
+  );
+}
+
+/** Turns whatever was thrown into the error that is answered; what is not meant for callers becomes `SLF_INTERNAL`. */
+export function answerTo(error: unknown): SlfError {
+  if (error instanceof SlfError) return error;
+  const { validation, validationContext = 'body', code, statusCode, message } = error as FastifyError;
+  if (validation) return fromValidation(validation as readonly Fault[], validationContext);
+  switch (code) {
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new SlfError(
+        'SLF_MEDIA_TYPE',
+        'send JSON: curl --json \'{"batchSize": 8}\' URL (not -d, which sends a form)',
+      );
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new SlfError('SLF_TOO_LARGE', 'the body is over the limit of 1 MiB');
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new SlfError('SLF_INVALID', 'the body is not JSON: check quotes and commas');
+    default:
+      if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+        return new SlfError('SLF_INVALID', message);
+      return new SlfError('SLF_INTERNAL', 'the log of the service says more under this request id');
+  }
+}
+
+/** Sends an error as problem+json. */
+export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
+  const { retryAfterS, ...subject } = error.subject;
+  if (error.status === 503 || error.status === 429) reply.header('retry-after', String(retryAfterS ?? 1));
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');
+  const document: ProblemDocument = {
+    type: `urn:slicefeed:error:${error.code}`,
+    title: ERRORS[error.code].title,
+    status: error.status,
+    detail: error.detail,
+    code: error.code,
+    ...subject,
+  };
+  return reply.code(error.status).type('application/problem+json').serializer(JSON.stringify).send(document);
+}
+
+/** Every error as problem+json, in one place; what is the service's own fault is logged with its stack. */
+export const failure = plugin(
+  async (app) => {
+    app.setErrorHandler((error, request, reply) => {
+      const answer = answerTo(error);
+      if (answer.code === 'SLF_INTERNAL') request.log.error({ err: error }, 'request failed');
+      else if (answer.status >= 500)
+        request.log.warn({ code: answer.code, ...answer.subject }, answer.detail);
+      return sendProblem(reply, answer);
+    });
+    app.setNotFoundHandler((_request, reply) =>
+      sendProblem(
+        reply,
+        new SlfError('SLF_ROUTE_UNKNOWN', 'GET /openapi.json lists what there is, /docs shows it'),
+      ),
+    );
+  },
+  { name: 'failure' },
+);

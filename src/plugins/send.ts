@@ -1,0 +1,96 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Lease } from '../engine/engine.js';
+import type { Body, Piece } from '../wire/body.js';
+
+const CHUNK_BYTES = 2 * 1024 * 1024;
+const KEPT_BUFFERS = 8;
+
+const kept: Buffer[] = [];
+
+/** A buffer of up to 2 MiB, used again after `keep`; one that a closed connection may still refer to is never kept. */
+function takeBuffer(bytes: number): Buffer {
+  if (bytes > CHUNK_BYTES / 8) return kept.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  return Buffer.allocUnsafe(bytes);
+}
+
+function keep(buffer: Buffer): void {
+  if (buffer.length === CHUNK_BYTES && kept.length < KEPT_BUFFERS) kept.push(buffer);
+}
+
+/** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
+function write(response: ServerResponse, chunk: Uint8Array, gone: AbortSignal): Promise<boolean> {
+  if (gone.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const settle = (whole: boolean) => {
+      gone.removeEventListener('abort', onGone);
+      resolve(whole);
+    };
+    const onGone = () => settle(false);
+    gone.addEventListener('abort', onGone, { once: true });
+    response.write(chunk, (error) => settle(!error));
+  });
+}
+
+function finish(response: ServerResponse, gone: AbortSignal): Promise<boolean> {
+  if (gone.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    gone.addEventListener('abort', () => resolve(response.writableFinished), { once: true });
+    response.end(() => resolve(true));
+  });
+}
+
+/** Fills `into` with the bytes of pieces from where `at` stands, and moves it; answers how many. */
+function fill(pieces: readonly Piece[], at: { piece: number; offset: number }, into: Buffer, lease: Lease): number {
+  let filled = 0;
+  while (filled < into.length && at.piece < pieces.length) {
+    const piece = pieces[at.piece]!;
+    const length = piece instanceof Uint8Array ? piece.length : piece.to - piece.from;
+    const part = Math.min(length - at.offset, into.length - filled);
+    if (piece instanceof Uint8Array) into.set(piece.subarray(at.offset, at.offset + part), filled);
+    else lease.read(piece.from + at.offset, part, into.subarray(filled));
+    filled += part;
+    at.offset += part;
+    if (at.offset === length) {
+      at.piece++;
+      at.offset = 0;
+    }
+  }
+  return filled;
+}
+
+/** Writes one body in large chunks; false when the connection closed before all of it had left. */
+async function writeBody(response: ServerResponse, body: Body, lease: Lease, gone: AbortSignal): Promise<boolean> {
+  const at = { piece: 0, offset: 0 };
+  for (let left = body.sizeBytes; left > 0; ) {
+    const buffer = takeBuffer(Math.min(left, CHUNK_BYTES));
+    const filled = fill(body.pieces, at, buffer, lease);
+    if (!(await write(response, buffer.subarray(0, filled), gone))) return false;
+    keep(buffer);
+    left -= filled;
+  }
+  return true;
+}
+
+/**
+ * Sends one body as the whole answer, chunked, straight to the connection. Answers whether all of it was handed to the
+ * network; never rejects because the reader left.
+ */
+export async function sendBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: Body,
+  lease: Lease,
+): Promise<boolean> {
+  const { gone } = request;
+  reply.hijack();
+  const response = reply.raw;
+  response.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': body.contentType });
+  try {
+    return (await writeBody(response, body, lease, gone)) && (await finish(response, gone));
+  } catch (error) {
+    // Half a body is out: closing the connection is the only way left to say that it is not whole.
+    request.raw.socket.destroy();
+    throw error;
+  }
+}

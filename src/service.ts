@@ -1,0 +1,151 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
+import { openDatabase } from './catalog/schema.js';
+import type { Config } from './config.js';
+import { DEFAULT_LIMITS } from './core/dicom.js';
+import type { Engine } from './engine/engine.js';
+import { LocalEngine } from './engine/local.js';
+import type { LoaderLimits, ScanFinding, ScanUnit } from './loader/messages.js';
+import { LoaderPool } from './loader/pool.js';
+import { Spool, spoolBase } from './loader/spool.js';
+import { supervise } from './loader/supervise.js';
+import { takeLock } from './lock.js';
+import { Sessions } from './sessions/sessions.js';
+import { checkFolder } from './sources/folder.js';
+import type { Database } from './sqlite.js';
+
+const FILE_BYTES = 2 * 1024 ** 3;
+const CONTOUR_POINTS = 100_000;
+const CLOSE_GRACE_MS = 5_000;
+
+/** Everything behind the HTTP edge, in the order of the way of a batch. */
+export interface Service {
+  readonly config: Config;
+  readonly db: Database;
+  readonly pool: LoaderPool;
+  readonly spool: Spool;
+  readonly engine: Engine;
+  readonly sessions: Sessions;
+  /** How far the scan under way, or the last one, is. */
+  readonly scan: Readonly<ScanProgress>;
+  /** Whether a scan has ended well since the start. */
+  readonly scanned: boolean;
+  /** Looks at the sources again; one scan at a time, who asks meanwhile gets the next one. */
+  rescan(): Promise<ScanResult>;
+  /** Ends in phases: no new loads, loaders, warm batches, spool, database. */
+  close(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  /** The loaders' program; tests hand in one that holds its tasks. */
+  readonly loaderMain?: string;
+  readonly loaderEnv?: Record<string, string>;
+}
+
+/** Starts the inside of the service; the first scan runs in the background. Throws an error for people when it can't start. */
+export function startService(config: Config, log: Logger, options: ServiceOptions = {}): Service {
+  checkFolder(config.data);
+  mkdirSync(config.state, { recursive: true, mode: 0o700 });
+  const lock = takeLock(join(config.state, 'lock'));
+  if (!lock)
+    throw new Error(
+      `another slicefeed uses the state folder ${config.state}: stop it, or name another with --state`,
+    );
+  const db = openDatabase(config.state);
+  const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
+  const pool = new LoaderPool({
+    size: config.loaders,
+    memoryBytes: config.loaderMemoryBytes,
+    limits: loaderLimits(config.loaderMemoryBytes),
+    log,
+    ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
+    ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
+  });
+  const engine = new LocalEngine({ pool, spool, log, pairTimeoutMs: config.pairTimeoutMs });
+  const sessions = new Sessions({
+    db,
+    engine,
+    spool,
+    log,
+    root: config.data,
+    idleMs: config.sessionIdleMs,
+    batchBytesLimit: config.batchBytesLimit,
+  });
+  let scan: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
+  let scanned = false;
+  let closing = false;
+  const readFiles = async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
+    const task = { kind: 'scan' as const, root, units };
+    const { outcomes } = supervise<'scan'>(pool, task, {
+      priority: 'scan',
+      turn: 'scan',
+      deadlineMs: config.pairTimeoutMs,
+    });
+    return (await outcomes).map((outcome) =>
+      outcome.kind === 'lethal'
+        ? { kind: 'refused', code: 'LOADER_ENDED', detail: `it ended its loader (${outcome.cause})` }
+        : outcome,
+    );
+  };
+  const scanOnce = async (): Promise<ScanResult> => {
+    scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
+    const startedAt = performance.now();
+    try {
+      const result = await scanFolder(db, config.data, readFiles, scan, log);
+      scanned = true;
+      const { files, read, studies } = scan;
+      log.info(
+        { files, read, studies, ...result, ms: Math.round(performance.now() - startedAt) },
+        'scan done',
+      );
+      return result;
+    } catch (error) {
+      scan.state = 'failed';
+      if (!closing) log.error({ err: error }, 'scan failed');
+      throw error;
+    }
+  };
+  let last: Promise<unknown> = scanOnce().catch(() => {});
+  return {
+    config,
+    db,
+    pool,
+    spool,
+    engine,
+    sessions,
+    get scan() {
+      return scan;
+    },
+    get scanned() {
+      return scanned;
+    },
+    rescan() {
+      const next = last.then(scanOnce);
+      last = next.catch(() => {});
+      return next;
+    },
+    async close() {
+      closing = true;
+      sessions.close();
+      await pool.close(CLOSE_GRACE_MS);
+      await engine.close();
+      await last;
+      spool.close();
+      db.close();
+      lock.release();
+    },
+  };
+}
+
+function loaderLimits(memoryBytes: number): LoaderLimits {
+  const quarter = Math.floor(memoryBytes / 4);
+  return {
+    ...DEFAULT_LIMITS,
+    headerBytes: quarter,
+    frameBytes: quarter,
+    fileBytes: FILE_BYTES,
+    contourPoints: CONTOUR_POINTS,
+  };
+}
