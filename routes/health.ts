@@ -23,7 +23,11 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     '/livez',
     {
       config: { access: 'open' },
-      schema: { summary: 'The process answers', tags: ['service'], response: { 200: Type.Object({ live: Type.Boolean() }) } },
+      schema: {
+        summary: 'The process answers',
+        tags: ['service'],
+        response: { 200: Type.Object({ live: Type.Boolean() }) },
+      },
     },
     async () => ({ live: true }),
   );
@@ -41,7 +45,9 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     async (_request, reply) => {
       const missing: string[] = [];
       if (!service.scanned)
-        missing.push(service.scan.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way');
+        missing.push(
+          service.scan.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way',
+        );
       if (service.pool.readyCount === 0) missing.push('no loader is ready');
       const ready = missing.length === 0;
       if (!ready) reply.header('retry-after', '1');

@@ -30,7 +30,10 @@ export function chooseFormat(asked: BatchFormat | undefined, accept: string | un
     const format = MEDIA[type];
     if (format && quality > 0) return format;
   }
-  throw new SlfError('SLF_NOT_ACCEPTABLE', 'ask for application/x-safetensors or application/x-npz, or add ?format=');
+  throw new SlfError(
+    'SLF_NOT_ACCEPTABLE',
+    'ask for application/x-safetensors or application/x-npz, or add ?format=',
+  );
 }
 
 /** Whether the asker has these bytes already. */

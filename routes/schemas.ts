@@ -21,7 +21,9 @@ export const Problem = Type.Object(
 /** The error answers of a route, for its response schema. */
 export function problems(...statuses: (400 | 401 | 403 | 404 | 406 | 409 | 410 | 415 | 422 | 501 | 503)[]) {
   const content = { 'application/problem+json': { schema: Problem } };
-  return Object.fromEntries([401, ...statuses].map((status) => [status, { description: 'problem', content }]));
+  return Object.fromEntries(
+    [401, ...statuses].map((status) => [status, { description: 'problem', content }]),
+  );
 }
 
 export const StudyParams = Type.Object({ study: Type.String() });
@@ -29,7 +31,11 @@ export const PairParams = Type.Object({ study: Type.String(), slice: Type.String
 export const SessionParams = Type.Object({ id: Type.String() });
 export const StepParams = Type.Object({
   id: Type.String(),
-  step: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: '0, 1, 2 … over the whole training' }),
+  step: Type.Integer({
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: '0, 1, 2 … over the whole training',
+  }),
 });
 
 /** A page of a list. */
@@ -40,7 +46,11 @@ export const Page = {
 export const PageQuery = Type.Object(Page, closed);
 
 export const Format = Type.Optional(
-  Type.Unsafe<'safetensors' | 'npz'>({ type: 'string', enum: ['safetensors', 'npz'], description: 'wins over Accept' }),
+  Type.Unsafe<'safetensors' | 'npz'>({
+    type: 'string',
+    enum: ['safetensors', 'npz'],
+    description: 'wins over Accept',
+  }),
 );
 export const Rank = Type.Integer({ minimum: 0, maximum: 65_535, default: 0 });
 

@@ -96,7 +96,12 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         params: StudyParams,
         querystring: query({
           ...Page,
-          all: Type.Unsafe<0 | 1>({ type: 'integer', enum: [0, 1], default: 0, description: '1: also slices without a contour' }),
+          all: Type.Unsafe<0 | 1>({
+            type: 'integer',
+            enum: [0, 1],
+            default: 0,
+            description: '1: also slices without a contour',
+          }),
         }),
         response: { 200: PairList, ...problems(400, 404) },
       },

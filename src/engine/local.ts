@@ -125,10 +125,14 @@ class Flight {
     const { spool, pool, log, pairTimeoutMs, roomWaitMs = ROOM_WAIT_MS } = this.#options;
     const { label, layout, recipe, segmentBytes, turn } = this.#order;
     const segment = await this.#room(spool, segmentBytes, roomWaitMs);
-    const startedAt = performance.now();
+    let startedAt = 0;
     try {
       const units = this.#order.units();
-      log.info({ ...label, pairs: units.length, priority: this.#priority }, 'load started');
+      const onStart = () => {
+        if (startedAt > 0) return;
+        startedAt = performance.now();
+        log.info({ ...label, pairs: units.length, for: this.#priority }, 'load started');
+      };
       const runs = splitUnits(units, layout.shape, Math.max(1, pool.idleCount));
       this.#parts = runs.map((run) => {
         const task = {
@@ -138,7 +142,12 @@ class Flight {
           recipe,
           units: run,
         };
-        return supervise<'load'>(pool, task, { priority: this.#priority, turn, deadlineMs: pairTimeoutMs });
+        return supervise<'load'>(pool, task, {
+          priority: this.#priority,
+          turn,
+          deadlineMs: pairTimeoutMs,
+          onStart,
+        });
       });
       if (this.#cancelled) for (const part of this.#parts) part.cancel();
       // Every part has to settle, also after one failed: a loader may still write to the segment.
@@ -146,7 +155,7 @@ class Flight {
       const failed = settled.find((part) => part.status === 'rejected');
       if (failed) throw failed.reason;
       const outcomes = settled.flatMap((part) => (part.status === 'fulfilled' ? [...part.value] : []));
-      const loadMs = performance.now() - startedAt;
+      const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
       log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
       return { segment, outcomes, loadMs };
     } catch (error) {

@@ -16,6 +16,8 @@ export interface JobOptions {
   readonly deadlineMs: number;
   /** Whether the task wants a child that has done nothing before. */
   readonly fresh?: boolean;
+  /** Called when a child begins the task. */
+  readonly onStart?: () => void;
 }
 
 /** A task that waits or runs. */
@@ -157,6 +159,7 @@ export class LoaderPool {
   }
 
   #give(child: LoaderChild, entry: Entry): void {
+    entry.options.onStart?.();
     child
       .run(entry.task, entry.options.deadlineMs)
       .then(entry.resolve, (error: Error) => {

@@ -14,6 +14,8 @@ export interface SuperviseOptions {
   readonly turn: string;
   /** For a whole task, and again for each unit that is tried alone. */
   readonly deadlineMs: number;
+  /** Called each time a child begins it, or a unit of it. */
+  readonly onStart?: () => void;
 }
 
 /** A task under supervision: every unit gets its outcome or is found lethal. */
@@ -38,7 +40,8 @@ export function supervise<K extends TaskKind>(
   let priority = options.priority;
   let current: Job<K> | null = null;
   const attempt = (part: Task<K>, fresh: boolean) => {
-    current = pool.submit<K>(part, { priority, turn: options.turn, deadlineMs: options.deadlineMs, fresh });
+    const { turn, deadlineMs, onStart } = options;
+    current = pool.submit<K>(part, { priority, turn, deadlineMs, fresh, ...(onStart ? { onStart } : {}) });
     return current.outcomes;
   };
   const bearing = async (part: Task<K>, fresh: boolean) => {

@@ -41,7 +41,12 @@ function finish(response: ServerResponse, gone: AbortSignal): Promise<boolean> {
 }
 
 /** Fills `into` with the bytes of pieces from where `at` stands, and moves it; answers how many. */
-function fill(pieces: readonly Piece[], at: { piece: number; offset: number }, into: Buffer, lease: Lease): number {
+function fill(
+  pieces: readonly Piece[],
+  at: { piece: number; offset: number },
+  into: Buffer,
+  lease: Lease,
+): number {
   let filled = 0;
   while (filled < into.length && at.piece < pieces.length) {
     const piece = pieces[at.piece]!;
@@ -60,7 +65,12 @@ function fill(pieces: readonly Piece[], at: { piece: number; offset: number }, i
 }
 
 /** Writes one body in large chunks; false when the connection closed before all of it had left. */
-async function writeBody(response: ServerResponse, body: Body, lease: Lease, gone: AbortSignal): Promise<boolean> {
+async function writeBody(
+  response: ServerResponse,
+  body: Body,
+  lease: Lease,
+  gone: AbortSignal,
+): Promise<boolean> {
   const at = { piece: 0, offset: 0 };
   for (let left = body.sizeBytes; left > 0; ) {
     const buffer = takeBuffer(Math.min(left, CHUNK_BYTES));
@@ -85,7 +95,10 @@ export async function sendBody(
   const { gone } = request;
   reply.hijack();
   const response = reply.raw;
-  response.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': body.contentType });
+  response.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': body.contentType,
+  });
   try {
     return (await writeBody(response, body, lease, gone)) && (await finish(response, gone));
   } catch (error) {

@@ -138,16 +138,20 @@ export class Session {
 
   /** Throws `SlfError` for a rank or step that the session does not have. */
   check(step: number, rank: number): void {
-    const { worldSize } = this.stored.spec;
-    if (rank >= worldSize)
-      throw new SlfError('SLF_INVALID', `rank ${rank} of a session whose worldSize is ${worldSize}`, {
-        field: 'rank',
-      });
+    this.checkRank(rank);
     if (this.plan.steps !== null && step >= this.plan.steps)
       throw new SlfError(
         'SLF_STEP_PAST_END',
         `the session has ${this.plan.steps} steps, the last is ${this.plan.steps - 1}`,
       );
+  }
+
+  checkRank(rank: number): void {
+    const { worldSize } = this.stored.spec;
+    if (rank >= worldSize)
+      throw new SlfError('SLF_INVALID', `rank ${rank} of a session whose worldSize is ${worldSize}`, {
+        field: 'rank',
+      });
   }
 
   /** A batch of this session, not loaded. */

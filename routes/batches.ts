@@ -1,0 +1,109 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { Service } from '../src/service.js';
+import type { Session } from '../src/sessions/session.js';
+import type { BatchFormat } from '../src/wire/body.js';
+import { chooseFormat, isKnown, respondBatch } from './respond.js';
+import { BatchBody, Format, problems, query, Rank, SessionParams, StepParams } from './schemas.js';
+
+/** The batches of a session. */
+export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  const { sessions } = service;
+
+  async function send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: Session,
+    at: { step: number; rank: number; format: BatchFormat; movesCursor: boolean },
+  ) {
+    const { step, rank, format, movesCursor } = at;
+    const { id } = session.stored;
+    session.check(step, rank);
+    const epoch = session.plan.epochOf(step);
+    const etag = session.batch(step, rank).etag(format);
+    if (!movesCursor && isKnown(request, etag)) return reply.code(304).header('etag', etag).send();
+    const delivery = await session.fetch(step, rank, request.gone);
+    reply.headers({
+      'slicefeed-session': id,
+      'slicefeed-step': String(step),
+      'slicefeed-epoch': String(epoch),
+      'slicefeed-rank': String(rank),
+    });
+    if (session.plan.steps === null || step + 1 < session.plan.steps)
+      reply.header(
+        'link',
+        `</v1/sessions/${id}/batches/${step + 1}?rank=${rank}&format=${format}>; rel="next"`,
+      );
+    const name = `${id}-step-${step}${session.stored.spec.worldSize > 1 ? `-rank-${rank}` : ''}`;
+    if (await respondBatch(request, reply, delivery, format, name))
+      sessions.store.delivered(id, { epoch, rank, step, movesCursor });
+    return reply;
+  }
+
+  app.get(
+    '/v1/sessions/:id/batches/:step',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        summary: 'The batch of a step; the same URL always gives the same bytes',
+        tags: ['batches'],
+        params: StepParams,
+        querystring: query({ rank: Rank, format: Format }),
+        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 410, 422, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { id, step } = request.params;
+      const { rank, format } = request.query;
+      const session = sessions.get(id);
+      return send(request, reply, session, {
+        step,
+        rank,
+        format: chooseFormat(format, request.headers.accept),
+        movesCursor: false,
+      });
+    },
+  );
+
+  app.post(
+    '/v1/sessions/:id/next',
+    {
+      schema: {
+        summary: "The batch at a rank's cursor; the cursor moves once the body has been sent",
+        tags: ['batches'],
+        params: SessionParams,
+        querystring: query({
+          rank: Rank,
+          format: Format,
+          after: Type.Optional(
+            Type.Integer({
+              minimum: -1,
+              maximum: Number.MAX_SAFE_INTEGER - 1,
+              description: 'K: the batch K+1, repeatable',
+            }),
+          ),
+        }),
+        response: {
+          200: BatchBody,
+          204: Type.Null({ description: 'after the last batch' }),
+          ...problems(400, 404, 406, 409, 410, 422, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { rank, format, after } = request.query;
+      const session = sessions.get(request.params.id);
+      session.checkRank(rank);
+      const { id, spec } = session.stored;
+      const step = after === undefined ? sessions.store.cursors(id, spec.worldSize)[rank]! : after + 1;
+      if (session.plan.steps !== null && step >= session.plan.steps) return reply.code(204).send(null);
+      return send(request, reply, session, {
+        step,
+        rank,
+        format: chooseFormat(format, request.headers.accept),
+        movesCursor: true,
+      });
+    },
+  );
+};

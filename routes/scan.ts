@@ -1,0 +1,23 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Service } from '../src/service.js';
+import { problems } from './schemas.js';
+
+/** Looking at the sources again. */
+export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  app.post(
+    '/v1/scan',
+    {
+      config: { access: 'write' },
+      schema: {
+        summary: "Looks at the sources again; open sessions don't move",
+        tags: ['service'],
+        response: {
+          202: Type.Object({ changed: Type.Integer(), added: Type.Integer(), removed: Type.Integer() }),
+          ...problems(403),
+        },
+      },
+    },
+    async (_request, reply) => reply.code(202).send(await service.rescan()),
+  );
+};

@@ -1,0 +1,182 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { BYTES_VERSION } from '../src/core/bytes-version.js';
+import { isId, type SessionId } from '../src/core/ids.js';
+import { SlfError } from '../src/errors.js';
+import type { Service } from '../src/service.js';
+import type { Session } from '../src/sessions/session.js';
+import { SpecRequest } from '../src/sessions/spec.js';
+import { PageQuery, problems, SessionParams } from './schemas.js';
+
+const Tensor = Type.Object({ dtype: Type.String(), shape: Type.Array(Type.Integer()) });
+
+const Opened = {
+  id: Type.String(),
+  spec: Type.Unsafe<object>({
+    type: 'object',
+    additionalProperties: true,
+    description: 'every default filled in',
+  }),
+  specDigest: Type.String(),
+  snapshot: Type.String(),
+  bytesVersion: Type.String(),
+  pairs: Type.Integer(),
+  stepsPerEpoch: Type.Integer(),
+  steps: Type.Union([Type.Integer(), Type.Null()]),
+  batchBytes: Type.Integer({ description: "the tensors of one rank's full batch" }),
+  batch: Type.Record(Type.String(), Tensor),
+};
+
+const Seen = Type.Object({
+  ...Opened,
+  state: Type.String({ description: 'open, or idle: it holds no memory until it is asked again' }),
+  cursors: Type.Array(Type.Integer(), { description: 'for each rank the step that `next` gives' }),
+  delivered: Type.Integer({ description: 'batches sent whole' }),
+  warm: Type.Integer({ description: 'batches loaded and waiting' }),
+  waitMs: Type.Number({ description: 'what trainers waited, in all, since the service started' }),
+  loadMs: Type.Number(),
+  hits: Type.Integer(),
+  misses: Type.Integer(),
+});
+
+/** What a session is. */
+function opened(session: Session) {
+  const { stored, plan, layout, digest } = session;
+  return {
+    id: stored.id as string,
+    spec: stored.spec,
+    specDigest: digest as string,
+    snapshot: stored.snapshot.digest as string,
+    bytesVersion: BYTES_VERSION,
+    pairs: stored.snapshot.pairs,
+    stepsPerEpoch: plan.stepsPerEpoch,
+    steps: plan.steps,
+    batchBytes: layout.sizeBytes,
+    batch: Object.fromEntries(
+      layout.tensors.map(({ name, dtype, shape }) => [name, { dtype, shape: [...shape] }]),
+    ),
+  };
+}
+
+/** Opening, joining, looking at and ending sessions. */
+export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  const { sessions: all } = service;
+
+  function open(request: SpecRequest, name: SessionId | null) {
+    if (!service.scanned)
+      throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
+    return all.open(request, name);
+  }
+
+  function seen(id: string) {
+    const { session, state } = all.look(id);
+    const { waitMs, loadMs, hits, misses } = session.timings;
+    const { id: known, spec } = session.stored;
+    return {
+      ...opened(session),
+      state,
+      cursors: all.store.cursors(known, spec.worldSize),
+      delivered: all.store.deliveredCount(known),
+      warm: session.warmCount,
+      waitMs: Math.round(waitMs * 100) / 100,
+      loadMs: Math.round(loadMs * 100) / 100,
+      hits,
+      misses,
+    };
+  }
+
+  app.post(
+    '/v1/sessions',
+    {
+      schema: {
+        summary: 'Opens a session under a name the service makes',
+        tags: ['sessions'],
+        body: SpecRequest,
+        response: { 201: Type.Object(Opened), ...problems(400, 415, 422, 501, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { session } = open(request.body, null);
+      return reply.code(201).header('location', `/v1/sessions/${session.stored.id}`).send(opened(session));
+    },
+  );
+
+  app.put(
+    '/v1/sessions/:id',
+    {
+      schema: {
+        summary: 'Opens a session under your name, or joins it: every rank sends the same PUT',
+        tags: ['sessions'],
+        params: SessionParams,
+        body: SpecRequest,
+        response: {
+          200: Type.Object(Opened),
+          201: Type.Object(Opened),
+          ...problems(400, 409, 410, 415, 422, 501, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      if (!isId(id))
+        throw new SlfError('SLF_INVALID', "a session's name has 1 to 64 of A-Z a-z 0-9 . _ -", {
+          field: 'name',
+        });
+      const { session, created } = open(request.body, id as SessionId);
+      return reply
+        .code(created ? 201 : 200)
+        .header('location', `/v1/sessions/${session.stored.id}`)
+        .send(opened(session));
+    },
+  );
+
+  app.get(
+    '/v1/sessions',
+    {
+      schema: {
+        summary: 'The sessions',
+        tags: ['sessions'],
+        querystring: PageQuery,
+        response: {
+          200: Type.Object({ sessions: Type.Array(Seen), next: Type.Union([Type.String(), Type.Null()]) }),
+          ...problems(400),
+        },
+      },
+    },
+    async ({ query: { limit, after = '' } }) => {
+      const ids = all.store.ids(after, limit + 1);
+      const shown = ids.slice(0, limit);
+      return { sessions: shown.map(seen), next: ids.length > limit ? shown[shown.length - 1]! : null };
+    },
+  );
+
+  app.get(
+    '/v1/sessions/:id',
+    {
+      schema: {
+        summary: 'One session: its spec, cursors and timings',
+        tags: ['sessions'],
+        params: SessionParams,
+        response: { 200: Seen, ...problems(404) },
+      },
+    },
+    async ({ params: { id } }) => seen(id),
+  );
+
+  app.delete(
+    '/v1/sessions/:id',
+    {
+      config: { access: 'write' },
+      schema: {
+        summary: 'Ends a session and frees its warm batches',
+        tags: ['sessions'],
+        params: SessionParams,
+        response: { 204: Type.Null(), ...problems(403, 404) },
+      },
+    },
+    async ({ params: { id } }, reply) => {
+      all.delete(id);
+      return reply.code(204).send(null);
+    },
+  );
+};

@@ -1,0 +1,34 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import { routes } from '../routes/index.js';
+import { auth } from './plugins/auth.js';
+import { disconnect } from './plugins/disconnect.js';
+import { documentation } from './plugins/documentation.js';
+import { failure } from './plugins/failure.js';
+import { parsing } from './plugins/parsing.js';
+import type { Service } from './service.js';
+
+/** The HTTP edge over a running service: plugins, then routes, in the order in which a request meets them. */
+export async function buildApp(
+  service: Service,
+  log: Logger,
+  tokens: readonly string[],
+): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: log,
+    // One line a batch says more than two a request; what failed is logged where it is answered.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 1024 * 1024,
+    routerOptions: { maxParamLength: 256 },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  await app.register(failure);
+  await app.register(disconnect);
+  await app.register(parsing);
+  await app.register(auth, { tokens });
+  await app.register(documentation);
+  await app.register(routes, { service });
+  return app as unknown as FastifyInstance;
+}

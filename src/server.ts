@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import closeWithGrace from 'close-with-grace';
+import { type Logger, pino } from 'pino';
+import { buildApp } from './app.js';
+import { type Config, isLoopback } from './config.js';
+import { type Service, type ServiceOptions, startService } from './service.js';
+
+/** A service that listens. */
+export interface Server {
+  readonly url: string;
+  readonly service: Service;
+  close(): Promise<void>;
+}
+
+/** Logs as JSON lines on stderr; stdout is for results. */
+export function makeLog(level: string): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+}
+
+/** The tokens that are asked for: those of the settings, else beyond loopback one that is made now and shown once. */
+function tokensFor(config: Config, show: (token: string) => void): readonly string[] {
+  if (config.tokens.length > 0 || config.insecure || isLoopback(config.host)) return config.tokens;
+  const token = randomBytes(24).toString('base64url');
+  show(token);
+  return [token];
+}
+
+/** Starts the service and listens. Throws an error for people when it can't. */
+export async function startServer(
+  config: Config,
+  log: Logger,
+  options: ServiceOptions = {},
+): Promise<Server> {
+  const service = startService(config, log, options);
+  try {
+    const tokens = tokensFor(config, (token) => {
+      process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
+    });
+    const app = await buildApp(service, log, tokens);
+    const url = await app.listen({
+      host: config.host,
+      port: config.port,
+      listenTextResolver: () => 'listening',
+    });
+    log.info(
+      {
+        url,
+        data: config.data,
+        state: config.state,
+        spool: service.spool.folder,
+        loaders: config.loaders,
+        budgetMiB: Math.round(config.budgetBytes / 1024 ** 2),
+      },
+      'slicefeed serves',
+    );
+    return {
+      url,
+      service,
+      async close() {
+        await app.close();
+        await service.close();
+      },
+    };
+  } catch (error) {
+    await service.close();
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new Error(
+        `port ${config.port} on ${config.host} is taken: choose another with --port, or 0 for a free one`,
+      );
+    throw error;
+  }
+}
+
+const CLOSE_WITHIN_MS = 15_000;
+
+/** Runs the service until it is told to stop. */
+export async function serve(config: Config): Promise<void> {
+  process.title = 'slicefeed';
+  const log = makeLog(config.logLevel);
+  const server = await startServer(config, log);
+  closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'the service failed');
+    log.info({ signal }, 'closing');
+    await server.close();
+  });
+}
