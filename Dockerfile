@@ -7,13 +7,7 @@ COPY package.json package-lock.json tsconfig.json ./
 RUN npm ci --ignore-scripts
 COPY routes routes
 COPY src src
-COPY test test
-RUN npm run build
-
-FROM ${NODE_IMAGE} AS production-dependencies
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts
+RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production \
@@ -23,7 +17,7 @@ ENV NODE_ENV=production \
     SLICEFEED_STATE=/state
 WORKDIR /app
 RUN mkdir /data /state && chown node:node /state
-COPY --from=production-dependencies /app/node_modules node_modules
+COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json README.md ./
