@@ -21,8 +21,9 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     const { id } = session.stored;
     session.check(step, rank);
     const epoch = session.plan.epochOf(step);
-    const etag = session.batch(step, rank).etag(format);
-    if (!movesCursor && isKnown(request, etag)) return reply.code(304).header('etag', etag).send();
+    const asked = session.batch(step, rank);
+    if (!movesCursor && asked.settled && isKnown(request, asked.etag(format)))
+      return reply.code(304).header('etag', asked.etag(format)).send();
     const delivery = await session.fetch(step, rank, request.gone);
     reply.headers({
       'slicefeed-session': id,

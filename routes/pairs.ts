@@ -29,16 +29,14 @@ function pairRequest(
 ) {
   if (rule === 'opencv' || rule === 'coverage')
     throw new SlfError('SLF_NOT_BUILT', `rule ${rule} is not built yet`, { field: 'rule' });
-  if (values === 'windowed')
-    throw new SlfError('SLF_NOT_BUILT', 'values windowed is not built yet', { field: 'values' });
   const names = structures === undefined ? null : structures.split(',').filter((name) => name !== '');
   return { ...params, structures: names, rule, values };
 }
 
 /** One pair, outside any session. */
 export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, engine, config } = service;
-  const from = { db, engine, root: config.data };
+  const { db, engine, quarantine, config } = service;
+  const from = { db, engine, quarantine, root: config.data };
 
   app.get(
     '/v1/studies/:study/pairs/:slice',
@@ -81,16 +79,16 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const { scale, ...how } = request.query;
-      const delivery = await fetchPair(from, pairRequest(request.params, { ...how, values: 'rescaled' }));
+      const delivery = await fetchPair(from, pairRequest(request.params, { ...how, values: 'windowed' }));
       try {
         const { study, slice } = request.params;
-        const [voi] = delivery.slice.header.window;
         const png = await delivery.lease.draw({
           structures: delivery.structures,
           titles: [`${study}/${slice}`],
           title: '',
           scale,
-          window: voi ? voiRange(voi) : null,
+          // Without a window in the file the full range of its header would be nearly black: the picture finds its own.
+          window: delivery.slice.header.window.length > 0 ? { low: 0, high: 1 } : null,
         });
         return reply
           .type('image/png')
@@ -102,15 +100,3 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
   );
 };
-
-/** The values between which a linear VOI function rises from black to white (DICOM PS3.3, section C.11.2.1.2.1). */
-function voiRange({
-  center,
-  width,
-}: {
-  center: number;
-  width: number;
-}): { low: number; high: number } | null {
-  if (!(width > 1)) return null;
-  return { low: center - 0.5 - (width - 1) / 2, high: center - 0.5 + (width - 1) / 2 };
-}

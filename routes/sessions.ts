@@ -4,8 +4,8 @@ import { BYTES_VERSION } from '../src/core/bytes-version.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';
+import { SpecRequest } from '../src/sessions/request.js';
 import type { Session } from '../src/sessions/session.js';
-import { SpecRequest } from '../src/sessions/spec.js';
 import { PageQuery, problems, SessionParams } from './schemas.js';
 
 const Tensor = Type.Object({ dtype: Type.String(), shape: Type.Array(Type.Integer()) });
@@ -39,6 +39,12 @@ const Seen = Type.Object({
   misses: Type.Integer(),
 });
 
+/** A tensor's shape; -1 for rows and columns where each batch has its own. */
+function varying({ stored }: Session, shape: readonly number[]): number[] {
+  const fixed = stored.spec.shape.rows !== null;
+  return shape.map((size, axis) => (fixed || shape.length < 4 || axis < 2 ? size : -1));
+}
+
 /** What a session is. */
 function opened(session: Session) {
   const { stored, plan, layout, digest } = session;
@@ -53,7 +59,7 @@ function opened(session: Session) {
     steps: plan.steps,
     batchBytes: layout.sizeBytes,
     batch: Object.fromEntries(
-      layout.tensors.map(({ name, dtype, shape }) => [name, { dtype, shape: [...shape] }]),
+      layout.tensors.map(({ name, dtype, shape }) => [name, { dtype, shape: varying(session, shape) }]),
     ),
   };
 }

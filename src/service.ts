@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Quarantine } from './catalog/quarantine.js';
 import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
 import type { Config } from './config.js';
@@ -13,6 +14,7 @@ import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
 import { takeLock } from './lock.js';
 import { Sessions } from './sessions/sessions.js';
+import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
 import type { Database } from './sqlite.js';
 
@@ -27,6 +29,7 @@ export interface Service {
   readonly pool: LoaderPool;
   readonly spool: Spool;
   readonly engine: Engine;
+  readonly quarantine: Quarantine;
   readonly sessions: Sessions;
   /** How far the scan under way, or the last one, is. */
   readonly scan: Readonly<ScanProgress>;
@@ -64,8 +67,11 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
   });
   const engine = new LocalEngine({ pool, spool, log, pairTimeoutMs: config.pairTimeoutMs });
+  const quarantine = new Quarantine(db);
   const sessions = new Sessions({
     db,
+    quarantine,
+    verdicts: new Verdicts(db),
     engine,
     spool,
     log,
@@ -114,6 +120,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     pool,
     spool,
     engine,
+    quarantine,
     sessions,
     get scan() {
       return scan;

@@ -11,13 +11,14 @@ import type { FoundSlice } from './revision.js';
 export function describeSlices(
   study: StudyFiles,
   files: FileTable,
-): { slices: FoundSlice[]; problems: Problem[] } {
+): { slices: FoundSlice[]; patient: string | null; problems: Problem[] } {
   const problems: Problem[] = [...study.problems];
   const report = (code: ProblemCode, file: string, detail: string) => problems.push({ code, file, detail });
   const contours = new Map<SliceId, ContourFile[]>();
   for (const contour of study.contours)
     contours.set(contour.slice, [...(contours.get(contour.slice) ?? []), contour]);
   const slices: FoundSlice[] = [];
+  let patient: string | null = null;
   for (const image of study.images) {
     const drawn = contours.get(image.slice) ?? [];
     const known = files.get(image.path);
@@ -29,6 +30,7 @@ export function describeSlices(
       continue;
     }
     const { header, headerDigest, checksums } = finding;
+    patient ??= finding.patient;
     for (const { code, detail } of header.notes) report(code, image.path, detail);
     const whole = header.frames === 1;
     if (!whole)
@@ -43,11 +45,12 @@ export function describeSlices(
         header,
         headerDigest,
         checksum: checksums?.[frame] ?? null,
+        generation: known.generations?.[frame] ?? null,
         contours: whole ? readContours(drawn, files, header, report) : [],
       });
     }
   }
-  return { slices, problems };
+  return { slices, patient, problems };
 }
 
 function readContours(

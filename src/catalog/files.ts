@@ -6,6 +6,8 @@ export interface FileFinding {
   readonly path: string;
   readonly guard: string;
   readonly finding: ScanFinding;
+  /** For each frame the generation of its pixels; null where all are the first ones seen under their header. */
+  readonly generations: readonly (number | null)[] | null;
 }
 
 /** The files of the source as the last scan read them. */
@@ -16,22 +18,26 @@ export class FileTable {
   }
 
   get(path: string): FileFinding | null {
-    const row = this.#db.prepare('SELECT guard, finding, points FROM file WHERE path = ?').get(path) as
-      | { guard: string; finding: string; points: Uint8Array | null }
+    const row = this.#db
+      .prepare('SELECT guard, finding, generations, points FROM file WHERE path = ?')
+      .get(path) as
+      | { guard: string; finding: string; generations: string | null; points: Uint8Array | null }
       | undefined;
     if (!row) return null;
     const finding = JSON.parse(row.finding) as ScanFinding;
     if (finding.kind === 'contour' && finding.contour.ok && row.points)
       (finding.contour as { points: Float64Array }).points = new Float64Array(row.points.slice().buffer);
-    return { path, guard: row.guard, finding };
+    const generations = row.generations === null ? null : JSON.parse(row.generations);
+    return { path, guard: row.guard, finding, generations };
   }
 
   put(findings: readonly FileFinding[]): void {
     const insert = this.#db.prepare(
-      'INSERT OR REPLACE INTO file (path, guard, finding, points) VALUES (?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO file (path, guard, finding, generations, points) VALUES (?, ?, ?, ?, ?)',
     );
     transact(this.#db, () => {
-      for (const { path, guard, finding } of findings) {
+      for (const { path, guard, finding, generations } of findings) {
+        const marks = generations === null ? null : JSON.stringify(generations);
         if (finding.kind === 'contour' && finding.contour.ok) {
           const { points, ...rest } = finding.contour;
           const kept = { kind: 'contour', contour: rest };
@@ -39,9 +45,10 @@ export class FileTable {
             path,
             guard,
             JSON.stringify(kept),
+            marks,
             new Uint8Array(points.buffer, points.byteOffset, points.byteLength),
           );
-        } else insert.run(path, guard, JSON.stringify(finding), null);
+        } else insert.run(path, guard, JSON.stringify(finding), marks, null);
       }
     });
   }

@@ -12,14 +12,18 @@ export interface FoundSlice {
   readonly frame: number;
   readonly header: ImageHeader;
   readonly headerDigest: string;
-  /** Of the frame's pixel bytes; known only where the file changed since it was first seen. */
+  /** Of the frame's pixel bytes, where they were read. */
   readonly checksum: number | null;
+  /** What tells these pixels from earlier ones under the same header. */
+  readonly generation: number | null;
   readonly contours: readonly { readonly structure: string; readonly points: Uint8Array }[];
 }
 
 /** A study as a scan found it, slices in canonical order. */
 export interface FoundStudy {
   readonly id: StudyId;
+  /** SHA-256 of the patient's id. */
+  readonly patient: string | null;
   readonly slices: readonly FoundSlice[];
 }
 
@@ -33,8 +37,8 @@ function sha256(text: string | Uint8Array): string {
 /** Names a state of a study by its content: ids, sizes, header bytes, contours; no path and no time, so that two machines agree. */
 export function revisionDigest(study: FoundStudy): string {
   const hash = createHash('sha256').update(`revision 1\n${study.id}\n`);
-  for (const { slice, guard, frame, headerDigest, checksum, contours } of study.slices) {
-    hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${checksum ?? '-'}\n`);
+  for (const { slice, guard, frame, headerDigest, generation, contours } of study.slices) {
+    hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
     for (const { structure, points } of contours)
       hash.update(`  ${JSON.stringify(structure)} ${sha256(points)}\n`);
   }
@@ -52,10 +56,15 @@ function oneOrNull(values: ReadonlySet<number>): number | null {
  */
 export async function writeRevision(db: Database, study: FoundStudy): Promise<number> {
   const digest = revisionDigest(study);
+  // What a scan left unfinished in this process is begun again.
+  db.prepare('DELETE FROM revision WHERE digest = ? AND complete = 0').run(digest);
   const known = db.prepare('SELECT id FROM revision WHERE digest = ?').get(digest) as
     | { id: number }
     | undefined;
-  if (known) return known.id;
+  if (known) {
+    transact(db, () => refreshSources(db, known.id, study.slices));
+    return known.id;
+  }
   const counts = new Map<string, number>();
   for (const { contours } of study.slices)
     for (const structure of new Set(contours.map((c) => c.structure)))
@@ -63,11 +72,12 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   const { lastInsertRowid } = db
     .prepare(
-      'INSERT INTO revision (digest, study, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO revision (digest, study, patient, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     )
     .run(
       digest,
       study.id,
+      study.patient,
       study.slices.length,
       study.slices.filter((slice) => slice.contours.length > 0).length,
       JSON.stringify(structures),
@@ -76,7 +86,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     );
   const revision = Number(lastInsertRowid);
   const slice = db.prepare(
-    'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, generation, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const contour = db.prepare(
     'INSERT INTO contour (revision, ord, structure, number, points) VALUES (?, ?, ?, ?, ?)',
@@ -96,6 +106,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
           JSON.stringify(found.header),
           found.headerDigest,
           found.checksum,
+          found.generation,
           JSON.stringify(carried),
         );
         found.contours.forEach(({ structure, points }, number) => {
@@ -107,4 +118,31 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   }
   db.prepare('UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
   return revision;
+}
+
+/**
+ * Takes the places and guards of files that moved or were touched and hold the content that the revision names. Where that is not
+ * known for certain and a snapshot stands on the revision, the guard is left open: the load compares the content.
+ */
+function refreshSources(db: Database, revision: number, slices: readonly FoundSlice[]): void {
+  const held =
+    db.prepare('SELECT 1 FROM snapshot_study WHERE revision = ? LIMIT 1').get(revision) !== undefined;
+  const rows = db
+    .prepare('SELECT path, guard, checksum FROM slice WHERE revision = ? ORDER BY ord')
+    .all(revision) as {
+    path: string;
+    guard: string;
+    checksum: number | null;
+  }[];
+  const update = db.prepare(
+    'UPDATE slice SET path = ?, guard = ?, checksum = ? WHERE revision = ? AND ord = ?',
+  );
+  slices.forEach(({ path, guard, checksum }, ord) => {
+    const row = rows[ord]!;
+    if (row.path === path && row.guard === guard) return;
+    const proven = checksum !== null && row.checksum === checksum;
+    const free = row.checksum === null && !held;
+    if (proven || free) update.run(path, guard, checksum, revision, ord);
+    else if (row.path !== path) update.run(path, '', row.checksum, revision, ord);
+  });
 }

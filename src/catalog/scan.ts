@@ -51,7 +51,7 @@ export async function scanFolder(
   }
   const files = new FileTable(db);
   progress.state = 'reading';
-  await readChanged(root, guards, files, readFiles, progress);
+  await readChanged(db, root, guards, files, readFiles, progress);
   progress.state = 'writing';
   files.forgetAllBut(guards);
   const loose: Problem[] = faults.map(({ path, detail }) => ({
@@ -70,9 +70,9 @@ export async function scanFolder(
   );
   const result = { changed: 0, added: 0, removed: 0 };
   for (const study of pairing.studies) {
-    const { slices, problems } = describeSlices(study, files);
+    const { slices, patient, problems } = describeSlices(study, files);
     if (slices.length === 0 && problems.length === 0) continue;
-    const revision = await writeRevision(db, { id: study.id, slices });
+    const revision = await writeRevision(db, { id: study.id, patient, slices });
     const old = before.get(study.id);
     before.delete(study.id);
     if (old === undefined) result.added++;
@@ -101,8 +101,9 @@ export async function scanFolder(
   return result;
 }
 
-/** Reads the files that are new or whose guard differs; the pixels of a changed image get a checksum, which names its new content. */
+/** Reads the files that are new or whose guard differs; an image that was there before is read with its pixels' checksums. */
 async function readChanged(
+  db: Database,
   root: string,
   guards: ReadonlyMap<string, string>,
   files: FileTable,
@@ -110,11 +111,12 @@ async function readChanged(
   progress: ScanProgress,
 ): Promise<void> {
   const units: ScanUnit[] = [];
+  const seen = db.prepare('SELECT 1 FROM slice WHERE path = ? LIMIT 1');
   for (const [path, guard] of guards) {
     const kind = kindOf(path);
     const known = files.get(path);
     if (kind === null || known?.guard === guard) continue;
-    units.push({ path, kind, withChecksums: kind === 'image' && known !== null });
+    units.push({ path, kind, withChecksums: kind === 'image' && seen.get(path) !== undefined });
   }
   progress.toRead = units.length;
   const parts: ScanUnit[][] = [];
@@ -123,12 +125,45 @@ async function readChanged(
   const worker = async () => {
     for (let part = parts.shift(); part; part = parts.shift()) {
       const findings = await readFiles(root, part);
-      files.put(part.map(({ path }, at) => ({ path, guard: guards.get(path)!, finding: findings[at]! })));
+      files.put(
+        part.map(({ path }, at) => {
+          const finding = findings[at]!;
+          return { path, guard: guards.get(path)!, finding, generations: generationsOf(db, path, finding) };
+        }),
+      );
       progress.read += part.length;
     }
   };
   // More parts in flight than loaders, so that none waits for the next; few enough that findings don't pile up.
   await Promise.all(Array.from({ length: 16 }, worker));
+}
+
+/**
+ * For each frame of an image that was there before, what tells its pixels from earlier ones under the same header: nothing new where
+ * they are known to be equal, or where no snapshot stands on the earlier ones and nobody ever read them.
+ */
+function generationsOf(db: Database, path: string, finding: ScanFinding): (number | null)[] | null {
+  if (finding.kind !== 'image' || finding.checksums === null) return null;
+  const rows = db
+    .prepare(
+      `SELECT frame, checksum, generation,
+         EXISTS (SELECT 1 FROM snapshot_study s WHERE s.revision = slice.revision) AS held
+       FROM slice WHERE path = ? AND header_digest = ?`,
+    )
+    .all(path, finding.headerDigest) as {
+    frame: number;
+    checksum: number | null;
+    generation: number | null;
+    held: number;
+  }[];
+  return finding.checksums.map((checksum, frame) => {
+    const earlier = rows.filter((row) => row.frame === frame);
+    const same = earlier.find((row) => row.checksum === checksum);
+    if (same) return same.generation;
+    if (earlier.every((row) => row.checksum === null && row.held === 0))
+      return earlier[0]?.generation ?? null;
+    return checksum;
+  });
 }
 
 function linkRows(known: FileFinding | null, present: boolean, loose: Problem[]): readonly LinkRow[] {

@@ -13,6 +13,8 @@ const TABLES = `
     path TEXT PRIMARY KEY,
     guard TEXT NOT NULL,
     finding TEXT NOT NULL,
+    -- For each frame the generation of its pixels, as JSON.
+    generations TEXT,
     points BLOB
   ) STRICT, WITHOUT ROWID;
 
@@ -21,6 +23,8 @@ const TABLES = `
     id INTEGER PRIMARY KEY,
     digest TEXT NOT NULL UNIQUE,
     study TEXT NOT NULL,
+    -- SHA-256 of the patient's id, for splits.
+    patient TEXT,
     slices INTEGER NOT NULL,
     pairs INTEGER NOT NULL,
     structures TEXT NOT NULL,
@@ -38,11 +42,15 @@ const TABLES = `
     frame INTEGER NOT NULL,
     header TEXT NOT NULL,
     header_digest TEXT NOT NULL,
+    -- CRC-32 of the frame's pixel bytes, once they were read.
     checksum INTEGER,
+    -- The checksum that tells these pixels from earlier ones under the same header; part of the revision's name.
+    generation INTEGER,
     structures TEXT NOT NULL,
     PRIMARY KEY (revision, ord)
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);
+  CREATE INDEX slice_by_path ON slice (path);
 
   -- One closed polygon: float64 x, y alternating, in pixel coordinates.
   CREATE TABLE contour (
@@ -120,15 +128,39 @@ const TABLES = `
     PRIMARY KEY (session, epoch, rank)
   ) STRICT, WITHOUT ROWID;
 
-  -- Pairs that ended their loader, alone and twice.
+  -- Pairs that ended their loader, alone and twice; a file with another header is another chance.
   CREATE TABLE quarantine (
     study TEXT NOT NULL,
     slice TEXT NOT NULL,
     header_digest TEXT NOT NULL,
+    file TEXT NOT NULL,
     code TEXT NOT NULL,
     detail TEXT NOT NULL,
     since INTEGER NOT NULL,
     PRIMARY KEY (study, slice, header_digest)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What batches of sessions with onError mask said of their slots: said once, it stays said.
+  CREATE TABLE verdict (
+    snapshot TEXT NOT NULL,
+    spec_digest TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    pair TEXT NOT NULL,
+    code TEXT NOT NULL,
+    file TEXT,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (snapshot, spec_digest, rank, step, slot)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Steps of such sessions that were answered, as JSON [from, to) ranges: a slot that was sent whole is never masked later.
+  CREATE TABLE given (
+    snapshot TEXT NOT NULL,
+    spec_digest TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    steps TEXT NOT NULL,
+    PRIMARY KEY (snapshot, spec_digest, rank)
   ) STRICT, WITHOUT ROWID;
 `;
 

@@ -3,9 +3,16 @@ import type { ImageHeader } from '../core/dicom.js';
 import { declaredRange, type ValueRange } from '../core/pixels.js';
 import type { Database } from '../sqlite.js';
 
-/** Which slices of a study are pairs: those with a contour of every structure; none named: every slice. */
+/** Which slices of a study are pairs. */
 export interface Selection {
+  /** A pair has a contour of each; none named: every slice is one. */
   readonly structures: readonly string[];
+  /** `empty`: a slice that has some of them is a pair as well. */
+  readonly missing: 'exclude' | 'empty';
+  /** Other names that mean a structure. */
+  readonly rename: Readonly<Record<string, readonly string[]>>;
+  /** Only slices that match, where lists are given. */
+  readonly where: { readonly modality?: readonly string[]; readonly series?: readonly string[] };
 }
 
 /** What a session must know of a study's pairs before it loads one; made from headers, never from pixels. */
@@ -25,9 +32,27 @@ export interface SelectedPairs {
   readonly summary: SelectionSummary;
 }
 
-/** A selection as the text it is stored and named by; the order of its structures does not count. */
-export function selectionKey(selection: Selection): string {
-  return JSON.stringify({ structures: [...selection.structures].sort() });
+/** A selection as the text it is stored and named by; the order of names does not count. */
+export function selectionKey({ structures, missing, rename, where }: Selection): string {
+  const sorted = (names: readonly string[] | undefined) => (names ? [...names].sort() : null);
+  const renamed = Object.entries(rename)
+    .map(([name, others]) => [name, sorted(others)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([sorted(structures), missing, renamed, sorted(where.modality), sorted(where.series)]);
+}
+
+/** Every name in the files that means a structure: its own and those renamed to it. */
+export function namesOf(structure: string, rename: Selection['rename']): readonly string[] {
+  return [structure, ...(Object.hasOwn(rename, structure) ? rename[structure]! : [])];
+}
+
+function fits(header: ImageHeader, carried: readonly string[], selection: Selection): boolean {
+  const { structures, missing, rename, where } = selection;
+  if (where.modality && !where.modality.includes(header.modality ?? '')) return false;
+  if (where.series && !where.series.includes(header.seriesUid)) return false;
+  if (structures.length === 0) return true;
+  const has = (structure: string) => namesOf(structure, rename).some((name) => carried.includes(name));
+  return missing === 'empty' ? structures.some(has) : structures.every(has);
 }
 
 /** The smallest range that holds both. */
@@ -43,7 +68,6 @@ export function selectPairs(db: Database, revision: number, selection: Selection
     .prepare('SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?')
     .get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const wanted = selection.structures;
   const ordinals: number[] = [];
   const shapes = new Map<string, SelectionSummary['shapes'][number]>();
   const channels = new Set<1 | 3>();
@@ -53,12 +77,9 @@ export function selectPairs(db: Database, revision: number, selection: Selection
     .prepare('SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord')
     .all(revision) as { ord: number; slice: string; header: string; structures: string }[];
   for (const { ord, slice, header: text, structures } of slices) {
-    if (wanted.length > 0) {
-      const carried = JSON.parse(structures) as string[];
-      if (!wanted.every((structure) => carried.includes(structure))) continue;
-    }
-    ordinals.push(ord);
     const header = JSON.parse(text) as ImageHeader;
+    if (!fits(header, JSON.parse(structures), selection)) continue;
+    ordinals.push(ord);
     const { rows, columns } = header;
     const shape = `${rows}x${columns}`;
     if (!shapes.has(shape)) shapes.set(shape, { rows, columns, slice });

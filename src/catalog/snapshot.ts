@@ -80,7 +80,7 @@ export function presentSnapshot(db: Database, studies: readonly StudyId[], selec
 export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {
   const { changes } = db
     .prepare('INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at) VALUES (?, ?, ?, ?)')
-    .run(snapshot.digest, selectionKey(snapshot.selection), snapshot.pairs, nowMs);
+    .run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs);
   if (Number(changes) === 0) return;
   const insert = db.prepare('INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
   snapshot.studies.forEach(({ revision }, number) => {

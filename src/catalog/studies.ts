@@ -93,14 +93,26 @@ export function studyIds(db: Database): StudyId[] {
   );
 }
 
-/** How many slices of all present studies carry each structure. */
-export function structureCounts(db: Database): Map<string, number> {
+/** How many slices of these studies carry each structure. */
+export function structureCounts(db: Database, studies: readonly StudyId[]): Map<string, number> {
   const counts = new Map<string, number>();
-  const rows = db.prepare('SELECT r.structures FROM study s JOIN revision r ON r.id = s.revision').all();
-  for (const { structures } of rows as { structures: string }[])
+  const row = db.prepare(
+    'SELECT r.structures FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
+  );
+  for (const study of studies) {
+    const { structures } = row.get(study) as { structures: string };
     for (const [name, count] of Object.entries(JSON.parse(structures) as Record<string, number>))
       counts.set(name, (counts.get(name) ?? 0) + count);
+  }
   return counts;
+}
+
+/** A study's patient as a hash; null where its files name none. */
+export function patientOf(db: Database, study: StudyId): string | null {
+  const row = db
+    .prepare('SELECT r.patient FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?')
+    .get(study);
+  return (row as { patient: string | null } | undefined)?.patient ?? null;
 }
 
 /** The problems of a study in the order in which they were found; of none ('') those that belong to no study. */
@@ -141,21 +153,21 @@ export function sliceAt(db: Database, revision: number, ordinal: number): Slice 
   return sliceOf(row as unknown as SliceRow);
 }
 
-/** The closed polygons of these structures on a slice, in the order asked: float64 x, y alternating. */
+/** The closed polygons of these structures on a slice, each named by any of its names: float64 x, y alternating. */
 export function contoursOf(
   db: Database,
   revision: number,
   ordinal: number,
-  structures: readonly string[],
+  structures: readonly (readonly string[])[],
 ): Float64Array[][] {
   const rows = db
     .prepare(
       'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
     )
     .all(revision, ordinal) as { structure: string; points: Uint8Array }[];
-  return structures.map((structure) =>
+  return structures.map((names) =>
     rows
-      .filter((row) => row.structure === structure)
+      .filter((row) => names.includes(row.structure))
       // A copy: a view of float64 wants an offset that is a multiple of 8, and the row's bytes are not ours.
       .map(({ points }) => new Float64Array(points.slice().buffer)),
   );

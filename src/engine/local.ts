@@ -127,6 +127,7 @@ class Flight {
     const segment = await this.#room(spool, segmentBytes, roomWaitMs);
     let startedAt = 0;
     try {
+      if (this.#cancelled) throw new Cancelled('nobody waits for this batch any more');
       const units = this.#order.units();
       const onStart = () => {
         if (startedAt > 0) return;
@@ -149,7 +150,6 @@ class Flight {
           onStart,
         });
       });
-      if (this.#cancelled) for (const part of this.#parts) part.cancel();
       // Every part has to settle, also after one failed: a loader may still write to the segment.
       const settled = await Promise.allSettled(this.#parts.map((part) => part.outcomes));
       const failed = settled.find((part) => part.status === 'rejected');

@@ -97,6 +97,10 @@ export class LoaderChild {
   get alive(): boolean {
     return this.#alive;
   }
+  /** Whether it has ended or was told to: it gets no task any more. */
+  get leaving(): boolean {
+    return !this.#alive || this.#killedFor !== null;
+  }
   get busy(): boolean {
     return this.#pending !== null;
   }

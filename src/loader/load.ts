@@ -3,8 +3,8 @@ import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
 import { frameRange } from '../codecs/native.js';
-import { PixelError, writeValues } from '../core/pixels.js';
-import { rasterize } from '../core/rasterize.js';
+import { PixelError } from '../core/pixels.js';
+import { convertImage, convertMasks, slotAffine } from './convert.js';
 import { isGoneError, scratchBytes, withSourceFile } from './files.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { SlotWriter } from './slots.js';
@@ -32,21 +32,19 @@ async function loadSlot(
   try {
     const read = readFrame(unit.source, limits);
     if (read === null) return { kind: 'changed' };
-    await decodeInto(slots.images(unit.slot), read.bytes, unit.source, slots, recipe);
-    unit.polygons.forEach((polygons, structure) => {
-      for (const polygon of polygons) {
-        const { mask, offset } = slots.mask(unit.slot, structure);
-        rasterize(
-          recipe.rule,
-          shifted(polygon, recipe.originShift),
-          slots.shape.rows,
-          slots.shape.columns,
-          mask,
-          offset,
-        );
-      }
-    });
-    slots.describe(unit.slot, unit.source.header);
+    const { header } = unit.source;
+    const { codec, problem } = chooseCodec(CODECS, header);
+    if (!codec) throw new PixelError(problem.code, problem.detail);
+    const frame = await codec.decode(read.bytes, header);
+    if (
+      frame.rows !== header.rows ||
+      frame.columns !== header.columns ||
+      frame.channels !== header.samplesPerPixel
+    )
+      throw new PixelError('PIXELS_SHORT', 'the decoded frame has another shape than the header says');
+    convertImage(frame, header, unit.slot, slots, recipe);
+    convertMasks(unit.polygons, header, unit.slot, slots, recipe);
+    slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
   } catch (error) {
     slots.clear(unit.slot, unit.place);
@@ -57,22 +55,6 @@ async function loadSlot(
         : { kind: 'broken', code: error.code, detail: error.message };
     throw error;
   }
-}
-
-async function decodeInto(
-  out: Uint8Array,
-  bytes: Uint8Array,
-  { header }: PairSource,
-  slots: SlotWriter,
-  recipe: Recipe,
-): Promise<void> {
-  const { codec, problem } = chooseCodec(CODECS, header);
-  if (!codec) throw new PixelError(problem.code, problem.detail);
-  const frame = await codec.decode(bytes, header);
-  const { channels, rows, columns } = slots.shape;
-  if (frame.channels !== channels || frame.rows !== rows || frame.columns !== columns)
-    throw new PixelError('PIXELS_SHORT', 'the decoded frame has another shape than the header says');
-  writeValues(frame.values, header, recipe, out);
 }
 
 interface FrameBytes {
@@ -110,8 +92,4 @@ function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null 
       guard: touched ? before : null,
     };
   });
-}
-
-function shifted(polygon: Float64Array, by: number): Float64Array {
-  return by === 0 ? polygon : polygon.map((coordinate) => coordinate + by);
 }

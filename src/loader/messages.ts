@@ -1,10 +1,13 @@
 import type { ContourParse } from '../core/contour.js';
 import type { ImageHeader } from '../core/dicom.js';
+import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
-import type { ImageDType, ValueKind } from '../core/pixels.js';
+import type { Normalize } from '../core/normalize.js';
+import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
-import type { MaskRule } from '../core/rasterize.js';
+import type { DrawnRule } from '../core/rasterize.js';
+import type { Values } from '../core/values.js';
 
 /** What a file of a source is read as. */
 export type FileKind = 'image' | 'contour' | 'table';
@@ -32,11 +35,15 @@ export type ScanFinding =
   | { readonly kind: 'table'; readonly table: LinkTable }
   | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
 
-/** How the values and masks of a batch are made. */
+/** How the values and masks of a batch are made: decode, values, normalize, fit, dtype. */
 export interface Recipe {
-  readonly values: ValueKind;
+  readonly values: Values;
+  readonly normalize: Normalize;
+  readonly fit: Fit;
+  /** In the padding of images, after `normalize`. */
+  readonly fill: number;
   readonly dtype: ImageDType;
-  readonly rule: Extract<MaskRule, 'pixel-center' | 'pil'>;
+  readonly rule: DrawnRule;
   /** Added to text contours' coordinates so that pixel centres lie at integers: 0, or -0.5 for `mask.origin: half`. */
   readonly originShift: 0 | -0.5;
 }

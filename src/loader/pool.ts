@@ -63,13 +63,12 @@ export class LoaderPool {
     for (let i = 0; i < options.size; i++) this.#spawn();
   }
 
-  /** Children that have shaken hands and live. */
+  /** Children that have shaken hands and stay. */
   get readyCount(): number {
-    return [...this.#children].filter((child) => child.alive && this.#isReady.has(child)).length;
+    return this.#ready().length;
   }
   get idleCount(): number {
-    return [...this.#children].filter((child) => child.alive && this.#isReady.has(child) && !child.busy)
-      .length;
+    return this.#ready().filter((child) => !child.busy).length;
   }
   get pids(): number[] {
     return [...this.#children].flatMap((child) =>
@@ -97,7 +96,8 @@ export class LoaderPool {
       outcomes: outcomes as Promise<readonly TaskKinds[K]['outcome'][]>,
       raise: (priority) => this.#queue.raise(entry, priority),
       cancel: () => {
-        if (this.#queue.remove(entry)) entry.reject(new Cancelled('the job was taken back'));
+        const waited = this.#queue.remove(entry) || this.#leaveFresh(entry);
+        if (waited) entry.reject(new Cancelled('the job was taken back'));
       },
     };
   }
@@ -146,11 +146,22 @@ export class LoaderPool {
     this.#timers.add(timer);
   }
 
+  #ready(): LoaderChild[] {
+    return [...this.#children].filter((child) => !child.leaving && this.#isReady.has(child));
+  }
+
+  #leaveFresh(entry: Entry): boolean {
+    const at = this.#wantFresh.indexOf(entry);
+    if (at >= 0) this.#wantFresh.splice(at, 1);
+    return at >= 0;
+  }
+
   #dispatch(): void {
-    for (const child of this.#children) {
-      if (!child.alive || child.busy || !this.#isReady.has(child)) continue;
-      const entry = (child.tasksDone === 0 ? this.#wantFresh.shift() : undefined) ?? this.#queue.take();
-      if (!entry) return;
+    for (const child of this.#ready()) {
+      if (child.busy || child.leaving) continue;
+      const fresh = child.tasksDone === 0 ? this.#wantFresh.shift() : undefined;
+      const entry = fresh ?? this.#queue.take();
+      if (!entry) continue;
       if (entry.options.fresh && child.tasksDone > 0) {
         this.#wantFresh.push(entry);
         child.kill('closing');

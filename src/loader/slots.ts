@@ -39,7 +39,12 @@ export class SlotWriter {
   }
 
   /** Marks a slot as valid and says where it comes from. */
-  describe(slot: number, header: Pick<ImageHeader, 'rows' | 'columns' | 'spacingMm'>): void {
+  describe(
+    slot: number,
+    header: Pick<ImageHeader, 'rows' | 'columns' | 'spacingMm'>,
+    affine: number[],
+  ): void {
+    this.#writeDoubles('affine', slot, affine);
     if (header.spacingMm) this.#writeDoubles('spacing', slot, header.spacingMm);
     const sourceShape = this.#slot('sourceShape', slot);
     sourceShape.writeInt32LE(header.rows, 0);

@@ -34,7 +34,6 @@ export class BudgetExceeded extends Error {
 }
 
 interface Waiter {
-  readonly sizeBytes: number;
   wake(): void;
 }
 
@@ -114,7 +113,7 @@ export class Spool {
       const left = until - Date.now();
       if (left <= 0) throw new BudgetExceeded(`no room for ${sizeBytes} bytes in the memory budget`);
       await new Promise<void>((resolve) => {
-        const waiter: Waiter = { sizeBytes, wake: resolve };
+        const waiter: Waiter = { wake: resolve };
         const timer = setTimeout(() => waiter.wake(), left);
         waiter.wake = () => {
           clearTimeout(timer);
@@ -129,7 +128,8 @@ export class Spool {
   /** Gives a segment back that no child writes and no reader reads any more. */
   give(segment: Segment): void {
     this.#free.push(segment);
-    this.#waiting[0]?.wake();
+    // Each looks again for itself: what came back may be enough for several, or too little for the first.
+    for (const waiter of [...this.#waiting]) waiter.wake();
   }
 
   /** Reads from a segment into the start of `into`. */

@@ -1,6 +1,6 @@
 import { LoaderDeath } from './child.js';
 import type { Task, TaskKind, TaskKinds } from './messages.js';
-import type { Job, LoaderPool } from './pool.js';
+import { Cancelled, type Job, type LoaderPool } from './pool.js';
 import type { Priority } from './queue.js';
 
 /** A unit that alone, in a fresh child, twice ended its child. */
@@ -39,7 +39,9 @@ export function supervise<K extends TaskKind>(
 ): Supervised<K> {
   let priority = options.priority;
   let current: Job<K> | null = null;
+  let cancelled = false;
   const attempt = (part: Task<K>, fresh: boolean) => {
+    if (cancelled) throw new Cancelled('the task was taken back');
     const { turn, deadlineMs, onStart } = options;
     current = pool.submit<K>(part, { priority, turn, deadlineMs, fresh, ...(onStart ? { onStart } : {}) });
     return current.outcomes;
@@ -82,6 +84,9 @@ export function supervise<K extends TaskKind>(
       priority = to;
       current?.raise(to);
     },
-    cancel: () => current?.cancel(),
+    cancel() {
+      cancelled = true;
+      current?.cancel();
+    },
   };
 }

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
+import type { Quarantine } from '../catalog/quarantine.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
 import { contoursOf, learnSource, type Slice, sliceAt } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
-import { type PairId, pairId, type SpecDigest, type StudyId } from '../core/ids.js';
+import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
+import { SlfError } from '../errors.js';
 import type { LoadUnit, Recipe } from '../loader/messages.js';
 import type { Database } from '../sqlite.js';
 import type { BatchMetadata } from '../wire/body.js';
-import { refuseOutcome } from './refusal.js';
+import { findingOf, refuseFinding } from './refusal.js';
+import type { MaskAddress, Verdict, Verdicts } from './verdicts.js';
 
-/** Where a batch stands: a step of a rank, or null for one outside any session. */
+/** Where a batch stands; step, epoch and rank are null for one outside any session. */
 export interface BatchAddress {
   readonly snapshot: Snapshot['digest'] | '';
   readonly specDigest: SpecDigest | '';
@@ -22,15 +25,23 @@ export interface BatchAddress {
 /** A slot's pair; null in a padded slot. */
 export type BatchPair = { readonly place: number; readonly id: PairId; readonly slice: Slice } | null;
 
-export interface BatchDescription {
+export interface BatchContext {
   readonly db: Database;
   readonly root: string;
+  readonly quarantine: Quarantine;
+}
+
+export interface BatchDescription {
   readonly address: BatchAddress;
   readonly layout: BatchLayout;
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
+  /** For each structure every name that means it. */
+  readonly names: readonly (readonly string[])[];
   readonly turn: string;
+  /** Where broken pairs are masked: who remembers what was said of them. */
+  readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
   /** Asked for once, when it is needed first. */
   readonly pairs: () => readonly BatchPair[];
 }
@@ -40,11 +51,14 @@ export class Batch {
   readonly address: BatchAddress;
   readonly layout: BatchLayout;
   readonly order: BatchOrder;
+  #context: BatchContext;
   #description: BatchDescription;
   #pairs: readonly BatchPair[] | null = null;
+  #said: Verdict[] | null = null;
 
-  constructor(description: BatchDescription, key: string) {
+  constructor(context: BatchContext, description: BatchDescription, key: string) {
     const { address, layout, segmentBytes, recipe, turn } = description;
+    this.#context = context;
     this.#description = description;
     this.address = address;
     this.layout = layout;
@@ -56,6 +70,10 @@ export class Batch {
   get pairs(): readonly BatchPair[] {
     this.#pairs ??= this.#description.pairs();
     return this.#pairs;
+  }
+
+  get structures(): readonly string[] {
+    return this.#description.structures;
   }
 
   /** What travels with the tensors; nothing of it depends on who asks or when. */
@@ -72,37 +90,89 @@ export class Batch {
       pairIds: this.pairs.map((pair) => pair?.id ?? null),
       structures,
       rule: recipe.rule,
-      problems: [],
+      problems: this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
     };
   }
 
-  /** A strong ETag: it names the address and the form, and with them every byte. */
+  /** Whether its bytes are settled before it is loaded: always, but where a pair may still turn out to be masked. */
+  get settled(): boolean {
+    const { masks } = this.#description;
+    return masks === null || masks.verdicts.wasGiven(masks.address);
+  }
+
+  /** A strong ETag: it names the address, the form and what is said of its pairs, and with them every byte. */
   etag(form: string): string {
-    const text = `${this.order.key} ${form} ${BYTES_VERSION}`;
+    const said = this.#verdicts().map(({ slot, code, detail }) => [slot, code, detail]);
+    const text = JSON.stringify([this.order.key, form, BYTES_VERSION, said]);
     return `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`;
   }
 
-  /** Throws `SlfError` for the first slot that could not be loaded; writes down what the load learned of the sources. */
+  /**
+   * Takes a load's outcomes in: writes down what it learned of the sources, quarantines what ended its loader, and either masks
+   * what is broken or throws `SlfError` for the first of it.
+   */
   accept(lease: Lease): void {
+    const { db, quarantine } = this.#context;
+    const { masks } = this.#description;
+    const said = new Set(this.#verdicts().map(({ slot }) => slot));
+    const fresh: Verdict[] = [];
     lease.outcomes.forEach((outcome, slot) => {
       const pair = this.pairs[slot];
       if (!pair) return;
-      if (outcome.kind !== 'loaded') throw refuseOutcome(outcome, pair.id, pair.slice.file);
-      if (outcome.checksum !== null || outcome.guard !== null)
-        learnSource(this.#description.db, pair.slice, outcome.checksum, outcome.guard);
+      const held = quarantine.find(pair.id, pair.slice.headerDigest);
+      if (outcome.kind === 'loaded' ? said.has(slot) : outcome.kind === 'empty' && !said.has(slot) && !held)
+        throw new SlfError('SLF_LOADER', 'what is said of a pair changed while it was loaded: ask again', {
+          pair: pair.id,
+          retryAfterS: 1,
+        });
+      if (outcome.kind === 'loaded') {
+        if (outcome.checksum !== null || outcome.guard !== null)
+          learnSource(db, pair.slice, outcome.checksum, outcome.guard);
+        return;
+      }
+      if (said.has(slot)) return;
+      const finding = outcome.kind === 'empty' && held ? held : findingOf(outcome);
+      const { id, slice } = pair;
+      if (outcome.kind === 'lethal') {
+        const { code, detail } = finding;
+        quarantine.add({
+          pair: id,
+          headerDigest: slice.headerDigest,
+          file: slice.file,
+          code,
+          detail,
+          since: Date.now(),
+        });
+      }
+      if (masks === null || outcome.kind === 'changed') throw refuseFinding(outcome, finding, id, slice.file);
+      fresh.push({ slot, pair: id, code: finding.code, file: slice.file, detail: finding.detail });
     });
+    if (masks === null) return;
+    masks.verdicts.give(masks.address, fresh);
+    if (fresh.length > 0) this.#said = null;
+  }
+
+  #verdicts(): readonly Verdict[] {
+    const { masks } = this.#description;
+    if (masks === null) return [];
+    this.#said ??= masks.verdicts.said(masks.address);
+    return this.#said;
   }
 
   #units(): LoadUnit[] {
-    const { db, root, structures } = this.#description;
+    const { db, root, quarantine } = this.#context;
+    const { names } = this.#description;
+    const said = new Set(this.#verdicts().map(({ slot }) => slot));
     return this.pairs.map((pair, slot): LoadUnit => {
       if (!pair) return { slot, place: -1, source: null };
       const { file: path, guard, header, headerDigest, checksum, frame, revision, ordinal } = pair.slice;
+      if (said.has(slot) || quarantine.find(pair.id, headerDigest))
+        return { slot, place: pair.place, source: null };
       return {
         slot,
         place: pair.place,
         source: { root, path, guard, header, headerDigest, checksum, frame },
-        polygons: contoursOf(db, revision, ordinal, structures),
+        polygons: contoursOf(db, revision, ordinal, names),
       };
     });
   }
@@ -114,6 +184,6 @@ export function pairsAt(db: Database, snapshot: Snapshot, places: ArrayLike<numb
     if (place < 0) return null;
     const { study, revision, ordinal } = locatePair(db, snapshot, place);
     const slice = sliceAt(db, revision, ordinal);
-    return { place, id: pairId(study as StudyId, slice.slice), slice };
+    return { place, id: pairId(study, slice.slice), slice };
   });
 }

@@ -2,10 +2,11 @@ import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';
+import type { DrawnRule } from '../core/rasterize.js';
+import type { Values } from '../core/values.js';
 import type { Engine } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
-import type { Database } from '../sqlite.js';
-import { Batch } from './batch.js';
+import { Batch, type BatchContext } from './batch.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
 
@@ -15,15 +16,16 @@ export interface PairRequest {
   readonly slice: string;
   /** Null: those that the slice carries. */
   readonly structures: readonly string[] | null;
-  readonly rule: 'pixel-center' | 'pil';
-  readonly values: 'stored' | 'rescaled';
+  readonly rule: DrawnRule;
+  readonly values: Values;
 }
 
 /** Loads one pair as a batch of size 1. Throws `SlfError`. */
 export async function fetchPair(
-  { db, engine, root }: { readonly db: Database; readonly engine: Engine; readonly root: string },
+  context: BatchContext & { readonly engine: Engine },
   request: PairRequest,
 ): Promise<Delivery & { readonly slice: Slice; readonly structures: readonly string[] }> {
+  const { db, engine } = context;
   const { study, slice: sliceId, rule, values } = request;
   if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
   const slice = findSlice(db, study, sliceId);
@@ -39,25 +41,27 @@ export async function fetchPair(
       },
     );
   const { header } = slice;
+  const dtype = values === 'windowed' ? 'float32' : autoDtype([declaredRange(header, values)]);
   const layout = batchLayout({
     slots: 1,
     channels: header.samplesPerPixel,
     rows: header.rows,
     columns: header.columns,
     structures: structures.length,
-    imageDtype: autoDtype([declaredRange(header, values)]),
+    imageDtype: dtype,
     maskDtype: 'bool',
   });
   const batch = new Batch(
+    context,
     {
-      db,
-      root,
       address: { snapshot: '', specDigest: '', step: null, epoch: null, rank: null },
       layout,
       segmentBytes: layout.sizeBytes,
-      recipe: { values, dtype: layout.shape.imageDtype as never, rule, originShift: 0 },
+      recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule, originShift: 0 },
       structures,
+      names: structures.map((structure) => [structure]),
       turn: 'pairs',
+      masks: null,
       pairs: () => [{ place: slice.ordinal, id: pairId(study as StudyId, slice.slice), slice }],
     },
     `pair/${slice.revision}/${slice.ordinal}/${slice.headerDigest}/${values}/${rule}/${JSON.stringify(structures)}`,

@@ -1,4 +1,5 @@
 import type { PairId } from '../core/ids.js';
+import type { ProblemCode } from '../core/problem.js';
 import type { SlotOutcome } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import { LoaderDeath, NoRoom } from '../loader/child.js';
@@ -11,30 +12,47 @@ const LETHAL = {
   memory: 'loading it twice took more than SLICEFEED_LOADER_MEMORY, alone',
 } as const;
 
-/** The answer to a pair that was not loaded. */
-export function refuseOutcome(
-  outcome: Exclude<SlotOutcome, { kind: 'loaded' }>,
-  pair: PairId,
-  file: string,
-): SlfError {
+/** What is said of a pair that was not loaded. */
+export interface Finding {
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
+
+export type NotLoaded = Exclude<SlotOutcome, { kind: 'loaded' }>;
+
+/** Why a pair was not loaded. */
+export function findingOf(outcome: NotLoaded): Finding {
   switch (outcome.kind) {
     case 'changed':
-      return new SlfError(
-        'SLF_SOURCE_CHANGED',
-        'the file is not the one that the snapshot saw: POST /v1/scan and open a new session',
-        { pair, file },
-      );
+      return { code: 'FILE_UNREADABLE', detail: 'the file is not the one that the snapshot saw' };
     case 'range':
-      return new SlfError('SLF_VALUE_RANGE', `${outcome.detail}; choose a wider image.dtype`, { pair, file });
+      return { code: 'VALUE_RANGE', detail: outcome.detail };
     case 'broken':
-      return new SlfError('SLF_PAIR_FAILED', `${outcome.code}: ${outcome.detail}`, { pair, file });
+      return outcome;
     case 'lethal':
-      return new SlfError('SLF_PAIR_FAILED', LETHAL[outcome.cause], { pair, file });
+      return { code: 'LOADER_ENDED', detail: LETHAL[outcome.cause] };
     case 'empty':
       throw new Error('a slot with a pair came back empty');
     default:
       throw new Error(`unknown outcome ${JSON.stringify(outcome satisfies never)}`);
   }
+}
+
+/** The answer to a pair that was not loaded. */
+export function refuseFinding(
+  outcome: NotLoaded,
+  { code, detail }: Finding,
+  pair: PairId,
+  file: string,
+): SlfError {
+  if (outcome.kind === 'changed')
+    return new SlfError('SLF_SOURCE_CHANGED', `${detail}: POST /v1/scan and open a new session`, {
+      pair,
+      file,
+    });
+  if (outcome.kind === 'range')
+    return new SlfError('SLF_VALUE_RANGE', `${detail}; choose a wider image.dtype`, { pair, file });
+  return new SlfError('SLF_PAIR_FAILED', `${code}: ${detail}`, { pair, file });
 }
 
 /** The answer to a load that failed for a reason that lies in no file: 503, try again. */

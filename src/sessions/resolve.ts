@@ -1,10 +1,10 @@
-import { presentSnapshot, type Snapshot } from '../catalog/snapshot.js';
-import { structureCounts, studyIds } from '../catalog/studies.js';
-import type { StudyId } from '../core/ids.js';
+import type { Snapshot } from '../catalog/snapshot.js';
 import { autoDtype, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
-import { refuseUnbuilt, type Spec, type SpecRequest } from './spec.js';
+import { chooseSnapshot, splitOf } from './choose.js';
+import { refuseUnbuilt, type SpecRequest } from './request.js';
+import type { Spec } from './spec.js';
 
 /** A request with every default worked out, and the pairs it stands on. */
 export interface Resolved {
@@ -12,7 +12,7 @@ export interface Resolved {
   readonly snapshot: Snapshot;
 }
 
-/** Works a request out against the present catalogue. Throws `SlfError` where no session can come of it. */
+/** Works a request out against the catalogue. Throws `SlfError` where no session can come of it. */
 export function resolveSpec(db: Database, request: SpecRequest): Resolved {
   refuseUnbuilt(request);
   const batchSize = request.batchSize ?? 8;
@@ -25,21 +25,22 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
         field: 'batchSize',
       },
     );
-  const structures = request.structures ?? defaultStructures(db);
-  if (new Set(structures).size < structures.length)
-    throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
-  const snapshot = presentSnapshot(db, chooseStudies(db, request), { structures });
-  if (snapshot.pairs === 0) throw noPairs(db, structures);
-  const { values = 'rescaled', dtype = 'auto' } = request.image ?? {};
+  const split = splitOf(request);
+  const snapshot = chooseSnapshot(db, request);
+  const { structures, missing, rename, where } = snapshot.selection;
+  const values = request.image?.values ?? 'rescaled';
+  const normalize = request.image?.normalize ?? 'none';
+  const channels = chooseChannels(snapshot, request.image?.channels);
+  const shape = chooseShape(snapshot, request, batchSize);
   const spec: Spec = {
     studies: request.studies === undefined || request.studies === 'all' ? 'all' : [...request.studies].sort(),
     excludeStudies: [...(request.excludeStudies ?? [])].sort(),
-    where: {},
-    split: null,
-    snapshot: null,
+    where,
+    split,
+    snapshot: request.snapshot ?? null,
     structures,
-    missing: 'exclude',
-    rename: {},
+    missing,
+    rename,
     exclude: [],
     batchSize,
     worldSize,
@@ -49,18 +50,18 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
     lastBatch: request.lastBatch ?? (worldSize > 1 ? 'pad' : 'keep'),
     prefetch: request.prefetch ?? 1,
     image: {
-      values: values as 'stored' | 'rescaled',
-      dtype: dtype === 'auto' ? chooseDtype(snapshot, values as 'stored' | 'rescaled') : dtype,
-      normalize: 'none',
-      channels: chooseChannels(snapshot, request.image?.channels),
+      values,
+      dtype: chooseDtype(snapshot, request, channels, shape),
+      normalize,
+      channels,
     },
     mask: {
-      rule: (request.mask?.rule ?? 'pixel-center') as 'pixel-center' | 'pil',
+      rule: (request.mask?.rule ?? 'pixel-center') as Spec['mask']['rule'],
       holes: 'standard',
       origin: request.mask?.origin ?? 'integer',
     },
-    shape: { fit: 'exact', ...chooseShape(snapshot, request), fill: 0 },
-    onError: 'fail',
+    shape,
+    onError: request.onError ?? 'fail',
   };
   if (spec.lastBatch === 'drop' && snapshot.pairs < batchSize)
     throw new SlfError(
@@ -71,91 +72,85 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
   return { spec, snapshot };
 }
 
-function chooseStudies(db: Database, request: SpecRequest): StudyId[] {
-  const present = studyIds(db);
-  const known = new Set<string>(present);
-  const check = (field: string, ids: readonly string[]) => {
-    const missing = ids.find((id) => !known.has(id));
-    if (missing !== undefined)
-      throw new SlfError(
-        'SLF_STUDY_MISSING',
-        `${field} names a study that is not in the catalogue; GET /v1/studies lists them`,
-        {
-          field,
-        },
-      );
-  };
-  const wanted = request.studies ?? 'all';
-  if (wanted !== 'all') check('studies', wanted);
-  check('excludeStudies', request.excludeStudies ?? []);
-  const asked = wanted === 'all' ? known : new Set<string>(wanted);
-  const excluded = new Set<string>(request.excludeStudies ?? []);
-  return present.filter((id) => asked.has(id) && !excluded.has(id));
-}
-
-/** The one structure that most slices carry; equal counts: the first by name. Without any contour: none. */
-function defaultStructures(db: Database): string[] {
-  const counts = [...structureCounts(db)].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  return counts.slice(0, 1).map(([name]) => name);
-}
-
-function noPairs(db: Database, structures: readonly string[]): SlfError {
-  const known = [...structureCounts(db).keys()].sort();
-  const missing = structures.find((name) => !known.includes(name));
-  const detail =
-    missing === undefined
-      ? 'no slice of the chosen studies has all of the structures; GET /v1/studies counts them'
-      : `no slice carries the structure "${missing}"; there are: ${known.join(', ') || 'none (see the problems of GET /v1/studies)'}`;
-  return new SlfError('SLF_NO_PAIRS', detail, { field: 'structures' });
-}
-
-function chooseDtype({ summary }: Snapshot, values: 'stored' | 'rescaled'): ImageDType {
+/** Asked for, or told by what the headers declare; a dtype that can't hold fractions or the fill is refused. */
+function chooseDtype(
+  { summary }: Snapshot,
+  { image = {} }: SpecRequest,
+  channels: 1 | 3,
+  shape: Spec['shape'],
+): ImageDType {
+  const { values = 'rescaled', normalize = 'none', dtype = 'auto' } = image;
+  const fractions = values === 'windowed' || normalize !== 'none';
+  const isFloat = dtype === 'float16' || dtype === 'float32';
+  if (fractions && !isFloat && dtype !== 'auto')
+    throw new SlfError(
+      'SLF_SPEC_CONFLICT',
+      `image.dtype ${dtype} holds no fractions, which windowed and normalized values are: choose float32 or float16`,
+      { field: 'image.dtype' },
+    );
   const range = values === 'stored' ? summary.stored : summary.rescaled;
-  return autoDtype(range ? [range] : []);
+  const mixes = shape.fit === 'resize' || (channels === 1 && summary.channels.includes(3));
+  const fill = { min: shape.fill, max: shape.fill, whole: Number.isInteger(shape.fill) };
+  if (dtype === 'auto') return fractions || mixes || !range ? 'float32' : autoDtype([range, fill]);
+  const holds = {
+    uint8: [0, 0xff],
+    int16: [-0x8000, 0x7fff],
+    uint16: [0, 0xffff],
+    int32: [-(2 ** 31), 2 ** 31 - 1],
+  };
+  const halves = dtype === 'float16' ? 65504 : 3.4e38;
+  const [low, high] = isFloat ? [-halves, halves] : holds[dtype as keyof typeof holds];
+  if (shape.fill < low! || shape.fill > high! || !(isFloat || fill.whole))
+    throw new SlfError('SLF_VALUE_RANGE', `shape.fill ${shape.fill} does not fit ${dtype}`, {
+      field: 'shape.fill',
+    });
+  return dtype;
 }
 
 function chooseChannels({ summary }: Snapshot, asked: 1 | 3 | undefined): 1 | 3 {
   const [only, other] = summary.channels;
-  if (other !== undefined)
+  if (asked === undefined && other !== undefined)
     throw new SlfError(
       'SLF_CHANNELS_DIFFER',
-      'some pairs are monochrome and some colour: choose studies of one kind',
+      'some pairs are monochrome and some colour: say image.channels 1 or 3',
       {
         field: 'image.channels',
       },
     );
-  if (asked !== undefined && asked !== only)
-    throw new SlfError(
-      'SLF_NOT_BUILT',
-      `image.channels cannot turn ${only} into ${asked} yet; leave it out`,
-      {
-        field: 'image.channels',
-      },
-    );
-  return only ?? 1;
+  return asked ?? only ?? 1;
 }
 
-function chooseShape({ summary }: Snapshot, request: SpecRequest): { rows: number; columns: number } {
-  const [first, second] = summary.shapes;
-  if (second) {
-    const some = summary.shapes
-      .slice(0, 5)
-      .map(({ rows, columns, slice }) => `${rows} × ${columns} (${slice})`);
-    throw new SlfError(
-      'SLF_SHAPES_DIFFER',
-      `the pairs have ${summary.shapes.length} shapes: ${some.join(', ')}; choose studies of one shape`,
-      { field: 'shape.fit' },
-    );
+function chooseShape(
+  { summary }: Snapshot,
+  { shape: asked = {} }: SpecRequest,
+  batchSize: number,
+): Spec['shape'] {
+  const { shapes } = summary;
+  const { fit = 'exact', fill = 0 } = asked;
+  const largest = {
+    rows: Math.max(...shapes.map(({ rows }) => rows)),
+    columns: Math.max(...shapes.map(({ columns }) => columns)),
+  };
+  const { rows = largest.rows, columns = largest.columns } = asked;
+  const listed = () => {
+    const some = shapes.slice(0, 5).map(({ rows: r, columns: c, slice }) => `${r} × ${c} (${slice})`);
+    return some.join(', ') + (shapes.length > some.length ? ` and ${shapes.length - some.length} more` : '');
+  };
+  const conflict = (detail: string, field = 'shape.fit') =>
+    new SlfError('SLF_SHAPES_DIFFER', detail, { field });
+  if (fit === 'exact') {
+    if (shapes.length > 1 && batchSize > 1)
+      throw conflict(
+        `the pairs have several shapes: ${listed()}; choose shape.fit pad, crop or resize, or batchSize 1`,
+      );
+    if (rows !== largest.rows || columns !== largest.columns)
+      throw conflict(`with fit exact the shape is that of the pairs: ${listed()}`, 'shape');
+    return shapes.length > 1 ? { fit, rows: null, columns: null, fill } : { fit, rows, columns, fill };
   }
-  const { rows, columns } = first!;
-  const { rows: askedRows = rows, columns: askedColumns = columns } = request.shape ?? {};
-  if (askedRows !== rows || askedColumns !== columns)
-    throw new SlfError(
-      'SLF_SHAPES_DIFFER',
-      `with fit exact the shape is that of the pairs, ${rows} × ${columns}`,
-      {
-        field: 'shape',
-      },
+  if (fit === 'pad' && (rows < largest.rows || columns < largest.columns))
+    throw conflict(
+      `pad makes no image smaller than ${largest.rows} × ${largest.columns}: choose crop or resize`,
+      'shape',
     );
-  return { rows, columns };
+  return { fit, rows, columns, fill };
 }

@@ -1,15 +1,17 @@
 import type { BaseLogger } from 'pino';
+import { namesOf } from '../catalog/selection.js';
+import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
 import type { Engine, Lease, Loading } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
-import type { Database } from '../sqlite.js';
-import { Batch, pairsAt } from './batch.js';
+import { Batch, type BatchContext, pairsAt } from './batch.js';
 import { Gate } from './gate.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
+import type { Verdicts } from './verdicts.js';
 
 /** Bodies of one rank that may be on the way at a time; more wait. */
 const SENDING_PER_RANK = 2;
@@ -24,10 +26,9 @@ export interface Delivery {
   end(): void;
 }
 
-export interface SessionContext {
-  readonly db: Database;
+export interface SessionContext extends BatchContext {
   readonly engine: Engine;
-  readonly root: string;
+  readonly verdicts: Verdicts;
   readonly log: Pick<BaseLogger, 'info'>;
 }
 
@@ -36,18 +37,26 @@ interface Warm {
   readonly loading: Loading;
 }
 
-/** The layout of `slots` pairs of a spec. */
-export function layoutOf(spec: Spec, slots: number): BatchLayout {
+/** The layout of `slots` pairs of a spec, each brought to `size`. */
+function layoutOf(spec: Spec, slots: number, size: Size): BatchLayout {
   const shape: BatchShape = {
     slots,
     channels: spec.image.channels,
-    rows: spec.shape.rows,
-    columns: spec.shape.columns,
+    rows: size.rows,
+    columns: size.columns,
     structures: spec.structures.length,
     imageDtype: spec.image.dtype,
     maskDtype: 'bool',
   };
   return batchLayout(shape);
+}
+
+/** The size of every pair, or the largest where each has its own. */
+function sizeOf({ spec, snapshot }: StoredSession): Size {
+  const { rows, columns } = spec.shape;
+  if (rows !== null && columns !== null) return { rows, columns };
+  const largest = [...snapshot.summary.shapes].sort((a, b) => b.rows * b.columns - a.rows * a.columns);
+  return largest[0]!;
 }
 
 /** A trainer's feed while it is in use: the warm window of each rank over a plan and a snapshot. */
@@ -60,6 +69,7 @@ export class Session {
   readonly timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
   #context: SessionContext;
   #recipe: Recipe;
+  #names: readonly (readonly string[])[];
   #windows: Map<number, Warm>[];
   #gates: Gate[];
 
@@ -68,14 +78,18 @@ export class Session {
     this.stored = stored;
     this.#context = context;
     this.plan = plan({ ...spec, pairs: snapshot.pairs });
-    this.layout = layoutOf(spec, this.plan.slots);
+    this.layout = layoutOf(spec, this.plan.slots, sizeOf(stored));
     this.digest = specDigest(spec);
     this.#recipe = {
       values: spec.image.values,
+      normalize: spec.image.normalize,
+      fit: spec.shape.fit,
+      fill: spec.shape.fill,
       dtype: spec.image.dtype,
       rule: spec.mask.rule,
       originShift: spec.mask.origin === 'half' ? -0.5 : 0,
     };
+    this.#names = spec.structures.map((structure) => namesOf(structure, spec.rename));
     this.#windows = Array.from({ length: spec.worldSize }, () => new Map());
     this.#gates = Array.from({ length: spec.worldSize }, () => new Gate(SENDING_PER_RANK));
   }
@@ -159,24 +173,27 @@ export class Session {
     const { stored, digest } = this;
     const { snapshot, spec } = stored;
     const places = this.plan.share(step, rank);
-    const { db, root } = this.#context;
+    const { db, verdicts } = this.#context;
+    const address = { snapshot: snapshot.digest, specDigest: digest, step, rank };
+    let pairs = () => pairsAt(db, snapshot, places);
+    let layout = this.layout;
+    if (spec.shape.rows === null) {
+      const found = pairs();
+      pairs = () => found;
+      layout = layoutOf(spec, places.length, found[0]?.slice.header ?? this.layout.shape);
+    } else if (places.length !== this.plan.slots) layout = layoutOf(spec, places.length, this.layout.shape);
     return new Batch(
+      this.#context,
       {
-        db,
-        root,
-        address: {
-          snapshot: snapshot.digest,
-          specDigest: digest,
-          step,
-          epoch: this.plan.epochOf(step),
-          rank,
-        },
-        layout: places.length === this.plan.slots ? this.layout : layoutOf(spec, places.length),
+        address: { ...address, epoch: this.plan.epochOf(step) },
+        layout,
         segmentBytes: this.layout.sizeBytes,
         recipe: this.#recipe,
         structures: spec.structures,
+        names: this.#names,
         turn: stored.id,
-        pairs: () => pairsAt(db, snapshot, places),
+        masks: spec.onError === 'mask' ? { verdicts, address } : null,
+        pairs,
       },
       `${snapshot.digest}/${digest}/${step}/${rank}`,
     );

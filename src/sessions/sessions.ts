@@ -3,9 +3,10 @@ import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SessionId } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Spool } from '../loader/spool.js';
+import type { SpecRequest } from './request.js';
 import { resolveSpec } from './resolve.js';
 import { Session, type SessionContext } from './session.js';
-import { canonicalJson, type SpecRequest } from './spec.js';
+import { canonicalJson } from './spec.js';
 import { SessionStore, type StoredSession } from './store.js';
 
 export interface SessionsOptions extends SessionContext {

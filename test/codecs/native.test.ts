@@ -6,7 +6,8 @@ import t from 'tap';
 import { chooseCodec } from '../../src/codecs/codec.js';
 import { frameRange, nativeCodec } from '../../src/codecs/native.js';
 import { DEFAULT_LIMITS, type ImageHeader, readHeader } from '../../src/core/dicom.js';
-import { EXPLICIT_LITTLE, type ImageOptions, imageElements, writePart10 } from '../../src/demo/part10.js';
+import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
+import { EXPLICIT_LITTLE, writePart10 } from '../../src/demo/part10.js';
 import { python, withoutPython } from '../python.js';
 import { sharedData } from '../shared-data.js';
 

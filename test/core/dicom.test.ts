@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { DEFAULT_LIMITS, type HeaderRead, type ImageHeader, readHeader } from '../../src/core/dicom.js';
+import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import {
   type Element,
   EXPLICIT_BIG,
   EXPLICIT_LITTLE,
   IMPLICIT_LITTLE,
-  type ImageOptions,
-  imageElements,
   type Part10Options,
   writePart10,
 } from '../../src/demo/part10.js';

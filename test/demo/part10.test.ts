@@ -5,13 +5,13 @@ import { inflateRawSync } from 'node:zlib';
 import dicomParser from 'dicom-parser';
 import fc from 'fast-check';
 import t from 'tap';
+import { imageElements } from '../../src/demo/image-elements.js';
 import {
   DEFLATED,
   type Element,
   EXPLICIT_BIG,
   EXPLICIT_LITTLE,
   IMPLICIT_LITTLE,
-  imageElements,
   type Part10Options,
   type Samples,
   sampleBytes,

@@ -1,0 +1,190 @@
+// Writes the tables of the documents from the compiled code: `node scripts/docs.mjs [--check] [FOLDER]`.
+// A table stands between `<!-- NAME -->` and `<!-- /NAME -->`. With --check nothing is written, and a table that
+// differs ends it with exit code 1. FOLDER holds the documents; without it, the project's own.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastify from 'fastify';
+import { pino } from 'pino';
+import { notBuilt } from '../dist/routes/not-built.js';
+import { buildApp } from '../dist/src/app.js';
+import { Settings } from '../dist/src/config.js';
+import { PROBLEMS } from '../dist/src/core/problem.js';
+import { ERRORS } from '../dist/src/errors.js';
+import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
+
+const DOCUMENTS = {
+  'README.md': { settings, errors, fields, 'not-built': notBuiltList },
+  'docs/operations.md': { problems },
+};
+
+/** @param {string[]} head @param {string[][]} rows */
+function table(head, rows) {
+  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function code(text) {
+  return `\`${text}\``;
+}
+
+function settings() {
+  const rows = Object.entries(Settings.properties).map(([name, schema]) => {
+    const fallback = schema.default === '' ? '' : code(schema.default);
+    return [code(`SLICEFEED_${name}`), fallback, schema.description ?? ''];
+  });
+  return table(['setting', 'default', 'meaning'], rows);
+}
+
+function errors() {
+  const rows = Object.entries(ERRORS).map(([name, { status, title }]) => [String(status), code(name), title]);
+  return table(['status', 'code', 'meaning'], rows);
+}
+
+function problems() {
+  return table(
+    ['code', 'meaning'],
+    Object.entries(PROBLEMS).map(([name, meaning]) => [code(name), meaning]),
+  );
+}
+
+/** Each field of a session's body that holds a value, nested ones as `image.dtype`. */
+function leaves(schema, path = []) {
+  return Object.entries(schema.properties).flatMap(([name, field]) =>
+    field.properties ? leaves(field, [...path, name]) : [{ path: [...path, name], schema: field }],
+  );
+}
+
+function number(value) {
+  return value === Number.MAX_SAFE_INTEGER ? '2^53-1' : value.toLocaleString('en-US');
+}
+
+function takes(schema) {
+  if (schema.anyOf) return schema.anyOf.map(takes).join(' or ');
+  if (schema.enum) return schema.enum.map((value) => code(JSON.stringify(value))).join(', ');
+  const types = [schema.type].flat();
+  const kind = {
+    array: `list${schema.items?.enum ? ` of ${takes(schema.items)}` : ''}`,
+    boolean: '`true`, `false`',
+    integer: `${number(schema.minimum ?? 0)} … ${number(schema.maximum ?? Number.MAX_SAFE_INTEGER)}`,
+    number: 'number',
+    object: 'object of lists',
+    string: 'text',
+  }[types[0]];
+  return types.includes('null') ? `${kind}, \`null\`` : kind;
+}
+
+/** Values that a field may be asked to take; of an enumeration all of them. */
+function samples(schema) {
+  if (schema.anyOf) return schema.anyOf.flatMap(samples);
+  if (schema.enum) return schema.enum;
+  switch ([schema.type].flat()[0]) {
+    case 'array':
+      return [['x']];
+    case 'object':
+      return [{ x: ['y'] }];
+    case 'boolean':
+      return [true, false];
+    case 'string':
+      return ['0'.repeat(64)];
+    default:
+      return [schema.minimum ?? 0, schema.maximum ?? 1];
+  }
+}
+
+function isRefused(path, value) {
+  const request = path.reduceRight((inner, name) => ({ [name]: inner }), value);
+  try {
+    refuseUnbuilt(request);
+    return false;
+  } catch (error) {
+    if (error.code === 'SLF_NOT_BUILT') return true;
+    throw error;
+  }
+}
+
+function fields() {
+  const rows = leaves(SpecRequest).map(({ path, schema }) => {
+    const asked = samples(schema);
+    const refused = asked.filter((value) => isRefused(path, value));
+    const listed = refused.map((value) => code(JSON.stringify(value))).join(', ');
+    const later =
+      refused.length === 0 ? '' : schema.enum ? listed : refused.length < asked.length ? 'others' : 'any';
+    return [code(path.join('.')), takes(schema), schema.description ?? '', later];
+  });
+  return table(['field', 'takes', 'meaning', 'answers 501 today'], rows);
+}
+
+/** Calls, and values of a query, that answer 501. */
+async function notBuiltList() {
+  const lines = [...(await unbuiltCalls()), ...(await unbuiltQueries())].map((line) => `- ${line}`);
+  return lines.length > 0 ? lines.join('\n') : 'Nothing: every call of the contract is built.';
+}
+
+async function unbuiltCalls() {
+  const app = fastify();
+  const calls = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    calls.push(code(`${method} ${url.replace(/:(\w+)/g, '{$1}')}`));
+  });
+  await app.register(notBuilt);
+  await app.close();
+  return calls;
+}
+
+// The app refuses what is not built before it asks the service, so one that fails at every call is enough.
+const NO_SERVICE = new Proxy(() => {}, {
+  get: (_, name) => (name === 'then' || typeof name === 'symbol' ? undefined : NO_SERVICE),
+  apply: () => {
+    throw new Error('there is no service');
+  },
+});
+
+async function unbuiltQueries() {
+  const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), []);
+  await app.ready();
+  const lines = [];
+  for (const [path, operations] of Object.entries(app.swagger().paths)) {
+    for (const [method, { parameters = [] }] of Object.entries(operations)) {
+      const url = path.replace(/{\w+}/g, '0');
+      for (const { in: place, name, schema } of parameters) {
+        if (place !== 'query' || !schema.enum) continue;
+        const refused = [];
+        for (const value of schema.enum) {
+          const answer = await app.inject({ method, url, query: { [name]: String(value) } });
+          if (answer.statusCode === 501) refused.push(code(`?${name}=${value}`));
+        }
+        if (refused.length > 0) lines.push(`${code(`${method.toUpperCase()} ${path}`)} with ${refused.join(', ')}`);
+      }
+    }
+  }
+  await app.close();
+  return lines;
+}
+
+/** The text with a section between its two marks replaced. */
+function replaceSection(text, name, content, file) {
+  const [open, close] = [`<!-- ${name} -->\n`, `\n<!-- /${name} -->`];
+  const from = text.indexOf(open);
+  const to = text.indexOf(close, from);
+  if (from < 0 || to < 0) throw new Error(`${file} has no section ${name}: put ${open.trim()} and ${close.trim()} in`);
+  return text.slice(0, from + open.length) + content + text.slice(to);
+}
+
+const args = process.argv.slice(2);
+const isCheck = args.includes('--check');
+const folder = args.find((arg) => !arg.startsWith('-')) ?? fileURLToPath(new URL('..', import.meta.url));
+for (const [file, sections] of Object.entries(DOCUMENTS)) {
+  const path = join(folder, file);
+  const before = readFileSync(path, 'utf8');
+  let text = before;
+  for (const [name, make] of Object.entries(sections)) {
+    const replaced = replaceSection(text, name, await make(), file);
+    if (isCheck && replaced !== text) {
+      console.error(`${file}: the section ${name} is not what the code says: npm run docs`);
+      process.exitCode = 1;
+    }
+    text = replaced;
+  }
+  if (!isCheck && text !== before) writeFileSync(path, text);
+}

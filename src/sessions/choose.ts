@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import type { Selection } from '../catalog/selection.js';
+import { keptSnapshot, presentSnapshot, type Snapshot } from '../catalog/snapshot.js';
+import { patientOf, structureCounts, studyIds } from '../catalog/studies.js';
+import type { SnapshotDigest, StudyId } from '../core/ids.js';
+import { SlfError } from '../errors.js';
+import type { Database } from '../sqlite.js';
+import type { SpecRequest } from './request.js';
+import { canonicalJson, type Split } from './spec.js';
+
+/** The fold of a study: by a hash of its patient, so that a patient's studies fall together; without a patient, of the study. */
+export function foldOf(db: Database, study: StudyId, { of, seed }: Split): number {
+  const key = patientOf(db, study) ?? study;
+  const hash = createHash('sha256').update(`split 1\n${seed}\n${key}`).digest();
+  return Number(hash.readBigUInt64BE(0) % BigInt(of));
+}
+
+/** The studies that a request asks for, of those there are. Throws `SlfError` for one that is not there. */
+export function chooseStudies(db: Database, request: SpecRequest, present: readonly StudyId[]): StudyId[] {
+  const known = new Set<string>(present);
+  const check = (field: string, ids: readonly string[]) => {
+    if (!ids.every((id) => known.has(id)))
+      throw new SlfError(
+        'SLF_STUDY_MISSING',
+        `${field} names a study that is not there; GET /v1/studies lists them`,
+        {
+          field,
+        },
+      );
+  };
+  const wanted = request.studies ?? 'all';
+  if (wanted !== 'all') check('studies', wanted);
+  const excluded = new Set(request.excludeStudies ?? []);
+  check('excludeStudies', [...excluded]);
+  const split = splitOf(request);
+  return present.filter(
+    (id) =>
+      (wanted === 'all' || wanted.includes(id)) &&
+      !excluded.has(id) &&
+      (split === null || split.parts.includes(foldOf(db, id, split))),
+  );
+}
+
+export function splitOf({ split }: SpecRequest): Split | null {
+  if (!split) return null;
+  const beyond = split.parts.find((part) => part >= split.of);
+  if (beyond !== undefined)
+    throw new SlfError('SLF_SPEC_CONFLICT', `split.parts has ${beyond}, the folds are 0 to ${split.of - 1}`, {
+      field: 'split.parts',
+    });
+  return { of: split.of, parts: [...new Set(split.parts)].sort((a, b) => a - b), seed: split.seed ?? 0 };
+}
+
+/** The pairs a request stands on: of the present catalogue, or exactly those of a kept snapshot. Throws `SlfError`. */
+export function chooseSnapshot(db: Database, request: SpecRequest): Snapshot {
+  if (request.snapshot !== undefined) return reopen(db, request, request.snapshot as SnapshotDigest);
+  const studies = chooseStudies(db, request, studyIds(db));
+  const { missing = 'exclude', rename = {}, where = {} } = request;
+  checkRename(rename);
+  const structures = request.structures ?? defaultStructures(db, studies, rename);
+  if (new Set(structures).size < structures.length)
+    throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
+  const snapshot = presentSnapshot(db, studies, { structures, missing, rename, where });
+  if (snapshot.pairs === 0) throw noPairs(db, studies, structures);
+  return snapshot;
+}
+
+/** A kept snapshot says which pairs; whatever of the request chooses pairs must agree with it. */
+function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Snapshot {
+  const snapshot = keptSnapshot(db, digest);
+  if (!snapshot)
+    throw new SlfError(
+      'SLF_SNAPSHOT_GONE',
+      'no session has stood on it for SLICEFEED_SNAPSHOT_DAYS: open one without it',
+      {
+        field: 'snapshot',
+      },
+    );
+  const conflict = (field: string) =>
+    new SlfError('SLF_SPEC_CONFLICT', `the snapshot was made with another ${field}: leave ${field} out`, {
+      field,
+    });
+  const { selection } = snapshot;
+  for (const field of ['structures', 'missing', 'rename', 'where'] as const) {
+    const asked = request[field];
+    if (asked !== undefined && comparable(field, asked) !== comparable(field, selection[field]))
+      throw conflict(field);
+  }
+  const studies = snapshot.studies.map(({ study }) => study);
+  if (chooseStudies(db, request, studies).length < studies.length) throw conflict('studies');
+  return request.structures
+    ? { ...snapshot, selection: { ...selection, structures: request.structures } }
+    : snapshot;
+}
+
+function comparable(field: keyof Selection, value: unknown): string {
+  return canonicalJson(field === 'structures' ? [...(value as string[])].sort() : value);
+}
+
+function checkRename(rename: Selection['rename']): void {
+  const meant = new Map<string, string>();
+  for (const [name, others] of Object.entries(rename))
+    for (const other of [name, ...others]) {
+      const before = meant.get(other);
+      if (before !== undefined && before !== name)
+        throw new SlfError(
+          'SLF_SPEC_CONFLICT',
+          `rename makes two structures of "${other}": ${before} and ${name}`,
+          {
+            field: 'rename',
+          },
+        );
+      meant.set(other, name);
+    }
+}
+
+/** The one structure that most slices carry; equal counts: the first by name. Without any contour: none. */
+function defaultStructures(db: Database, studies: readonly StudyId[], rename: Selection['rename']): string[] {
+  const meant = new Map(
+    Object.entries(rename).flatMap(([name, others]) => others.map((other) => [other, name] as const)),
+  );
+  const counts = new Map<string, number>();
+  for (const [name, count] of structureCounts(db, studies)) {
+    const structure = meant.get(name) ?? name;
+    counts.set(structure, (counts.get(structure) ?? 0) + count);
+  }
+  const ranked = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  return ranked.slice(0, 1).map(([name]) => name);
+}
+
+function noPairs(db: Database, studies: readonly StudyId[], structures: readonly string[]): SlfError {
+  if (studies.length === 0)
+    return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies, excludeStudies and split', {
+      field: 'studies',
+    });
+  const known = [...structureCounts(db, studies).keys()].sort();
+  const there =
+    known.length > 0 ? `there are: ${known.join(', ')}` : 'there is none, GET /v1/studies tells the problems';
+  return new SlfError('SLF_NO_PAIRS', `no slice that matches carries ${structures.join(' and ')}; ${there}`, {
+    field: 'structures',
+  });
+}

@@ -1,0 +1,132 @@
+import { type Static, Type } from 'typebox';
+import { SlfError } from '../errors.js';
+
+const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
+
+const Names = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { description, maxItems: 10_000 });
+const closed = { additionalProperties: false };
+
+/** The body that opens a session; every field may be left out. */
+export const SpecRequest = Type.Object(
+  {
+    studies: Type.Optional(
+      Type.Unsafe<'all' | string[]>({
+        anyOf: [{ type: 'string', enum: ['all'] }, Names('study ids')],
+        description: '`"all"` or study ids',
+      }),
+    ),
+    excludeStudies: Type.Optional(Names('study ids to leave out')),
+    where: Type.Optional(
+      Type.Object(
+        { modality: Type.Optional(Names('modalities')), series: Type.Optional(Names('SeriesInstanceUIDs')) },
+        closed,
+      ),
+    ),
+    split: Type.Optional(
+      Type.Object(
+        {
+          of: Type.Integer({ minimum: 2, maximum: 1000 }),
+          parts: Type.Array(Type.Integer({ minimum: 0, maximum: 999 }), { minItems: 1 }),
+          seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+        },
+        closed,
+      ),
+    ),
+    snapshot: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'reopen exactly this list of pairs' }),
+    ),
+    structures: Type.Optional(
+      Names('structures; a slice is a pair when it has all of them; `[]`: every slice, images only'),
+    ),
+    missing: Type.Optional(oneOf(['exclude', 'empty'])),
+    rename: Type.Optional(Type.Record(Type.String(), Names('names that mean one structure'))),
+    exclude: Type.Optional(Names('codes of the quality report')),
+    batchSize: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65_536, description: 'pairs in one global batch; default 8' }),
+    ),
+    worldSize: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 4_096,
+        description: 'trainer processes that share the session; default 1',
+      }),
+    ),
+    shuffle: Type.Optional(Type.Boolean({ description: 'a new order each epoch; default true' })),
+    seed: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'default 0' }),
+    ),
+    epochs: Type.Optional(
+      Type.Unsafe<number | null>({
+        type: ['integer', 'null'],
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'null: without end',
+      }),
+    ),
+    lastBatch: Type.Optional(
+      oneOf(['keep', 'drop', 'pad'], { description: 'default keep; pad where worldSize > 1' }),
+    ),
+    prefetch: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 16, description: 'batches kept warm ahead, per rank; default 1' }),
+    ),
+    image: Type.Optional(
+      Type.Object(
+        {
+          values: Type.Optional(
+            oneOf(['stored', 'rescaled', 'windowed'], { description: 'default rescaled' }),
+          ),
+          dtype: Type.Optional(
+            oneOf(['auto', 'uint8', 'int16', 'uint16', 'int32', 'float16', 'float32'], {
+              description: 'default auto',
+            }),
+          ),
+          normalize: Type.Optional(oneOf(['none', 'minmax', 'zscore'])),
+          channels: Type.Optional(Type.Unsafe<1 | 3>({ type: 'integer', enum: [1, 3] })),
+        },
+        closed,
+      ),
+    ),
+    mask: Type.Optional(
+      Type.Object(
+        {
+          rule: Type.Optional(
+            oneOf(['pixel-center', 'pil', 'opencv', 'coverage'], { description: 'default pixel-center' }),
+          ),
+          holes: Type.Optional(oneOf(['standard', 'xor', 'union'])),
+          origin: Type.Optional(oneOf(['integer', 'half'], { description: 'default integer' })),
+        },
+        closed,
+      ),
+    ),
+    shape: Type.Optional(
+      Type.Object(
+        {
+          fit: Type.Optional(oneOf(['exact', 'pad', 'crop', 'resize'], { description: 'default exact' })),
+          rows: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+          columns: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+          fill: Type.Optional(Type.Number()),
+        },
+        closed,
+      ),
+    ),
+    onError: Type.Optional(oneOf(['fail', 'mask'], { description: 'default fail' })),
+  },
+  closed,
+);
+export type SpecRequest = Static<typeof SpecRequest>;
+
+/** Values of the contract that this release does not build yet: each is refused by name, never ignored. */
+const NOT_BUILT: readonly (readonly [field: string, isAsked: (request: SpecRequest) => boolean])[] = [
+  ['exclude', ({ exclude }) => (exclude ?? []).length > 0],
+  ['mask.rule', ({ mask }) => mask?.rule === 'opencv' || mask?.rule === 'coverage'],
+  ['mask.holes', ({ mask }) => (mask?.holes ?? 'standard') !== 'standard'],
+];
+
+/** Throws `SLF_NOT_BUILT` naming the first field that this release does not build. */
+export function refuseUnbuilt(request: SpecRequest): void {
+  for (const [field, isAsked] of NOT_BUILT)
+    if (isAsked(request))
+      throw new SlfError('SLF_NOT_BUILT', `${field} does not take this value yet; leave it out`, { field });
+}

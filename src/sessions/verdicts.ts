@@ -1,0 +1,77 @@
+import type { PairId } from '../core/ids.js';
+import { SlfError } from '../errors.js';
+import { type Database, transact } from '../sqlite.js';
+import { addStep, hasStep, type Steps } from './steps.js';
+
+/** What a batch says of a slot that it masks. */
+export interface Verdict {
+  readonly slot: number;
+  readonly pair: PairId;
+  readonly code: string;
+  readonly file: string | null;
+  readonly detail: string;
+}
+
+/** The address of a batch of a session with `onError: mask`. */
+export interface MaskAddress {
+  readonly snapshot: string;
+  readonly specDigest: string;
+  readonly rank: number;
+  readonly step: number;
+}
+
+/**
+ * What batches said of broken pairs. A verdict is durable before the first byte that shows it; once said it stays said, and a
+ * pair that was sent is never masked in a later answer to the same address.
+ */
+export class Verdicts {
+  #db: Database;
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  said({ snapshot, specDigest, rank, step }: MaskAddress): Verdict[] {
+    return this.#db
+      .prepare(
+        'SELECT slot, pair, code, file, detail FROM verdict WHERE snapshot = ? AND spec_digest = ? AND rank = ? AND step = ? ORDER BY slot',
+      )
+      .all(snapshot, specDigest, rank, step) as unknown as Verdict[];
+  }
+
+  /** Whether an answer to this address may have gone out already. */
+  wasGiven(address: MaskAddress): boolean {
+    return hasStep(this.#given(address), address.step);
+  }
+
+  /** Records that an answer goes out now with these new verdicts. Throws `SLF_PAIR_FAILED` where an earlier answer showed the pair. */
+  give(address: MaskAddress, fresh: readonly Verdict[]): void {
+    const given = this.#given(address);
+    if (hasStep(given, address.step)) {
+      const [first] = fresh;
+      if (!first) return;
+      throw new SlfError(
+        'SLF_PAIR_FAILED',
+        `${first.code}: ${first.detail}; it is not masked because this batch was sent with it before`,
+        { pair: first.pair, ...(first.file === null ? {} : { file: first.file }) },
+      );
+    }
+    const { snapshot, specDigest, rank, step } = address;
+    transact(this.#db, () => {
+      const insert = this.#db.prepare(
+        'INSERT INTO verdict (snapshot, spec_digest, rank, step, slot, pair, code, file, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      );
+      for (const { slot, pair, code, file, detail } of fresh)
+        insert.run(snapshot, specDigest, rank, step, slot, pair, code, file, detail);
+      this.#db
+        .prepare('INSERT OR REPLACE INTO given (snapshot, spec_digest, rank, steps) VALUES (?, ?, ?, ?)')
+        .run(snapshot, specDigest, rank, JSON.stringify(addStep(given, step)));
+    });
+  }
+
+  #given({ snapshot, specDigest, rank }: MaskAddress): Steps {
+    const row = this.#db
+      .prepare('SELECT steps FROM given WHERE snapshot = ? AND spec_digest = ? AND rank = ?')
+      .get(snapshot, specDigest, rank) as { steps: string } | undefined;
+    return row ? JSON.parse(row.steps) : [];
+  }
+}
