@@ -5,7 +5,7 @@ import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
-import { BatchBody, Format, problems, query, Rank, SessionParams, StepParams } from './schemas.js';
+import { BatchBody, Format, Picture, problems, query, Rank, SessionParams, StepParams } from './schemas.js';
 
 /** The batches of a session. */
 export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -37,7 +37,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         `</v1/sessions/${id}/batches/${step + 1}?rank=${rank}&format=${format}>; rel="next"`,
       );
     const name = `${id}-step-${step}${session.stored.spec.worldSize > 1 ? `-rank-${rank}` : ''}`;
-    if (await respondBatch(request, reply, delivery, format, name))
+    if (await respondBatch(request, reply, service, delivery, format, name))
       sessions.store.delivered(id, { epoch, rank, step, movesCursor });
     return reply;
   }
@@ -64,6 +64,29 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         format: chooseFormat(format, request.headers.accept),
         movesCursor: false,
       });
+    },
+  );
+
+  app.get(
+    '/v1/sessions/:id/batches/:step/overlay.png',
+    {
+      schema: {
+        summary: 'A contact sheet drawn from the very bytes of that batch',
+        tags: ['batches'],
+        params: StepParams,
+        querystring: query({ rank: Rank }),
+        response: { 200: Picture, ...problems(400, 404, 409, 410, 422, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { id, step } = request.params;
+      const { rank } = request.query;
+      const session = sessions.get(id);
+      const png = await session.draw(step, rank);
+      return reply
+        .type('image/png')
+        .header('cache-control', 'private, no-cache')
+        .send(Buffer.from(png) as never);
     },
   );
 

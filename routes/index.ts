@@ -1,18 +1,25 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Service } from '../src/service.js';
+import { audit } from './audit.js';
 import { batches } from './batches.js';
 import { health } from './health.js';
+import { metrics } from './metrics.js';
 import { notBuilt } from './not-built.js';
 import { pairs } from './pairs.js';
+import { quarantine } from './quarantine.js';
 import { scan } from './scan.js';
 import { sessions } from './sessions.js';
+import { stream } from './stream.js';
 import { studies } from './studies.js';
 
 /**
  * The whole URL map:
  *
  *     GET    /livez  /readyz                               health
+ *     GET    /metrics                                      metrics
  *     POST   /v1/scan                                      scan
+ *     GET    /v1/quarantine                                quarantine
+ *     DELETE /v1/quarantine/{study}/{slice}                quarantine
  *     GET    /v1/studies                                   studies
  *     GET    /v1/studies/{study}                           studies
  *     GET    /v1/studies/{study}/pairs                     studies
@@ -24,15 +31,22 @@ import { studies } from './studies.js';
  *     GET    /v1/sessions/{id}                             sessions
  *     DELETE /v1/sessions/{id}                             sessions
  *     GET    /v1/sessions/{id}/batches/{step}              batches
+ *     GET    /v1/sessions/{id}/batches/{step}/overlay.png  batches
  *     POST   /v1/sessions/{id}/next                        batches
+ *     GET    /v1/sessions/{id}/stream                      stream
+ *     GET    /v1/sessions/{id}/audit                       audit
  *     GET    /openapi.json  /docs                          the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
   await app.register(health, { service });
+  await app.register(metrics, { service });
   await app.register(scan, { service });
+  await app.register(quarantine, { service });
   await app.register(studies, { service });
   await app.register(pairs, { service });
   await app.register(sessions, { service });
   await app.register(batches, { service });
+  await app.register(stream, { service });
+  await app.register(audit, { service });
   await app.register(notBuilt);
 };

@@ -58,7 +58,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         return reply.code(304).header('etag', delivery.batch.etag(format)).send(null);
       }
       const { study, slice } = request.params;
-      await respondBatch(request, reply, delivery, format, `${study}-${slice}`);
+      await respondBatch(request, reply, service, delivery, format, `${study}-${slice}`);
     },
   );
 

@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TensorName } from '../src/core/layout.js';
 import { SlfError } from '../src/errors.js';
-import { sendBody } from '../src/plugins/send.js';
+import { BodyStream } from '../src/plugins/send.js';
+import type { Service } from '../src/service.js';
 import type { Delivery } from '../src/sessions/session.js';
 import type { BatchFormat, Body } from '../src/wire/body.js';
 import { npyCrcSeed, npzBody } from '../src/wire/npz.js';
@@ -61,15 +62,44 @@ export async function bodyOf({ batch, lease }: Delivery, format: BatchFormat): P
   return npzBody(batch.layout, batch.metadata, crcs);
 }
 
-/** Sends a loaded batch with the headers that all batches have, logs it, and ends the delivery; answers whether it went out whole. */
+/** Logs and measures a body that was sent, or that its reader left. */
+export function logSent(
+  request: FastifyRequest,
+  { metrics }: Service,
+  { batch, warm, waitMs }: Delivery,
+  body: Body,
+  startedAt: number,
+  whole: boolean,
+): void {
+  const sendMs = performance.now() - startedAt;
+  metrics.wait.observe({ warm }, waitMs / 1000);
+  metrics.send.observe(sendMs / 1000);
+  metrics.bytes.observe(body.sizeBytes);
+  (whole ? metrics.delivered : metrics.aborted).inc();
+  const line = {
+    ...batch.order.label,
+    bytes: body.sizeBytes,
+    waitedMs: rounded(waitMs),
+    warm,
+    sendMs: rounded(sendMs),
+  };
+  request.log.info(line, whole ? 'batch sent' : 'batch not taken: the reader left');
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+/** Sends a loaded batch with the headers that all batches have, and ends the delivery; answers whether it went out whole. */
 export async function respondBatch(
   request: FastifyRequest,
   reply: FastifyReply,
+  service: Service,
   delivery: Delivery,
   format: BatchFormat,
   name: string,
 ): Promise<boolean> {
-  const { batch, warm, waitMs } = delivery;
+  const { batch, warm, waitMs, lease } = delivery;
   try {
     const body = await bodyOf(delivery, format);
     const startedAt = performance.now();
@@ -81,17 +111,9 @@ export async function respondBatch(
       'slicefeed-warm': warm,
       'server-timing': `wait;dur=${waitMs.toFixed(2)}`,
     });
-    const whole = await sendBody(request, reply, body, delivery.lease);
-    request.log.info(
-      {
-        ...batch.order.label,
-        bytes: body.sizeBytes,
-        waitedMs: Math.round(waitMs * 100) / 100,
-        warm,
-        sendMs: Math.round((performance.now() - startedAt) * 100) / 100,
-      },
-      whole ? 'batch sent' : 'batch not taken: the reader left',
-    );
+    const out = new BodyStream(request, reply, body.contentType);
+    const whole = (await out.write(body, lease)) && (await out.end());
+    logSent(request, service, delivery, body, startedAt, whole);
     return whole;
   } finally {
     delivery.end();

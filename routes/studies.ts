@@ -106,12 +106,11 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         response: { 200: PairList, ...problems(400, 404) },
       },
     },
-    async ({ params: { study }, query: { limit, after = '-1', all } }) => {
+    async ({ params: { study }, query: { limit, after = '', all } }) => {
       if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
-      const place = Number(after);
-      if (!Number.isInteger(place))
+      if (!/^\d{0,15}$/.test(after))
         throw new SlfError('SLF_INVALID', 'after is the `next` of the page before', { field: 'after' });
-      const page = listSlices(db, study, place, limit + 1, all === 1);
+      const page = listSlices(db, study, after === '' ? -1 : Number(after), limit + 1, all === 1);
       const shown = page.slice(0, limit);
       return {
         pairs: shown.map(({ slice, file, structures, header }) => ({

@@ -1,6 +1,7 @@
 // Writes the tables of the documents from the compiled code: `node scripts/docs.mjs [--check] [FOLDER]`.
 // A table stands between `<!-- NAME -->` and `<!-- /NAME -->`. With --check nothing is written, and a table that
 // differs ends it with exit code 1. FOLDER holds the documents; without it, the project's own.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,13 +9,22 @@ import fastify from 'fastify';
 import { pino } from 'pino';
 import { notBuilt } from '../dist/routes/not-built.js';
 import { buildApp } from '../dist/src/app.js';
+import { CODECS } from '../dist/src/codecs/codecs.js';
 import { Settings } from '../dist/src/config.js';
+import { transferSyntaxName } from '../dist/src/core/dicom-uids.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
 import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
 
 const DOCUMENTS = {
-  'README.md': { settings, errors, fields, 'not-built': notBuiltList },
+  'README.md': {
+    fields,
+    'not-built': notBuiltList,
+    commands,
+    settings,
+    'transfer-syntaxes': syntaxes,
+    errors,
+  },
   'docs/operations.md': { problems },
 };
 
@@ -37,8 +47,25 @@ function settings() {
 }
 
 function errors() {
-  const rows = Object.entries(ERRORS).map(([name, { status, title }]) => [String(status), code(name), title]);
-  return table(['status', 'code', 'meaning'], rows);
+  const byStatus = new Map();
+  for (const [name, { status, title }] of Object.entries(ERRORS))
+    byStatus.set(status, [...(byStatus.get(status) ?? []), `${code(name)} ${title}`]);
+  const rows = [...byStatus].map(([status, codes]) => [String(status), codes.join('<br>')]);
+  return table(['status', 'code and meaning'], rows);
+}
+
+function commands() {
+  const cli = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
+  const help = execFileSync(process.execPath, [cli, '--help'], { encoding: 'utf8' });
+  return `\`\`\`\n${help.trim()}\n\`\`\``;
+}
+
+function syntaxes() {
+  const uids = new Set(CODECS.flatMap(({ transferSyntaxes }) => transferSyntaxes));
+  return [...uids]
+    .sort()
+    .map((uid) => `- ${transferSyntaxName(uid)} (${code(uid)})`)
+    .join('\n');
 }
 
 function problems() {
@@ -117,8 +144,11 @@ function fields() {
 
 /** Calls, and values of a query, that answer 501. */
 async function notBuiltList() {
-  const lines = [...(await unbuiltCalls()), ...(await unbuiltQueries())].map((line) => `- ${line}`);
-  return lines.length > 0 ? lines.join('\n') : 'Nothing: every call of the contract is built.';
+  const calls = await unbuiltCalls();
+  const lines = [...(calls.length > 0 ? [calls.join(', ')] : []), ...(await unbuiltQueries())];
+  return lines.length > 0
+    ? lines.map((line) => `- ${line}`).join('\n')
+    : 'Nothing: every call of the contract is built.';
 }
 
 async function unbuiltCalls() {
@@ -154,7 +184,8 @@ async function unbuiltQueries() {
           const answer = await app.inject({ method, url, query: { [name]: String(value) } });
           if (answer.statusCode === 501) refused.push(code(`?${name}=${value}`));
         }
-        if (refused.length > 0) lines.push(`${code(`${method.toUpperCase()} ${path}`)} with ${refused.join(', ')}`);
+        if (refused.length > 0)
+          lines.push(`${code(`${method.toUpperCase()} ${path}`)} with ${refused.join(', ')}`);
       }
     }
   }
@@ -167,7 +198,8 @@ function replaceSection(text, name, content, file) {
   const [open, close] = [`<!-- ${name} -->\n`, `\n<!-- /${name} -->`];
   const from = text.indexOf(open);
   const to = text.indexOf(close, from);
-  if (from < 0 || to < 0) throw new Error(`${file} has no section ${name}: put ${open.trim()} and ${close.trim()} in`);
+  if (from < 0 || to < 0)
+    throw new Error(`${file} has no section ${name}: put ${open.trim()} and ${close.trim()} in`);
   return text.slice(0, from + open.length) + content + text.slice(to);
 }
 

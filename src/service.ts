@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { Checksums } from './catalog/checksums.js';
+import { prune } from './catalog/prune.js';
 import { Quarantine } from './catalog/quarantine.js';
 import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
@@ -13,6 +15,7 @@ import { LoaderPool } from './loader/pool.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
 import { takeLock } from './lock.js';
+import { Metrics } from './metrics.js';
 import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
@@ -30,6 +33,8 @@ export interface Service {
   readonly spool: Spool;
   readonly engine: Engine;
   readonly quarantine: Quarantine;
+  readonly verdicts: Verdicts;
+  readonly metrics: Metrics;
   readonly sessions: Sessions;
   /** How far the scan under way, or the last one, is. */
   readonly scan: Readonly<ScanProgress>;
@@ -58,30 +63,28 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     );
   const db = openDatabase(config.state);
   const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
-  const pool = new LoaderPool({
-    size: config.loaders,
-    memoryBytes: config.loaderMemoryBytes,
-    limits: loaderLimits(config.loaderMemoryBytes),
-    log,
-    ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
-    ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
-  });
-  const engine = new LocalEngine({ pool, spool, log, pairTimeoutMs: config.pairTimeoutMs });
-  const quarantine = new Quarantine(db);
-  const sessions = new Sessions({
-    db,
-    quarantine,
-    verdicts: new Verdicts(db),
-    engine,
+  const makePool = (size: number) =>
+    new LoaderPool({
+      size,
+      memoryBytes: config.loaderMemoryBytes,
+      limits: loaderLimits(config.loaderMemoryBytes),
+      log,
+      ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
+      ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
+    });
+  const pool = makePool(config.loaders);
+  let pictures: LoaderPool | null = null;
+  const engine = new LocalEngine({
+    pool,
     spool,
     log,
-    root: config.data,
-    idleMs: config.sessionIdleMs,
-    batchBytesLimit: config.batchBytesLimit,
+    pairTimeoutMs: config.pairTimeoutMs,
+    pictures: () => {
+      pictures ??= makePool(1);
+      return pictures;
+    },
+    onLoaded: (ms) => metrics.load.observe(ms / 1000),
   });
-  let scan: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
-  let scanned = false;
-  let closing = false;
   const readFiles = async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
     const task = { kind: 'scan' as const, root, units };
     const { outcomes } = supervise<'scan'>(pool, task, {
@@ -95,12 +98,39 @@ export function startService(config: Config, log: Logger, options: ServiceOption
         : outcome,
     );
   };
+  const quarantine = new Quarantine(db);
+  const verdicts = new Verdicts(db);
+  const checksums = new Checksums(db, config.data, readFiles);
+  const sessions = new Sessions({
+    onOpened: (snapshot) => checksums.add(snapshot),
+    db,
+    quarantine,
+    verdicts,
+    engine,
+    spool,
+    log,
+    root: config.data,
+    idleMs: config.sessionIdleMs,
+    batchBytesLimit: config.batchBytesLimit,
+  });
+  const metrics = new Metrics({
+    sessions: () => sessions.liveCount,
+    warmBatches: () => sessions.warmCount,
+    spoolBytes: () => spool.usedBytes,
+    loadersReady: () => pool.readyCount,
+    loaderRestarts: () => pool.restarts,
+    quarantined: () => quarantine.list().length,
+  });
+  let scan: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
+  let scanned = false;
+  let closing = false;
   const scanOnce = async (): Promise<ScanResult> => {
     scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
     const startedAt = performance.now();
     try {
       const result = await scanFolder(db, config.data, readFiles, scan, log);
       scanned = true;
+      await prune(db, config.snapshotDays, Date.now());
       const { files, read, studies } = scan;
       log.info(
         { files, read, studies, ...result, ms: Math.round(performance.now() - startedAt) },
@@ -121,6 +151,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     spool,
     engine,
     quarantine,
+    verdicts,
+    metrics,
     sessions,
     get scan() {
       return scan;
@@ -136,8 +168,9 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     async close() {
       closing = true;
       sessions.close();
-      await pool.close(CLOSE_GRACE_MS);
-      await engine.close();
+      const filled = checksums.stop();
+      await Promise.all([pool.close(CLOSE_GRACE_MS), pictures?.close(CLOSE_GRACE_MS)]);
+      await Promise.all([engine.close(), filled]);
       await last;
       spool.close();
       db.close();

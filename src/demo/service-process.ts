@@ -10,7 +10,8 @@ export const ENDED_WELL = 'exit code 0';
 const LOOK_EVERY_MS = 20;
 /** Longer than the service gives itself. */
 const STOP_WITHIN_MS = 20_000;
-const TOLD_LINES = 5;
+/** As many as the stack of a crash has. */
+const TOLD_LINES = 20;
 
 interface LogLine {
   readonly msg?: string;

@@ -8,6 +8,10 @@ import { splitUnits } from './split.js';
 export interface LocalEngineOptions {
   readonly pool: LoaderPool;
   readonly spool: Spool;
+  /** Draws pictures, so that a person who looks at one keeps no trainer waiting; made when the first one is asked for. */
+  readonly pictures: () => LoaderPool;
+  /** Told of each finished load. */
+  readonly onLoaded: (ms: number) => void;
   readonly log: Pick<BaseLogger, 'info' | 'error'>;
   /** For one task, and again for each pair that is tried alone. */
   readonly pairTimeoutMs: number;
@@ -81,7 +85,7 @@ class Flight {
       if (--this.#interests === 0) this.#giveUp();
     };
     const lease = this.#result.then(({ segment, outcomes, loadMs }): Lease => {
-      const { spool, pool, pairTimeoutMs } = this.#options;
+      const { spool, pictures, pairTimeoutMs } = this.#options;
       const { layout, turn } = this.#order;
       const use = () => {
         if (!held) throw new Error('the lease of this batch has ended');
@@ -98,7 +102,7 @@ class Flight {
           use();
           const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
           const task = { kind: 'draw' as const, units };
-          const job = pool.submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
+          const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
           return (await job.outcomes)[0]!;
         },
         release: leave,
@@ -156,6 +160,7 @@ class Flight {
       if (failed) throw failed.reason;
       const outcomes = settled.flatMap((part) => (part.status === 'fulfilled' ? [...part.value] : []));
       const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
+      this.#options.onLoaded(loadMs);
       log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
       return { segment, outcomes, loadMs };
     } catch (error) {

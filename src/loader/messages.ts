@@ -30,6 +30,8 @@ export type ScanFinding =
       readonly patient: string | null;
       /** CRC-32 of each frame's pixel bytes, where asked for. */
       readonly checksums: readonly number[] | null;
+      /** The file's guard when it was read. */
+      readonly guard: string;
     }
   | { readonly kind: 'contour'; readonly contour: ContourParse }
   | { readonly kind: 'table'; readonly table: LinkTable }

@@ -64,6 +64,8 @@ function readText(file: SourceFile, limitBytes: number): string {
 }
 
 function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolean): ScanFinding {
+  // Taken first: content that changes while it is read then lies under an older guard, which a load does not trust.
+  const guard = file.guard();
   let wanted = Math.min(FIRST_BYTES, file.sizeBytes);
   for (;;) {
     const prefix = scratchBytes(wanted);
@@ -85,6 +87,7 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
       patient: header.patientId === null ? null : sha256(header.patientId),
       headerDigest,
       checksums: withChecksums ? frameChecksums(file, header) : null,
+      guard,
     };
   }
 }

@@ -45,7 +45,7 @@ function fill(
   pieces: readonly Piece[],
   at: { piece: number; offset: number },
   into: Buffer,
-  lease: Lease,
+  lease: Lease | null,
 ): number {
   let filled = 0;
   while (filled < into.length && at.piece < pieces.length) {
@@ -53,6 +53,7 @@ function fill(
     const length = piece instanceof Uint8Array ? piece.length : piece.to - piece.from;
     const part = Math.min(length - at.offset, into.length - filled);
     if (piece instanceof Uint8Array) into.set(piece.subarray(at.offset, at.offset + part), filled);
+    else if (!lease) throw new Error('a body with ranges needs a lease');
     else lease.read(piece.from + at.offset, part, into.subarray(filled));
     filled += part;
     at.offset += part;
@@ -68,7 +69,7 @@ function fill(
 async function writeBody(
   response: ServerResponse,
   body: Body,
-  lease: Lease,
+  lease: Lease | null,
   gone: AbortSignal,
 ): Promise<boolean> {
   const at = { piece: 0, offset: 0 };
@@ -83,27 +84,38 @@ async function writeBody(
 }
 
 /**
- * Sends one body as the whole answer, chunked, straight to the connection. Answers whether all of it was handed to the
- * network; never rejects because the reader left.
+ * An answer of bodies one after the other, chunked, straight to the connection. Nothing rejects because the reader left; what fails
+ * for another reason closes the connection, which is the only way left to say that a body is not whole.
  */
-export async function sendBody(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  body: Body,
-  lease: Lease,
-): Promise<boolean> {
-  const { gone } = request;
-  reply.hijack();
-  const response = reply.raw;
-  response.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': body.contentType,
-  });
-  try {
-    return (await writeBody(response, body, lease, gone)) && (await finish(response, gone));
-  } catch (error) {
-    // Half a body is out: closing the connection is the only way left to say that it is not whole.
-    request.raw.socket.destroy();
-    throw error;
+export class BodyStream {
+  #request: FastifyRequest;
+  #response: ServerResponse;
+  #gone: AbortSignal;
+
+  /** Sends the reply's headers; from here on the answer is the stream's. */
+  constructor(request: FastifyRequest, reply: FastifyReply, contentType: string) {
+    this.#request = request;
+    this.#gone = request.gone;
+    reply.hijack();
+    this.#response = reply.raw;
+    this.#response.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': contentType,
+    });
+  }
+
+  /** Writes a body; `lease` is needed where it has ranges. Answers whether all of it was handed to the network. */
+  async write(body: Body, lease: Lease | null): Promise<boolean> {
+    try {
+      return await writeBody(this.#response, body, lease, this.#gone);
+    } catch (error) {
+      this.#request.raw.socket.destroy();
+      throw error;
+    }
+  }
+
+  /** Ends the answer; whether the network took the end as well. */
+  end(): Promise<boolean> {
+    return finish(this.#response, this.#gone);
   }
 }

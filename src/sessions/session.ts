@@ -150,6 +150,29 @@ export class Session {
     }
   }
 
+  /** A contact sheet of a step, drawn from the bytes of its batch; it counts as no delivery. Throws `SlfError`. */
+  async draw(step: number, rank: number): Promise<Uint8Array> {
+    this.check(step, rank);
+    this.lastUsedMs = Date.now();
+    const batch = this.batch(step, rank);
+    const loading = this.#context.engine.load(batch.order, 'asked');
+    try {
+      const lease = await loading.lease;
+      batch.accept(lease);
+      return await lease.draw({
+        structures: batch.structures,
+        titles: batch.pairs.map((pair) => pair?.id ?? null),
+        title: `${this.stored.id}  step ${step}  epoch ${this.plan.epochOf(step)}  rank ${rank}`,
+        scale: null,
+        window: null,
+      });
+    } catch (error) {
+      throw refuseLoad(error);
+    } finally {
+      loading.abandon();
+    }
+  }
+
   /** Throws `SlfError` for a rank or step that the session does not have. */
   check(step: number, rank: number): void {
     this.checkRank(rank);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Snapshot } from '../catalog/snapshot.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SessionId } from '../core/ids.js';
 import { SlfError } from '../errors.js';
@@ -13,6 +14,8 @@ export interface SessionsOptions extends SessionContext {
   readonly spool: Spool;
   readonly idleMs: number;
   readonly batchBytesLimit: number;
+  /** Told of each snapshot that a session in use stands on. */
+  readonly onOpened: (snapshot: Snapshot) => void;
 }
 
 const IDLE_CHECK_MS = 10_000;
@@ -34,6 +37,10 @@ export class Sessions {
 
   get liveCount(): number {
     return this.#live.size;
+  }
+
+  get warmCount(): number {
+    return [...this.#live.values()].reduce((sum, session) => sum + session.warmCount, 0);
   }
 
   /** Opens a session, its first batch already loading; with a name it joins the one that is there. Throws `SlfError`. */
@@ -62,6 +69,7 @@ export class Sessions {
     this.store.put(stored);
     this.#live.set(id, session);
     session.warmUp([]);
+    this.#options.onOpened(snapshot);
     return { session, created: true };
   }
 
@@ -78,6 +86,7 @@ export class Sessions {
     const session = new Session(stored, this.#options);
     this.#reserve(session);
     this.#live.set(stored.id, session);
+    this.#options.onOpened(stored.snapshot);
     return session;
   }
 

@@ -56,7 +56,12 @@ export class SessionStore {
   }
 
   delete(id: SessionId): void {
-    this.#db.prepare('DELETE FROM session WHERE id = ?').run(id);
+    transact(this.#db, () => {
+      this.#db
+        .prepare('UPDATE snapshot SET used_at = ? WHERE digest = (SELECT snapshot FROM session WHERE id = ?)')
+        .run(Date.now(), id);
+      this.#db.prepare('DELETE FROM session WHERE id = ?').run(id);
+    });
   }
 
   /** The step each rank's `next` gives; 0 where it never asked. */

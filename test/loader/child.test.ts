@@ -40,7 +40,11 @@ t.test('a child shakes hands, does one task at a time and counts them', async (t
 t.test('a child that ends by its own fault rejects its task as a crash', async (t) => {
   for (const fault of ['segv', 'abort', 'exit']) {
     const child = await startChild(t);
-    await t.rejects(child.run(script('fine', fault), DEADLINE_MS), { name: 'LoaderDeath', death: 'crash' }, fault);
+    await t.rejects(
+      child.run(script('fine', fault), DEADLINE_MS),
+      { name: 'LoaderDeath', death: 'crash' },
+      fault,
+    );
     await child.exited;
     t.equal(child.alive, false);
     t.equal(child.busy, false);
@@ -157,13 +161,11 @@ t.test('a child that never says it is ready is killed', async (t) => {
 
 t.test('a child gets neither the environment nor the flags of its parent', async (t) => {
   t.intercept(process, 'execArgv', { value: ['--this-flag-ends-any-node'] });
-  process.env.LATCH = '/nowhere';
-  t.teardown(() => delete process.env.LATCH);
-  const latches = await startLatches(t);
-  const child = await startChild(t, scripted({ env: latches.env }));
-  const running = child.run(script('hold:a'), DEADLINE_MS);
-  (await latches.held('a')).release();
-  t.equal((await running).length, 1);
+  process.env.SLICEFEED_TOKEN = 'secret';
+  t.teardown(() => delete process.env.SLICEFEED_TOKEN);
+  const child = await startChild(t);
+  t.equal((await child.run(script('without:SLICEFEED_TOKEN'), DEADLINE_MS)).length, 1);
+  await t.rejects(child.run(script('without:PATH'), DEADLINE_MS), { death: 'crash' });
 });
 
 t.test('the real loader answers a scan, and says where a task failed without quoting a file', async (t) => {

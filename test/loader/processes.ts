@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -37,11 +38,10 @@ export async function run(t: Teardown, name: string, ...args: string[]): Promise
   return { line, process, kill };
 }
 
-/** Whether a process of this id is there. */
+/** Whether a process of this id runs; one that has ended and that nobody has waited for yet doesn't. */
 export function isThere(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
   } catch {
     return false;
   }

@@ -1,0 +1,96 @@
+import type { ScanUnit } from '../loader/messages.js';
+import { type Database, transact } from '../sqlite.js';
+import type { ReadFiles } from './scan.js';
+import { selectionKey } from './selection.js';
+import type { Snapshot } from './snapshot.js';
+
+const FILES_PER_TURN = 32;
+
+interface Row {
+  readonly ord: number;
+  readonly path: string;
+  readonly frame: number;
+  readonly guard: string;
+  readonly header_digest: string;
+}
+
+/**
+ * Reads the pixels of snapshots that nobody loaded yet, while loaders have nothing else to do, and keeps their checksums: without one,
+ * a file that is touched before its first load can't be told from one whose pixels changed.
+ */
+export class Checksums {
+  #db: Database;
+  #root: string;
+  #readFiles: ReadFiles;
+  #line: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(db: Database, root: string, readFiles: ReadFiles) {
+    this.#db = db;
+    this.#root = root;
+    this.#readFiles = readFiles;
+  }
+
+  /** Takes a snapshot's pairs up, behind those that wait already. */
+  add(snapshot: Snapshot): void {
+    this.#line = this.#line
+      .then(() => this.#fill(snapshot))
+      .catch(() => {
+        // Loaders that end or a service that closes: the next load of a pair records its checksum as well.
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#line;
+  }
+
+  async #fill(snapshot: Snapshot): Promise<void> {
+    const key = selectionKey(snapshot.selection);
+    for (const { revision } of snapshot.studies) {
+      const chosen = this.#ordinals(revision, key);
+      for (let after = -1; !this.#stopped; ) {
+        const rows = this.#db
+          .prepare(
+            'SELECT ord, path, frame, guard, header_digest FROM slice WHERE revision = ? AND ord > ? AND checksum IS NULL ORDER BY ord LIMIT ?',
+          )
+          .all(revision, after, FILES_PER_TURN) as unknown as Row[];
+        if (rows.length === 0) break;
+        after = rows[rows.length - 1]!.ord;
+        await this.#read(
+          revision,
+          rows.filter(({ ord }) => chosen === null || chosen.has(ord)),
+        );
+      }
+    }
+  }
+
+  /** The places of a revision's pairs; null: all of them. */
+  #ordinals(revision: number, key: string): Set<number> | null {
+    const row = this.#db
+      .prepare('SELECT ordinals FROM selection WHERE revision = ? AND selection = ?')
+      .get(revision, key) as { ordinals: Uint8Array | null } | undefined;
+    if (!row?.ordinals) return null;
+    return new Set(new Uint32Array(row.ordinals.slice().buffer));
+  }
+
+  async #read(revision: number, rows: readonly Row[]): Promise<void> {
+    const paths = [...new Set(rows.map(({ path }) => path))];
+    if (paths.length === 0) return;
+    const units = paths.map((path): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
+    const findings = await this.#readFiles(this.#root, units);
+    const found = new Map(paths.map((path, at) => [path, findings[at]!]));
+    const update = this.#db.prepare(
+      'UPDATE slice SET checksum = ? WHERE revision = ? AND ord = ? AND checksum IS NULL AND guard = ?',
+    );
+    transact(this.#db, () => {
+      for (const { ord, path, frame, guard, header_digest: headerDigest } of rows) {
+        const finding = found.get(path);
+        if (finding?.kind !== 'image' || finding.guard !== guard || finding.headerDigest !== headerDigest)
+          continue;
+        const checksum = finding.checksums?.[frame];
+        if (checksum !== undefined) update.run(checksum, revision, ord, guard);
+      }
+    });
+  }
+}
