@@ -111,7 +111,7 @@ export async function respondBatch(
       'slicefeed-warm': warm,
       'server-timing': `wait;dur=${waitMs.toFixed(2)}`,
     });
-    const out = new BodyStream(request, reply, body.contentType);
+    const out = new BodyStream(request, reply, service.buffers, body.contentType);
     const whole = (await out.write(body, lease)) && (await out.end());
     logSent(request, service, delivery, body, startedAt, whole);
     return whole;

@@ -50,7 +50,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       // The first batch is there before the answer begins, so that what is wrong with it is a proper error.
       let delivery = await session.fetch(from, rank, request.gone);
       reply.headers({ 'slicefeed-session': session.stored.id, 'slicefeed-rank': String(rank) });
-      const out = new BodyStream(request, reply, 'application/x-safetensors');
+      const out = new BodyStream(request, reply, service.buffers, 'application/x-safetensors');
       for (let step = from; ; ) {
         const { batch, lease } = delivery;
         const startedAt = performance.now();

@@ -25,6 +25,8 @@ function tokensFor(config: Config, show: (token: string) => void): readonly stri
   return [token];
 }
 
+const READERS_LEAVE_MS = 5_000;
+
 /** Starts the service and listens. Throws an error for people when it can't. */
 export async function startServer(
   config: Config,
@@ -57,7 +59,10 @@ export async function startServer(
       url,
       service,
       async close() {
+        // Readers that don't read keep nobody from leaving.
+        const last = setTimeout(() => app.server.closeAllConnections(), READERS_LEAVE_MS);
         await app.close();
+        clearTimeout(last);
         await service.close();
       },
     };

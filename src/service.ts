@@ -20,6 +20,7 @@ import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
 import type { Database } from './sqlite.js';
+import { SendBuffers } from './wire/buffers.js';
 
 const FILE_BYTES = 2 * 1024 ** 3;
 const CONTOUR_POINTS = 100_000;
@@ -31,6 +32,7 @@ export interface Service {
   readonly db: Database;
   readonly pool: LoaderPool;
   readonly spool: Spool;
+  readonly buffers: SendBuffers;
   readonly engine: Engine;
   readonly quarantine: Quarantine;
   readonly verdicts: Verdicts;
@@ -63,6 +65,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     );
   const db = openDatabase(config.state);
   const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
+  const buffers = new SendBuffers((bytes) => spool.charge(bytes));
   const makePool = (size: number) =>
     new LoaderPool({
       size,
@@ -149,6 +152,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     db,
     pool,
     spool,
+    buffers,
     engine,
     quarantine,
     verdicts,

@@ -1,4 +1,4 @@
-import type { DatabaseSyncInstance, SqliteModule } from '@photostructure/sqlite';
+import type { DatabaseSyncInstance, SqliteModule, StatementSyncInstance } from '@photostructure/sqlite';
 
 /** One connection; calls are synchronous. */
 export type Database = DatabaseSyncInstance;
@@ -24,4 +24,21 @@ export function transact<T>(db: Database, work: () => T): T {
     db.exec('ROLLBACK');
     throw error;
   }
+}
+
+const statements = new WeakMap<Database, Map<string, StatementSyncInstance>>();
+
+/** A statement of a connection, compiled once. Used with `get`, `all` and `run`, which leave it free for the next use. */
+export function prepare(db: Database, sql: string): StatementSyncInstance {
+  let known = statements.get(db);
+  if (!known) {
+    known = new Map();
+    statements.set(db, known);
+  }
+  let statement = known.get(sql);
+  if (!statement) {
+    statement = db.prepare(sql);
+    known.set(sql, statement);
+  }
+  return statement;
 }

@@ -1,5 +1,5 @@
 import type { ScanUnit } from '../loader/messages.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
 import { selectionKey } from './selection.js';
 import type { Snapshot } from './snapshot.js';
@@ -50,11 +50,10 @@ export class Checksums {
     for (const { revision } of snapshot.studies) {
       const chosen = this.#ordinals(revision, key);
       for (let after = -1; !this.#stopped; ) {
-        const rows = this.#db
-          .prepare(
-            'SELECT ord, path, frame, guard, header_digest FROM slice WHERE revision = ? AND ord > ? AND checksum IS NULL ORDER BY ord LIMIT ?',
-          )
-          .all(revision, after, FILES_PER_TURN) as unknown as Row[];
+        const rows = prepare(
+          this.#db,
+          'SELECT ord, path, frame, guard, header_digest FROM slice WHERE revision = ? AND ord > ? AND checksum IS NULL ORDER BY ord LIMIT ?',
+        ).all(revision, after, FILES_PER_TURN) as unknown as Row[];
         if (rows.length === 0) break;
         after = rows[rows.length - 1]!.ord;
         await this.#read(
@@ -67,9 +66,10 @@ export class Checksums {
 
   /** The places of a revision's pairs; null: all of them. */
   #ordinals(revision: number, key: string): Set<number> | null {
-    const row = this.#db
-      .prepare('SELECT ordinals FROM selection WHERE revision = ? AND selection = ?')
-      .get(revision, key) as { ordinals: Uint8Array | null } | undefined;
+    const row = prepare(this.#db, 'SELECT ordinals FROM selection WHERE revision = ? AND selection = ?').get(
+      revision,
+      key,
+    ) as { ordinals: Uint8Array | null } | undefined;
     if (!row?.ordinals) return null;
     return new Set(new Uint32Array(row.ordinals.slice().buffer));
   }
@@ -80,7 +80,8 @@ export class Checksums {
     const units = paths.map((path): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
     const findings = await this.#readFiles(this.#root, units);
     const found = new Map(paths.map((path, at) => [path, findings[at]!]));
-    const update = this.#db.prepare(
+    const update = prepare(
+      this.#db,
       'UPDATE slice SET checksum = ? WHERE revision = ? AND ord = ? AND checksum IS NULL AND guard = ?',
     );
     transact(this.#db, () => {

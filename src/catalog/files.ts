@@ -1,5 +1,5 @@
 import type { ScanFinding } from '../loader/messages.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 
 /** What the catalogue keeps of a file since it was last read. */
 export interface FileFinding {
@@ -18,9 +18,9 @@ export class FileTable {
   }
 
   get(path: string): FileFinding | null {
-    const row = this.#db
-      .prepare('SELECT guard, finding, generations, points FROM file WHERE path = ?')
-      .get(path) as
+    const row = prepare(this.#db, 'SELECT guard, finding, generations, points FROM file WHERE path = ?').get(
+      path,
+    ) as
       | { guard: string; finding: string; generations: string | null; points: Uint8Array | null }
       | undefined;
     if (!row) return null;
@@ -32,7 +32,8 @@ export class FileTable {
   }
 
   put(findings: readonly FileFinding[]): void {
-    const insert = this.#db.prepare(
+    const insert = prepare(
+      this.#db,
       'INSERT OR REPLACE INTO file (path, guard, finding, generations, points) VALUES (?, ?, ?, ?, ?)',
     );
     transact(this.#db, () => {
@@ -55,10 +56,10 @@ export class FileTable {
 
   /** Drops the files that are not in the source any more. */
   forgetAllBut(present: { has(path: string): boolean }): void {
-    const gone = (this.#db.prepare('SELECT path FROM file').all() as { path: string }[]).filter(
+    const gone = (prepare(this.#db, 'SELECT path FROM file').all() as { path: string }[]).filter(
       ({ path }) => !present.has(path),
     );
-    const remove = this.#db.prepare('DELETE FROM file WHERE path = ?');
+    const remove = prepare(this.#db, 'DELETE FROM file WHERE path = ?');
     transact(this.#db, () => {
       for (const { path } of gone) remove.run(path);
     });

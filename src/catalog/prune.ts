@@ -1,4 +1,4 @@
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -7,22 +7,22 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * nor in a snapshot; one at a time, so that others get their turn between.
  */
 export async function prune(db: Database, keepDays: number, nowMs: number): Promise<void> {
-  const stale = db
-    .prepare('SELECT digest FROM snapshot WHERE used_at < ? AND digest NOT IN (SELECT snapshot FROM session)')
-    .all(nowMs - keepDays * DAY_MS) as { digest: string }[];
+  const stale = prepare(
+    db,
+    'SELECT digest FROM snapshot WHERE used_at < ? AND digest NOT IN (SELECT snapshot FROM session)',
+  ).all(nowMs - keepDays * DAY_MS) as { digest: string }[];
   for (const { digest } of stale) {
-    db.prepare('DELETE FROM verdict WHERE snapshot = ?').run(digest);
-    db.prepare('DELETE FROM given WHERE snapshot = ?').run(digest);
-    db.prepare('DELETE FROM snapshot WHERE digest = ?').run(digest);
+    prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
+    prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
+    prepare(db, 'DELETE FROM snapshot WHERE digest = ?').run(digest);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const loose = db
-    .prepare(
-      'SELECT id FROM revision WHERE complete = 1 AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
-    )
-    .all() as { id: number }[];
+  const loose = prepare(
+    db,
+    'SELECT id FROM revision WHERE complete = 1 AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
+  ).all() as { id: number }[];
   for (const { id } of loose) {
-    db.prepare('DELETE FROM revision WHERE id = ?').run(id);
+    prepare(db, 'DELETE FROM revision WHERE id = ?').run(id);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

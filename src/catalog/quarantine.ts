@@ -1,6 +1,6 @@
 import type { PairId } from '../core/ids.js';
 import type { ProblemCode } from '../core/problem.js';
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 
 /** A pair that alone, in a fresh loader, twice ended it. */
 export interface Quarantined {
@@ -35,7 +35,7 @@ export class Quarantine {
 
   constructor(db: Database) {
     this.#db = db;
-    for (const row of db.prepare('SELECT * FROM quarantine').all() as unknown as Row[]) {
+    for (const row of prepare(db, 'SELECT * FROM quarantine').all() as unknown as Row[]) {
       const { study, slice, header_digest: headerDigest, file, code, detail, since } = row;
       const pair = `${study}/${slice}` as PairId;
       this.#held.set(`${pair} ${headerDigest}`, {
@@ -58,11 +58,10 @@ export class Quarantine {
     const { pair, headerDigest, file, code, detail, since } = entry;
     const key = `${pair} ${headerDigest}`;
     if (this.#held.has(key)) return;
-    this.#db
-      .prepare(
-        'INSERT OR IGNORE INTO quarantine (study, slice, header_digest, file, code, detail, since) VALUES (?, ?, ?, ?, ?, ?, ?)',
-      )
-      .run(...parts(pair), headerDigest, file, code, detail, since);
+    prepare(
+      this.#db,
+      'INSERT OR IGNORE INTO quarantine (study, slice, header_digest, file, code, detail, since) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ).run(...parts(pair), headerDigest, file, code, detail, since);
     this.#held.set(key, entry);
   }
 
@@ -73,7 +72,7 @@ export class Quarantine {
   /** Gives a pair another chance; false when it is not in quarantine. */
   pardon(pair: PairId): boolean {
     const [study, slice] = parts(pair);
-    this.#db.prepare('DELETE FROM quarantine WHERE study = ? AND slice = ?').run(study, slice);
+    prepare(this.#db, 'DELETE FROM quarantine WHERE study = ? AND slice = ?').run(study, slice);
     const keys = [...this.#held].filter(([, entry]) => entry.pair === pair).map(([key]) => key);
     for (const key of keys) this.#held.delete(key);
     return keys.length > 0;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 
 /** A slice as a scan found it; `contours` by structure. */
 export interface FoundSlice {
@@ -57,8 +57,8 @@ function oneOrNull(values: ReadonlySet<number>): number | null {
 export async function writeRevision(db: Database, study: FoundStudy): Promise<number> {
   const digest = revisionDigest(study);
   // What a scan left unfinished in this process is begun again.
-  db.prepare('DELETE FROM revision WHERE digest = ? AND complete = 0').run(digest);
-  const known = db.prepare('SELECT id FROM revision WHERE digest = ?').get(digest) as
+  prepare(db, 'DELETE FROM revision WHERE digest = ? AND complete = 0').run(digest);
+  const known = prepare(db, 'SELECT id FROM revision WHERE digest = ?').get(digest) as
     | { id: number }
     | undefined;
   if (known) {
@@ -70,25 +70,26 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     for (const structure of new Set(contours.map((c) => c.structure)))
       counts.set(structure, (counts.get(structure) ?? 0) + 1);
   const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-  const { lastInsertRowid } = db
-    .prepare(
-      'INSERT INTO revision (digest, study, patient, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    )
-    .run(
-      digest,
-      study.id,
-      study.patient,
-      study.slices.length,
-      study.slices.filter((slice) => slice.contours.length > 0).length,
-      JSON.stringify(structures),
-      oneOrNull(new Set(study.slices.map((slice) => slice.header.rows))),
-      oneOrNull(new Set(study.slices.map((slice) => slice.header.columns))),
-    );
+  const { lastInsertRowid } = prepare(
+    db,
+    'INSERT INTO revision (digest, study, patient, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  ).run(
+    digest,
+    study.id,
+    study.patient,
+    study.slices.length,
+    study.slices.filter((slice) => slice.contours.length > 0).length,
+    JSON.stringify(structures),
+    oneOrNull(new Set(study.slices.map((slice) => slice.header.rows))),
+    oneOrNull(new Set(study.slices.map((slice) => slice.header.columns))),
+  );
   const revision = Number(lastInsertRowid);
-  const slice = db.prepare(
+  const slice = prepare(
+    db,
     'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, generation, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  const contour = db.prepare(
+  const contour = prepare(
+    db,
     'INSERT INTO contour (revision, ord, structure, number, points) VALUES (?, ?, ?, ?, ?)',
   );
   for (let from = 0; from < study.slices.length; from += ROWS_PER_TURN) {
@@ -116,7 +117,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
-  db.prepare('UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
+  prepare(db, 'UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
   return revision;
 }
 
@@ -126,15 +127,16 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
  */
 function refreshSources(db: Database, revision: number, slices: readonly FoundSlice[]): void {
   const held =
-    db.prepare('SELECT 1 FROM snapshot_study WHERE revision = ? LIMIT 1').get(revision) !== undefined;
-  const rows = db
-    .prepare('SELECT path, guard, checksum FROM slice WHERE revision = ? ORDER BY ord')
-    .all(revision) as {
+    prepare(db, 'SELECT 1 FROM snapshot_study WHERE revision = ? LIMIT 1').get(revision) !== undefined;
+  const rows = prepare(db, 'SELECT path, guard, checksum FROM slice WHERE revision = ? ORDER BY ord').all(
+    revision,
+  ) as {
     path: string;
     guard: string;
     checksum: number | null;
   }[];
-  const update = db.prepare(
+  const update = prepare(
+    db,
     'UPDATE slice SET path = ?, guard = ?, checksum = ? WHERE revision = ? AND ord = ?',
   );
   slices.forEach(({ path, guard, checksum }, ord) => {

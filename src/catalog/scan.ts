@@ -5,7 +5,7 @@ import { kindOf, pairByNames } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
 import { nameStudy, type WalkFault, walkFolder } from '../sources/folder.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 import { describeSlices } from './describe.js';
 import { type FileFinding, FileTable } from './files.js';
 import { writeRevision } from './revision.js';
@@ -63,7 +63,7 @@ export async function scanFolder(
   const pairing = pairByNames([...guards.keys()], links, nameStudy);
   loose.push(...pairing.problems);
   const before = new Map(
-    (db.prepare('SELECT id, revision FROM study').all() as { id: string; revision: number }[]).map((row) => [
+    (prepare(db, 'SELECT id, revision FROM study').all() as { id: string; revision: number }[]).map((row) => [
       row.id as StudyId,
       row.revision,
     ]),
@@ -78,7 +78,7 @@ export async function scanFolder(
     if (old === undefined) result.added++;
     else if (old !== revision) result.changed++;
     transact(db, () => {
-      db.prepare('INSERT OR REPLACE INTO study (id, revision) VALUES (?, ?)').run(study.id, revision);
+      prepare(db, 'INSERT OR REPLACE INTO study (id, revision) VALUES (?, ?)').run(study.id, revision);
       writeProblems(db, study.id, problems);
     });
     if (problems.length > 0)
@@ -90,7 +90,7 @@ export async function scanFolder(
   }
   transact(db, () => {
     for (const gone of before.keys()) {
-      db.prepare('DELETE FROM study WHERE id = ?').run(gone);
+      prepare(db, 'DELETE FROM study WHERE id = ?').run(gone);
       writeProblems(db, gone, []);
       result.removed++;
     }
@@ -111,7 +111,7 @@ async function readChanged(
   progress: ScanProgress,
 ): Promise<void> {
   const units: ScanUnit[] = [];
-  const seen = db.prepare('SELECT 1 FROM slice WHERE path = ? LIMIT 1');
+  const seen = prepare(db, 'SELECT 1 FROM slice WHERE path = ? LIMIT 1');
   for (const [path, guard] of guards) {
     const kind = kindOf(path);
     const known = files.get(path);
@@ -144,13 +144,12 @@ async function readChanged(
  */
 function generationsOf(db: Database, path: string, finding: ScanFinding): (number | null)[] | null {
   if (finding.kind !== 'image' || finding.checksums === null) return null;
-  const rows = db
-    .prepare(
-      `SELECT frame, checksum, generation,
+  const rows = prepare(
+    db,
+    `SELECT frame, checksum, generation,
          EXISTS (SELECT 1 FROM snapshot_study s WHERE s.revision = slice.revision) AS held
        FROM slice WHERE path = ? AND header_digest = ?`,
-    )
-    .all(path, finding.headerDigest) as {
+  ).all(path, finding.headerDigest) as {
     frame: number;
     checksum: number | null;
     generation: number | null;
@@ -180,8 +179,11 @@ function linkRows(known: FileFinding | null, present: boolean, loose: Problem[])
 }
 
 function writeProblems(db: Database, study: string, problems: readonly Problem[]): void {
-  db.prepare('DELETE FROM problem WHERE study = ?').run(study);
-  const insert = db.prepare('INSERT INTO problem (study, number, code, file, detail) VALUES (?, ?, ?, ?, ?)');
+  prepare(db, 'DELETE FROM problem WHERE study = ?').run(study);
+  const insert = prepare(
+    db,
+    'INSERT INTO problem (study, number, code, file, detail) VALUES (?, ?, ?, ?, ?)',
+  );
   problems.forEach(({ code, file, detail }, number) => {
     insert.run(study, number, code, file, detail);
   });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
 import { declaredRange, type ValueRange } from '../core/pixels.js';
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 
 /** Which slices of a study are pairs. */
 export interface Selection {
@@ -64,18 +64,20 @@ export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRan
 /** The pairs of a revision under a selection: worked out once, then kept with the revision. */
 export function selectPairs(db: Database, revision: number, selection: Selection): SelectedPairs {
   const key = selectionKey(selection);
-  const known = db
-    .prepare('SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?')
-    .get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
+  const known = prepare(
+    db,
+    'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
+  ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
   const ordinals: number[] = [];
   const shapes = new Map<string, SelectionSummary['shapes'][number]>();
   const channels = new Set<1 | 3>();
   let stored: ValueRange | null = null;
   let rescaled: ValueRange | null = null;
-  const slices = db
-    .prepare('SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord')
-    .all(revision) as { ord: number; slice: string; header: string; structures: string }[];
+  const slices = prepare(
+    db,
+    'SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord',
+  ).all(revision) as { ord: number; slice: string; header: string; structures: string }[];
   for (const { ord, slice, header: text, structures } of slices) {
     const header = JSON.parse(text) as ImageHeader;
     if (!fits(header, JSON.parse(structures), selection)) continue;
@@ -94,7 +96,8 @@ export function selectPairs(db: Database, revision: number, selection: Selection
     digest: createHash('sha256').update(bytes).digest('hex'),
     summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled },
   };
-  db.prepare(
+  prepare(
+    db,
     'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
   ).run(
     revision,

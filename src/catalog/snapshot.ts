@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SnapshotDigest, StudyId } from '../core/ids.js';
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 import { joinRanges, type Selection, type SelectionSummary, selectionKey, selectPairs } from './selection.js';
 
 /** A study's part in a snapshot: pairs [first, first + pairs). */
@@ -69,7 +69,8 @@ function assemble(db: Database, revisions: readonly RevisionRow[], selection: Se
 
 /** The snapshot of the present state of these studies, in order of their ids; not kept until `keepSnapshot`. */
 export function presentSnapshot(db: Database, studies: readonly StudyId[], selection: Selection): Snapshot {
-  const row = db.prepare(
+  const row = prepare(
+    db,
     'SELECT r.id, r.digest, r.study FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
   );
   const revisions = [...studies].sort().map((study) => row.get(study) as unknown as RevisionRow);
@@ -78,11 +79,12 @@ export function presentSnapshot(db: Database, studies: readonly StudyId[], selec
 
 /** Writes a snapshot down so that a session may stand on it; call it inside the transaction that writes the session. */
 export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {
-  const { changes } = db
-    .prepare('INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at) VALUES (?, ?, ?, ?)')
-    .run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs);
+  const { changes } = prepare(
+    db,
+    'INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at) VALUES (?, ?, ?, ?)',
+  ).run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs);
   if (Number(changes) === 0) return;
-  const insert = db.prepare('INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
+  const insert = prepare(db, 'INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
   snapshot.studies.forEach(({ revision }, number) => {
     insert.run(snapshot.digest, number, revision);
   });
@@ -90,15 +92,14 @@ export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): v
 
 /** A snapshot that was kept, or null. */
 export function keptSnapshot(db: Database, digest: SnapshotDigest): Snapshot | null {
-  const row = db.prepare('SELECT selection FROM snapshot WHERE digest = ?').get(digest) as
+  const row = prepare(db, 'SELECT selection FROM snapshot WHERE digest = ?').get(digest) as
     | { selection: string }
     | undefined;
   if (!row) return null;
-  const revisions = db
-    .prepare(
-      'SELECT r.id, r.digest, r.study FROM snapshot_study s JOIN revision r ON r.id = s.revision WHERE s.snapshot = ? ORDER BY s.number',
-    )
-    .all(digest) as unknown as RevisionRow[];
+  const revisions = prepare(
+    db,
+    'SELECT r.id, r.digest, r.study FROM snapshot_study s JOIN revision r ON r.id = s.revision WHERE s.snapshot = ? ORDER BY s.number',
+  ).all(digest) as unknown as RevisionRow[];
   return assemble(db, revisions, JSON.parse(row.selection));
 }
 
@@ -113,9 +114,10 @@ export function locatePair(db: Database, snapshot: Snapshot, place: number): Pai
   }
   const { study, revision, first } = snapshot.studies[low]!;
   const nth = place - first;
-  const row = db
-    .prepare('SELECT substr(ordinals, ?, 4) AS ordinal FROM selection WHERE revision = ? AND selection = ?')
-    .get(nth * 4 + 1, revision, selectionKey(snapshot.selection)) as
+  const row = prepare(
+    db,
+    'SELECT substr(ordinals, ?, 4) AS ordinal FROM selection WHERE revision = ? AND selection = ?',
+  ).get(nth * 4 + 1, revision, selectionKey(snapshot.selection)) as
     | { ordinal: Uint8Array | null }
     | undefined;
   if (!row) throw new Error('the selection of a snapshot is gone');

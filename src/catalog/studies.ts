@@ -1,7 +1,7 @@
 import type { ImageHeader } from '../core/dicom.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 
 /** A study as the catalogue presents it; rows and columns are null where its slices differ. */
 export interface Study {
@@ -77,18 +77,18 @@ function sliceOf(row: SliceRow): Slice {
 
 /** The studies behind `after` in order of their ids. */
 export function listStudies(db: Database, after: string, limit: number): Study[] {
-  const rows = db.prepare(`${STUDY} WHERE s.id > ? ORDER BY s.id LIMIT ?`).all(after, limit);
+  const rows = prepare(db, `${STUDY} WHERE s.id > ? ORDER BY s.id LIMIT ?`).all(after, limit);
   return (rows as unknown as StudyRow[]).map(studyOf);
 }
 
 export function findStudy(db: Database, id: string): Study | null {
-  const row = db.prepare(`${STUDY} WHERE s.id = ?`).get(id) as unknown as StudyRow | undefined;
+  const row = prepare(db, `${STUDY} WHERE s.id = ?`).get(id) as unknown as StudyRow | undefined;
   return row ? studyOf(row) : null;
 }
 
 /** The ids of all present studies, in order. */
 export function studyIds(db: Database): StudyId[] {
-  return (db.prepare('SELECT id FROM study ORDER BY id').all() as { id: string }[]).map(
+  return (prepare(db, 'SELECT id FROM study ORDER BY id').all() as { id: string }[]).map(
     (row) => row.id as StudyId,
   );
 }
@@ -96,7 +96,8 @@ export function studyIds(db: Database): StudyId[] {
 /** How many slices of these studies carry each structure. */
 export function structureCounts(db: Database, studies: readonly StudyId[]): Map<string, number> {
   const counts = new Map<string, number>();
-  const row = db.prepare(
+  const row = prepare(
+    db,
     'SELECT r.structures FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
   );
   for (const study of studies) {
@@ -109,17 +110,18 @@ export function structureCounts(db: Database, studies: readonly StudyId[]): Map<
 
 /** A study's patient as a hash; null where its files name none. */
 export function patientOf(db: Database, study: StudyId): string | null {
-  const row = db
-    .prepare('SELECT r.patient FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?')
-    .get(study);
+  const row = prepare(
+    db,
+    'SELECT r.patient FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
+  ).get(study);
   return (row as { patient: string | null } | undefined)?.patient ?? null;
 }
 
 /** The problems of a study in the order in which they were found; of none ('') those that belong to no study. */
 export function listProblems(db: Database, study: string): Problem[] {
-  const rows = db
-    .prepare('SELECT code, file, detail FROM problem WHERE study = ? ORDER BY number')
-    .all(study);
+  const rows = prepare(db, 'SELECT code, file, detail FROM problem WHERE study = ? ORDER BY number').all(
+    study,
+  );
   return (rows as { code: string; file: string | null; detail: string }[]).map(({ code, file, detail }) => ({
     code: code as ProblemCode,
     file,
@@ -129,26 +131,26 @@ export function listProblems(db: Database, study: string): Problem[] {
 
 /** The slices of a study's present state behind place `after`, in canonical order; `all`: also those without a contour. */
 export function listSlices(db: Database, study: string, after: number, limit: number, all: boolean): Slice[] {
-  const rows = db
-    .prepare(
-      `SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision
+  const rows = prepare(
+    db,
+    `SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision
        WHERE s.id = ? AND l.ord > ? AND (? OR l.structures <> '[]') ORDER BY l.ord LIMIT ?`,
-    )
-    .all(study, after, all ? 1 : 0, limit);
+  ).all(study, after, all ? 1 : 0, limit);
   return (rows as unknown as SliceRow[]).map(sliceOf);
 }
 
 /** A slice of a study's present state by its id. */
 export function findSlice(db: Database, study: string, slice: string): Slice | null {
-  const row = db
-    .prepare('SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision WHERE s.id = ? AND l.slice = ?')
-    .get(study, slice) as unknown as SliceRow | undefined;
+  const row = prepare(
+    db,
+    'SELECT l.* FROM study s JOIN slice l ON l.revision = s.revision WHERE s.id = ? AND l.slice = ?',
+  ).get(study, slice) as unknown as SliceRow | undefined;
   return row ? sliceOf(row) : null;
 }
 
 /** A slice of any kept state by its place. */
 export function sliceAt(db: Database, revision: number, ordinal: number): Slice {
-  const row = db.prepare('SELECT * FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
+  const row = prepare(db, 'SELECT * FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
   if (!row) throw new Error('a slice of a kept revision is gone');
   return sliceOf(row as unknown as SliceRow);
 }
@@ -160,11 +162,10 @@ export function contoursOf(
   ordinal: number,
   structures: readonly (readonly string[])[],
 ): Float64Array[][] {
-  const rows = db
-    .prepare(
-      'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
-    )
-    .all(revision, ordinal) as { structure: string; points: Uint8Array }[];
+  const rows = prepare(
+    db,
+    'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
+  ).all(revision, ordinal) as { structure: string; points: Uint8Array }[];
   return structures.map((names) =>
     rows
       .filter((row) => names.includes(row.structure))
@@ -180,7 +181,8 @@ export function learnSource(
   checksum: number | null,
   guard: string | null,
 ): void {
-  db.prepare(
+  prepare(
+    db,
     'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',
   ).run(checksum, guard, slice.revision, slice.ordinal);
 }

@@ -79,9 +79,15 @@ export class Spool {
     renameSync(unborn, this.folder);
   }
 
-  /** Bytes of all segments, in use or kept for use again. */
+  /** Bytes of all segments, in use or kept for use again, and of what is being sent. */
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Counts bytes that are held elsewhere for sending (negative: given back) in the budget. */
+  charge(bytes: number): void {
+    this.#usedBytes += bytes;
+    if (bytes < 0) this.#wake();
   }
 
   /** A segment of exactly this size if the budget has room now, else null. */
@@ -128,6 +134,10 @@ export class Spool {
   /** Gives a segment back that no child writes and no reader reads any more. */
   give(segment: Segment): void {
     this.#free.push(segment);
+    this.#wake();
+  }
+
+  #wake(): void {
     // Each looks again for itself: what came back may be enough for several, or too little for the first.
     for (const waiter of [...this.#waiting]) waiter.wake();
   }

@@ -2,21 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Lease } from '../engine/engine.js';
 import type { Body, Piece } from '../wire/body.js';
-
-const CHUNK_BYTES = 2 * 1024 * 1024;
-const KEPT_BUFFERS = 8;
-
-const kept: Buffer[] = [];
-
-/** A buffer of up to 2 MiB, used again after `keep`; one that a closed connection may still refer to is never kept. */
-function takeBuffer(bytes: number): Buffer {
-  if (bytes > CHUNK_BYTES / 8) return kept.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  return Buffer.allocUnsafe(bytes);
-}
-
-function keep(buffer: Buffer): void {
-  if (buffer.length === CHUNK_BYTES && kept.length < KEPT_BUFFERS) kept.push(buffer);
-}
+import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
 
 /** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
 function write(response: ServerResponse, chunk: Uint8Array, gone: AbortSignal): Promise<boolean> {
@@ -70,15 +56,21 @@ async function writeBody(
   response: ServerResponse,
   body: Body,
   lease: Lease | null,
+  buffers: SendBuffers,
   gone: AbortSignal,
 ): Promise<boolean> {
   const at = { piece: 0, offset: 0 };
   for (let left = body.sizeBytes; left > 0; ) {
-    const buffer = takeBuffer(Math.min(left, CHUNK_BYTES));
-    const filled = fill(body.pieces, at, buffer, lease);
-    if (!(await write(response, buffer.subarray(0, filled), gone))) return false;
-    keep(buffer);
-    left -= filled;
+    const buffer = buffers.take(Math.min(left, CHUNK_BYTES));
+    let written = false;
+    try {
+      const filled = fill(body.pieces, at, buffer, lease);
+      written = await write(response, buffer.subarray(0, filled), gone);
+      left -= filled;
+    } finally {
+      buffers.end(buffer, written);
+    }
+    if (!written) return false;
   }
   return true;
 }
@@ -91,9 +83,11 @@ export class BodyStream {
   #request: FastifyRequest;
   #response: ServerResponse;
   #gone: AbortSignal;
+  #buffers: SendBuffers;
 
   /** Sends the reply's headers; from here on the answer is the stream's. */
-  constructor(request: FastifyRequest, reply: FastifyReply, contentType: string) {
+  constructor(request: FastifyRequest, reply: FastifyReply, buffers: SendBuffers, contentType: string) {
+    this.#buffers = buffers;
     this.#request = request;
     this.#gone = request.gone;
     reply.hijack();
@@ -107,7 +101,7 @@ export class BodyStream {
   /** Writes a body; `lease` is needed where it has ranges. Answers whether all of it was handed to the network. */
   async write(body: Body, lease: Lease | null): Promise<boolean> {
     try {
-      return await writeBody(this.#response, body, lease, this.#gone);
+      return await writeBody(this.#response, body, lease, this.#buffers, this.#gone);
     } catch (error) {
       this.#request.raw.socket.destroy();
       throw error;

@@ -3,18 +3,16 @@ import { namesOf } from '../catalog/selection.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
-import type { Engine, Lease, Loading } from '../engine/engine.js';
+import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
 import { Batch, type BatchContext, pairsAt } from './batch.js';
-import { Gate } from './gate.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
 import type { Verdicts } from './verdicts.js';
+import { RankWindow, type Warm } from './window.js';
 
-/** Bodies of one rank that may be on the way at a time; more wait. */
-const SENDING_PER_RANK = 2;
 const SENDING_WAIT_MS = 10_000;
 
 /** A batch that is loaded and about to be sent; `end` once, whatever happened to the body. */
@@ -30,11 +28,6 @@ export interface SessionContext extends BatchContext {
   readonly engine: Engine;
   readonly verdicts: Verdicts;
   readonly log: Pick<BaseLogger, 'info'>;
-}
-
-interface Warm {
-  readonly batch: Batch;
-  readonly loading: Loading;
 }
 
 /** The layout of `slots` pairs of a spec, each brought to `size`. */
@@ -70,8 +63,7 @@ export class Session {
   #context: SessionContext;
   #recipe: Recipe;
   #names: readonly (readonly string[])[];
-  #windows: Map<number, Warm>[];
-  #gates: Gate[];
+  #windows: RankWindow[];
 
   constructor(stored: StoredSession, context: SessionContext) {
     const { spec, snapshot } = stored;
@@ -90,8 +82,14 @@ export class Session {
       originShift: spec.mask.origin === 'half' ? -0.5 : 0,
     };
     this.#names = spec.structures.map((structure) => namesOf(structure, spec.rename));
-    this.#windows = Array.from({ length: spec.worldSize }, () => new Map());
-    this.#gates = Array.from({ length: spec.worldSize }, () => new Gate(SENDING_PER_RANK));
+    const reach = { steps: this.plan.steps, prefetch: spec.prefetch };
+    this.#windows = Array.from({ length: spec.worldSize }, (_, rank) => {
+      const load = (step: number, priority: 'asked' | 'warm'): Warm => {
+        const batch = this.batch(step, rank);
+        return { batch, loading: context.engine.load(batch.order, priority) };
+      };
+      return new RankWindow(reach, load);
+    });
   }
 
   /** Bytes that one batch for each rank takes. */
@@ -101,22 +99,17 @@ export class Session {
 
   /** Batches that are loaded and wait to be asked for. */
   get warmCount(): number {
-    return this.#windows.reduce(
-      (sum, window) => sum + [...window.values()].filter(({ loading }) => loading.finished).length,
-      0,
-    );
+    return this.#windows.reduce((sum, window) => sum + window.warmCount, 0);
   }
 
   /** Batches that are on their way to a trainer. */
   get sending(): number {
-    return this.#gates.reduce((sum, gate) => sum + gate.inside, 0);
+    return this.#windows.reduce((sum, window) => sum + window.gate.inside, 0);
   }
 
   /** Starts to load the first batch of each rank. */
-  warmUp(cursors: readonly number[]): void {
-    this.#windows.forEach((window, rank) => {
-      this.#warm(window, cursors[rank] ?? 0, rank);
-    });
+  warmUp(): void {
+    for (const window of this.#windows) window.warm(0);
   }
 
   /**
@@ -127,24 +120,31 @@ export class Session {
     this.check(step, rank);
     this.lastUsedMs = Date.now();
     const askedAt = performance.now();
-    const leave = await this.#gates[rank]!.enter(SENDING_WAIT_MS, signal);
-    let taken: Warm | null = null;
+    const window = this.#windows[rank]!;
+    // Whoever asks for what is under way takes part in it before waiting for a turn, so that it is loaded once.
+    let taken = window.isUnderWay(step) ? window.take(step) : null;
+    let leave = () => {};
     try {
-      taken = this.#take(step, rank);
+      leave = await window.gate.enter(SENDING_WAIT_MS, signal);
+      taken ??= window.take(step);
       const { batch, loading } = taken;
       const warm = loading.finished ? 'hit' : 'miss';
-      this.#warmAfter(step, rank);
+      window.warmAfter(step);
       const lease = await untilAborted(loading.lease, signal);
       const waitMs = performance.now() - askedAt;
       batch.accept(lease);
       this.#count(warm, waitMs, lease.loadMs);
       const end = () => {
+        window.letGo(step);
         lease.release();
         leave();
       };
       return { batch, lease, warm, waitMs, end };
     } catch (error) {
-      taken?.loading.abandon();
+      if (taken) {
+        window.letGo(step);
+        taken.loading.abandon();
+      }
       leave();
       throw refuseLoad(error);
     }
@@ -226,48 +226,8 @@ export class Session {
   cool(neededBytes: number): number {
     let freed = 0;
     for (const window of this.#windows)
-      for (const [step, { loading }] of window) {
-        if (freed >= neededBytes) return freed;
-        window.delete(step);
-        loading.abandon();
-        freed += this.layout.sizeBytes;
-      }
+      while (freed < neededBytes && window.cool()) freed += this.layout.sizeBytes;
     return freed;
-  }
-
-  #take(step: number, rank: number): Warm {
-    const window = this.#windows[rank]!;
-    const present = window.get(step);
-    window.delete(step);
-    present?.loading.raise();
-    return present ?? this.#load(step, rank, 'asked');
-  }
-
-  #load(step: number, rank: number, priority: 'asked' | 'warm'): Warm {
-    const batch = this.batch(step, rank);
-    return { batch, loading: this.#context.engine.load(batch.order, priority) };
-  }
-
-  /** Starts the batches after a step, and gives back what the window does not reach any more. */
-  #warmAfter(step: number, rank: number): void {
-    const window = this.#windows[rank]!;
-    const last = step + this.stored.spec.prefetch;
-    for (const [held, { loading }] of window) {
-      if (held > step && held <= last) continue;
-      window.delete(held);
-      loading.abandon();
-    }
-    for (let next = step + 1; next <= last; next++) this.#warm(window, next, rank);
-  }
-
-  #warm(window: Map<number, Warm>, step: number, rank: number): void {
-    if (window.has(step) || (this.plan.steps !== null && step >= this.plan.steps)) return;
-    const warm = this.#load(step, rank, 'warm');
-    window.set(step, warm);
-    // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
-    warm.loading.lease.catch(() => {
-      if (window.get(step) === warm) window.delete(step);
-    });
   }
 
   #count(warm: 'hit' | 'miss', waitMs: number, loadMs: number): void {

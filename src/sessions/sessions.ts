@@ -68,7 +68,7 @@ export class Sessions {
     this.#reserve(session);
     this.store.put(stored);
     this.#live.set(id, session);
-    session.warmUp([]);
+    session.warmUp();
     this.#options.onOpened(snapshot);
     return { session, created: true };
   }

@@ -1,7 +1,7 @@
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 import type { Spec } from './spec.js';
 import { addStep, type Steps, stepCount } from './steps.js';
 
@@ -33,41 +33,43 @@ export class SessionStore {
   put({ id, request, spec, snapshot, bytesVersion }: StoredSession): void {
     transact(this.#db, () => {
       keepSnapshot(this.#db, snapshot, Date.now());
-      this.#db
-        .prepare(
-          'INSERT INTO session (id, request, spec, snapshot, bytes_version, opened_at) VALUES (?, ?, ?, ?, ?, ?)',
-        )
-        .run(id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now());
+      prepare(
+        this.#db,
+        'INSERT INTO session (id, request, spec, snapshot, bytes_version, opened_at) VALUES (?, ?, ?, ?, ?, ?)',
+      ).run(id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now());
     });
   }
 
   get(id: string): StoredSession | null {
-    const row = this.#db
-      .prepare('SELECT id, request, spec, snapshot, bytes_version FROM session WHERE id = ?')
-      .get(id) as SessionRow | undefined;
+    const row = prepare(
+      this.#db,
+      'SELECT id, request, spec, snapshot, bytes_version FROM session WHERE id = ?',
+    ).get(id) as SessionRow | undefined;
     return row ? this.#stored(row) : null;
   }
 
   ids(after: string, limit: number): SessionId[] {
-    const rows = this.#db
-      .prepare('SELECT id FROM session WHERE id > ? ORDER BY id LIMIT ?')
-      .all(after, limit);
+    const rows = prepare(this.#db, 'SELECT id FROM session WHERE id > ? ORDER BY id LIMIT ?').all(
+      after,
+      limit,
+    );
     return (rows as { id: string }[]).map((row) => row.id as SessionId);
   }
 
   delete(id: SessionId): void {
     transact(this.#db, () => {
-      this.#db
-        .prepare('UPDATE snapshot SET used_at = ? WHERE digest = (SELECT snapshot FROM session WHERE id = ?)')
-        .run(Date.now(), id);
-      this.#db.prepare('DELETE FROM session WHERE id = ?').run(id);
+      prepare(
+        this.#db,
+        'UPDATE snapshot SET used_at = ? WHERE digest = (SELECT snapshot FROM session WHERE id = ?)',
+      ).run(Date.now(), id);
+      prepare(this.#db, 'DELETE FROM session WHERE id = ?').run(id);
     });
   }
 
   /** The step each rank's `next` gives; 0 where it never asked. */
   cursors(id: SessionId, worldSize: number): number[] {
     const cursors = new Array<number>(worldSize).fill(0);
-    const rows = this.#db.prepare('SELECT rank, step FROM cursor WHERE session = ?').all(id);
+    const rows = prepare(this.#db, 'SELECT rank, step FROM cursor WHERE session = ?').all(id);
     for (const { rank, step } of rows as { rank: number; step: number }[])
       if (rank < worldSize) cursors[rank] = step;
     return cursors;
@@ -77,31 +79,35 @@ export class SessionStore {
   delivered(id: SessionId, at: { epoch: number; rank: number; step: number; movesCursor: boolean }): void {
     const { epoch, rank, step, movesCursor } = at;
     transact(this.#db, () => {
-      const exists = this.#db.prepare('SELECT 1 FROM session WHERE id = ?').get(id);
+      const exists = prepare(this.#db, 'SELECT 1 FROM session WHERE id = ?').get(id);
       // A session may be deleted while its last body is on the way.
       if (!exists) return;
       const steps = addStep(this.deliveredSteps(id, epoch, rank), step);
-      this.#db
-        .prepare('INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) VALUES (?, ?, ?, ?)')
-        .run(id, epoch, rank, JSON.stringify(steps));
+      prepare(
+        this.#db,
+        'INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) VALUES (?, ?, ?, ?)',
+      ).run(id, epoch, rank, JSON.stringify(steps));
       if (movesCursor)
-        this.#db
-          .prepare('INSERT OR REPLACE INTO cursor (session, rank, step) VALUES (?, ?, ?)')
-          .run(id, rank, step + 1);
+        prepare(this.#db, 'INSERT OR REPLACE INTO cursor (session, rank, step) VALUES (?, ?, ?)').run(
+          id,
+          rank,
+          step + 1,
+        );
     });
   }
 
   /** The steps of an epoch that a rank got whole. */
   deliveredSteps(id: SessionId, epoch: number, rank: number): Steps {
-    const row = this.#db
-      .prepare('SELECT steps FROM delivery WHERE session = ? AND epoch = ? AND rank = ?')
-      .get(id, epoch, rank) as { steps: string } | undefined;
+    const row = prepare(
+      this.#db,
+      'SELECT steps FROM delivery WHERE session = ? AND epoch = ? AND rank = ?',
+    ).get(id, epoch, rank) as { steps: string } | undefined;
     return row ? JSON.parse(row.steps) : [];
   }
 
   /** How many batches were delivered, over all ranks and epochs. */
   deliveredCount(id: SessionId): number {
-    const rows = this.#db.prepare('SELECT steps FROM delivery WHERE session = ?').all(id) as {
+    const rows = prepare(this.#db, 'SELECT steps FROM delivery WHERE session = ?').all(id) as {
       steps: string;
     }[];
     return rows.reduce((sum, { steps }) => sum + stepCount(JSON.parse(steps)), 0);

@@ -1,6 +1,6 @@
 import type { PairId } from '../core/ids.js';
 import { SlfError } from '../errors.js';
-import { type Database, transact } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 import { addStep, hasStep, type Steps } from './steps.js';
 
 /** What a batch says of a slot that it masks. */
@@ -31,11 +31,10 @@ export class Verdicts {
   }
 
   said({ snapshot, specDigest, rank, step }: MaskAddress): Verdict[] {
-    return this.#db
-      .prepare(
-        'SELECT slot, pair, code, file, detail FROM verdict WHERE snapshot = ? AND spec_digest = ? AND rank = ? AND step = ? ORDER BY slot',
-      )
-      .all(snapshot, specDigest, rank, step) as unknown as Verdict[];
+    return prepare(
+      this.#db,
+      'SELECT slot, pair, code, file, detail FROM verdict WHERE snapshot = ? AND spec_digest = ? AND rank = ? AND step = ? ORDER BY slot',
+    ).all(snapshot, specDigest, rank, step) as unknown as Verdict[];
   }
 
   /** Whether an answer to this address may have gone out already. */
@@ -57,21 +56,24 @@ export class Verdicts {
     }
     const { snapshot, specDigest, rank, step } = address;
     transact(this.#db, () => {
-      const insert = this.#db.prepare(
+      const insert = prepare(
+        this.#db,
         'INSERT INTO verdict (snapshot, spec_digest, rank, step, slot, pair, code, file, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       );
       for (const { slot, pair, code, file, detail } of fresh)
         insert.run(snapshot, specDigest, rank, step, slot, pair, code, file, detail);
-      this.#db
-        .prepare('INSERT OR REPLACE INTO given (snapshot, spec_digest, rank, steps) VALUES (?, ?, ?, ?)')
-        .run(snapshot, specDigest, rank, JSON.stringify(addStep(given, step)));
+      prepare(
+        this.#db,
+        'INSERT OR REPLACE INTO given (snapshot, spec_digest, rank, steps) VALUES (?, ?, ?, ?)',
+      ).run(snapshot, specDigest, rank, JSON.stringify(addStep(given, step)));
     });
   }
 
   #given({ snapshot, specDigest, rank }: MaskAddress): Steps {
-    const row = this.#db
-      .prepare('SELECT steps FROM given WHERE snapshot = ? AND spec_digest = ? AND rank = ?')
-      .get(snapshot, specDigest, rank) as { steps: string } | undefined;
+    const row = prepare(
+      this.#db,
+      'SELECT steps FROM given WHERE snapshot = ? AND spec_digest = ? AND rank = ?',
+    ).get(snapshot, specDigest, rank) as { steps: string } | undefined;
     return row ? JSON.parse(row.steps) : [];
   }
 }

@@ -73,7 +73,7 @@ t.test('until the scan is done it lives but is not ready', async (t) => {
   await hold.waiting(0);
   t.equal((await ask(`${slow.url}/livez`)).status, 200);
   const before = await ask(`${slow.url}/readyz`);
-  t.match(jsonOf(before, 503), { ready: false, missing: [/scan/], scan: { toRead: 8, read: 0 } });
+  t.match(jsonOf(before, 503), { ready: false, missing: [/scan/], scan: { toRead: 11, read: 0 } });
   t.match(before.headers.get('retry-after'), /^\d+$/);
   await refused(t, `${slow.url}/v1/sessions`, { method: 'POST', body: {} }, 503, 'SLF_NOT_READY');
   hold.releaseAll();

@@ -165,7 +165,7 @@ t.test('a child gets neither the environment nor the flags of its parent', async
   t.teardown(() => delete process.env.SLICEFEED_TOKEN);
   const child = await startChild(t);
   t.equal((await child.run(script('without:SLICEFEED_TOKEN'), DEADLINE_MS)).length, 1);
-  await t.rejects(child.run(script('without:PATH'), DEADLINE_MS), { death: 'crash' });
+  await t.rejects(child.run(script('without:PATH'), DEADLINE_MS), { name: 'LoaderDeath', death: 'crash' });
 });
 
 t.test('the real loader answers a scan, and says where a task failed without quoting a file', async (t) => {

@@ -250,7 +250,7 @@ t.test('close lets tasks finish in its time, takes no more, and leaves no proces
   await latches.held('b');
   const closed = pool.close(1000);
   await t.rejects(waiting.outcomes, { name: 'LoaderDeath', death: 'closing' });
-  await t.rejects(pool.submit<'scan'>(script('late'), options()).outcomes, { death: 'closing' });
+  await t.rejects(pool.submit<'scan'>(script('late'), options()).outcomes, { name: 'LoaderDeath', death: 'closing' });
   held.release();
   t.equal((await jobs[0]!.outcomes).length, 1);
   await t.rejects(jobs[1]!.outcomes, { name: 'LoaderDeath', death: 'closing' });
@@ -267,7 +267,7 @@ t.test('close while children start, or wait to be started again, leaves none', a
   t.equal(pids.length, 2);
   const job = starting.submit<'scan'>(script('never'), options());
   const closed = starting.close(1000);
-  await t.rejects(job.outcomes, { death: 'closing' });
+  await t.rejects(job.outcomes, { name: 'LoaderDeath', death: 'closing' });
   await closed;
   t.strictSame(pids.map(isThere), [false, false]);
 

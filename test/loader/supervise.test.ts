@@ -168,7 +168,9 @@ t.test('a raise holds for the units that are tried alone later', async (t) => {
   held.release();
   (await latches.held('a')).release();
   await Promise.all([raised.outcomes, other.outcomes]);
-  t.strictSame(begun, ['raised', 'raised', 'raised', 'raised', 'other'].slice(0, begun.length));
+  // Without the raise the other, which is more urgent than a scan, would come second.
+  t.strictSame(begun.slice(0, 2), ['raised', 'raised']);
+  t.ok(begun.includes('other'));
 });
 
 t.test('a task that was taken back while it ran is not tried further after a death', async (t) => {

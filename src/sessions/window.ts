@@ -1,0 +1,87 @@
+import type { Loading } from '../engine/engine.js';
+import type { Batch } from './batch.js';
+import { Gate } from './gate.js';
+
+/** Bodies of one rank that may be on the way at a time; more wait. */
+const SENDING_PER_RANK = 2;
+
+/** A batch that is loaded or being loaded. */
+export interface Warm {
+  readonly batch: Batch;
+  readonly loading: Loading;
+}
+
+/** One rank's place in a session: the step it was asked for, and the batches kept warm behind it. */
+export class RankWindow {
+  readonly gate = new Gate(SENDING_PER_RANK);
+  #reach: { readonly steps: number | null; readonly prefetch: number };
+  #load: (step: number, priority: 'asked' | 'warm') => Warm;
+  #warm = new Map<number, Warm>();
+  /** The steps that are being loaded for an asker or sent, and for how many. */
+  #held = new Map<number, number>();
+
+  constructor(
+    reach: { readonly steps: number | null; readonly prefetch: number },
+    load: (step: number, priority: 'asked' | 'warm') => Warm,
+  ) {
+    this.#reach = reach;
+    this.#load = load;
+  }
+
+  get warmCount(): number {
+    return [...this.#warm.values()].filter(({ loading }) => loading.finished).length;
+  }
+
+  /** Whether somebody else asked for the step and has not got all of it. */
+  isUnderWay(step: number): boolean {
+    return this.#held.has(step);
+  }
+
+  /** Takes a step's batch out for an asker: the warm one, else one that begins to load. Ends with `letGo`. */
+  take(step: number): Warm {
+    const present = this.#warm.get(step);
+    this.#warm.delete(step);
+    present?.loading.raise();
+    const taken = present ?? this.#load(step, 'asked');
+    this.#held.set(step, (this.#held.get(step) ?? 0) + 1);
+    return taken;
+  }
+
+  letGo(step: number): void {
+    const left = (this.#held.get(step) ?? 0) - 1;
+    if (left > 0) this.#held.set(step, left);
+    else this.#held.delete(step);
+  }
+
+  /** Starts the batches after a step, and gives back what the window does not reach any more. */
+  warmAfter(step: number): void {
+    const last = step + this.#reach.prefetch;
+    for (const [held, { loading }] of this.#warm) {
+      if (held > step && held <= last) continue;
+      this.#warm.delete(held);
+      loading.abandon();
+    }
+    for (let next = step + 1; next <= last; next++) this.warm(next);
+  }
+
+  /** Starts to load a step that nobody asked for yet. */
+  warm(step: number): void {
+    if (this.#warm.has(step) || (this.#reach.steps !== null && step >= this.#reach.steps)) return;
+    const warm = this.#load(step, 'warm');
+    this.#warm.set(step, warm);
+    // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
+    warm.loading.lease.catch(() => {
+      if (this.#warm.get(step) === warm) this.#warm.delete(step);
+    });
+  }
+
+  /** Gives one warm batch back, the furthest ahead; false when there is none. */
+  cool(): boolean {
+    const furthest = Math.max(...this.#warm.keys());
+    const warm = this.#warm.get(furthest);
+    if (!warm) return false;
+    this.#warm.delete(furthest);
+    warm.loading.abandon();
+    return true;
+  }
+}
