@@ -14,6 +14,7 @@ import { Settings } from '../dist/src/config.js';
 import { transferSyntaxName } from '../dist/src/core/dicom-uids.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
+import { Metrics } from '../dist/src/metrics.js';
 import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
 
 const DOCUMENTS = {
@@ -25,7 +26,7 @@ const DOCUMENTS = {
     'transfer-syntaxes': syntaxes,
     errors,
   },
-  'docs/operations.md': { problems },
+  'docs/operations.md': { metrics, problems },
 };
 
 /** @param {string[]} head @param {string[][]} rows */
@@ -66,6 +67,18 @@ function syntaxes() {
     .sort()
     .map((uid) => `- ${transferSyntaxName(uid)} (${code(uid)})`)
     .join('\n');
+}
+
+async function metrics() {
+  const measured = await new Metrics(NO_SERVICE).registry.getMetricsAsArray();
+  const own = measured.filter(({ name }) => !/^slicefeed_(process|nodejs)_/.test(name));
+  return table(
+    ['metric', 'what'],
+    own.map(({ name, help, labelNames = [] }) => [
+      code(name),
+      [help, ...labelNames.map((label) => `by ${code(label)}`)].join(', '),
+    ]),
+  );
 }
 
 function problems() {
@@ -170,9 +183,27 @@ const NO_SERVICE = new Proxy(() => {}, {
   },
 });
 
-async function unbuiltQueries() {
+async function appWithoutService() {
   const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), []);
   await app.ready();
+  return app;
+}
+
+/** Every call that is built, in the words of its route. */
+async function calls() {
+  const app = await appWithoutService();
+  const rows = Object.entries(app.swagger().paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { summary = '' }]) => [
+      code(`${method.toUpperCase()} ${path}`),
+      summary,
+    ]),
+  );
+  await app.close();
+  return table(['call', 'what'], rows);
+}
+
+async function unbuiltQueries() {
+  const app = await appWithoutService();
   const lines = [];
   for (const [path, operations] of Object.entries(app.swagger().paths)) {
     for (const [method, { parameters = [] }] of Object.entries(operations)) {

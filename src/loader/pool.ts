@@ -119,17 +119,19 @@ export class LoaderPool {
   #spawn(): void {
     const child = new LoaderChild(this.#options);
     this.#children.add(child);
-    child.ready.then(
-      () => {
-        this.#isReady.add(child);
-        this.#deathsBeforeReady = 0;
-        this.#dispatch();
-      },
-      () => {
-        this.#deathsBeforeReady++;
-      },
-    );
-    void child.exited.then(() => this.#replace(child));
+    void child.ready
+      .then(
+        () => {
+          this.#isReady.add(child);
+          this.#deathsBeforeReady = 0;
+          this.#dispatch();
+        },
+        () => {
+          this.#deathsBeforeReady++;
+        },
+      )
+      .then(() => child.exited)
+      .then(() => this.#replace(child));
   }
 
   #replace(dead: LoaderChild): void {

@@ -23,9 +23,12 @@ interface SessionRow {
   readonly bytes_version: string;
 }
 
+const SNAPSHOTS_HELD = 32;
+
 /** Sessions, cursors and delivery records in the database; every call is one transaction. */
 export class SessionStore {
   #db: Database;
+  #snapshots = new Map<SnapshotDigest, Snapshot>();
   constructor(db: Database) {
     this.#db = db;
   }
@@ -114,7 +117,7 @@ export class SessionStore {
   }
 
   #stored(row: SessionRow): StoredSession {
-    const snapshot = keptSnapshot(this.#db, row.snapshot as SnapshotDigest);
+    const snapshot = this.#snapshot(row.snapshot as SnapshotDigest);
     if (!snapshot)
       throw new SlfError('SLF_SNAPSHOT_GONE', 'the snapshot of this session is gone: open a new session');
     return {
@@ -124,5 +127,16 @@ export class SessionStore {
       snapshot,
       bytesVersion: row.bytes_version,
     };
+  }
+
+  /** Snapshots never change: the last ones asked for are kept, so that a list of sessions does not put each together again. */
+  #snapshot(digest: SnapshotDigest): Snapshot | null {
+    const known = this.#snapshots.get(digest) ?? keptSnapshot(this.#db, digest);
+    if (!known) return null;
+    this.#snapshots.delete(digest);
+    this.#snapshots.set(digest, known);
+    const [oldest] = this.#snapshots.keys();
+    if (this.#snapshots.size > SNAPSHOTS_HELD && oldest !== undefined) this.#snapshots.delete(oldest);
+    return known;
   }
 }

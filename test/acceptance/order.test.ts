@@ -16,12 +16,12 @@ interface Held {
   readonly hold: Hold;
   open(spec?: object): Promise<string>;
   /** Asks for a step and waits until the service has the request in hand. */
-  asked(id: string, step: number): Promise<Promise<Answer>>;
+  asked(id: string, step: number): Promise<{ answer: Promise<Answer> }>;
 }
 
 async function serveHeld(t: Test): Promise<Held> {
   const hold = holdTasks(t);
-  const server = await startTestServer(t, folder, {}, hold.options);
+  const server = await startTestServer(t, folder, { PAIR_SECONDS: '60' }, hold.options);
   await server.ready();
   return {
     server,
@@ -32,7 +32,7 @@ async function serveHeld(t: Test): Promise<Held> {
       const before = session.sending;
       const answer = ask(`${server.url}/v1/sessions/${id}/batches/${step}`);
       while (session.sending === before) await sleep(1);
-      return answer;
+      return { answer };
     },
   };
 }
@@ -77,7 +77,7 @@ t.test('asking for a step starts the one after it, then sends it', async (t) => 
   const { server, hold, open, asked } = await serveHeld(t);
   const heads = watchHeads(t, server.log);
   const id = await open();
-  const answer = await asked(id, 0);
+  const { answer } = await asked(id, 0);
   hold.release(0);
   const { status, headers } = await answer;
   t.strictSame([status, headers.get('slicefeed-warm')], [200, 'miss']);
@@ -91,12 +91,12 @@ t.test('the next batch loads while the trainer is busy, so that it is a hit', as
   const { server, hold, open, asked } = await serveHeld(t);
   const id = await open();
   hold.release(0);
-  await (await asked(id, 0));
+  await (await asked(id, 0)).answer;
   // The trainer is busy: it asks for nothing until the log says that the next batch is there.
   hold.release(1);
   await server.logged(is('load done', id, 1));
   t.equal(server.service.sessions.get(id).warmCount, 1);
-  const { headers } = await (await asked(id, 1));
+  const { headers } = await (await asked(id, 1)).answer;
   t.equal(headers.get('slicefeed-warm'), 'hit');
   await hold.waiting(2);
   t.match(await server.logged(is('batch sent', id, 1)), { warm: 'hit' });
@@ -105,8 +105,8 @@ t.test('the next batch loads while the trainer is busy, so that it is a hit', as
 t.test('a step asked for while it loads is waited for, and loaded once', async (t) => {
   const { server, hold, open, asked } = await serveHeld(t);
   const id = await open();
-  const first = await asked(id, 0);
-  const second = await asked(id, 0);
+  const { answer: first } = await asked(id, 0);
+  const { answer: second } = await asked(id, 0);
   hold.releaseAll();
   const [one, two] = await Promise.all([first, second]);
   t.ok(one.body.equals(two.body));
@@ -151,7 +151,7 @@ t.test('a step out of turn goes before what is only warmed', async (t) => {
   const { server, hold, open, asked } = await serveHeld(t);
   const id = await open({ prefetch: 2 });
   await hold.waiting(0);
-  const answer = await asked(id, 5);
+  const { answer } = await asked(id, 5);
   hold.releaseAll();
   t.equal((await answer).headers.get('slicefeed-step'), '5');
   await server.logged(is('load done', id, 7));
@@ -165,9 +165,9 @@ t.test('who waits goes before what another session only warms', async (t) => {
   const { server, hold, open, asked } = await serveHeld(t);
   const busy = await open({ prefetch: 4, seed: 1 });
   await hold.waiting(0);
-  const first = await asked(busy, 0);
+  const { answer: first } = await asked(busy, 0);
   const other = await open({ prefetch: 0, seed: 2 });
-  const second = await asked(other, 0);
+  const { answer: second } = await asked(other, 0);
   hold.releaseAll();
   await Promise.all([first, second]);
   await server.logged(is('load done', busy, 4));
@@ -206,7 +206,7 @@ t.test('at an epoch’s end the first batch of the next is warm like any other',
 t.test('the HTTP process reads no image: every byte comes from a loader', async (t) => {
   const { server, hold, open, asked } = await serveHeld(t);
   const id = await open();
-  const answer = await asked(id, 0);
+  const { answer } = await asked(id, 0);
   for (const pid of server.service.pool.pids) process.kill(pid, 'SIGKILL');
   hold.releaseAll();
   t.equal((await answer).status, 200, 'a loader killed from outside is replaced, and the batch comes');
