@@ -19,6 +19,7 @@ import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
 
 const DOCUMENTS = {
   'README.md': {
+    calls,
     fields,
     'not-built': notBuiltList,
     commands,
@@ -165,13 +166,13 @@ async function notBuiltList() {
 }
 
 async function unbuiltCalls() {
-  const app = fastify();
+  const alone = fastify();
   const calls = [];
-  app.addHook('onRoute', ({ method, url }) => {
+  alone.addHook('onRoute', ({ method, url }) => {
     calls.push(code(`${method} ${url.replace(/:(\w+)/g, '{$1}')}`));
   });
-  await app.register(notBuilt);
-  await app.close();
+  await alone.register(notBuilt);
+  await alone.close();
   return calls;
 }
 
@@ -183,27 +184,20 @@ const NO_SERVICE = new Proxy(() => {}, {
   },
 });
 
-async function appWithoutService() {
-  const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), []);
-  await app.ready();
-  return app;
-}
+const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), []);
+await app.ready();
 
-/** Every call that is built, in the words of its route. */
-async function calls() {
-  const app = await appWithoutService();
+/** Every call that is built, in the words of its route; those about the service itself are told elsewhere. */
+function calls() {
   const rows = Object.entries(app.swagger().paths).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, { summary = '' }]) => [
-      code(`${method.toUpperCase()} ${path}`),
-      summary,
-    ]),
+    Object.entries(operations)
+      .filter(([, { tags = [] }]) => !tags.includes('service'))
+      .map(([method, { summary = '' }]) => [code(`${method.toUpperCase()} ${path}`), summary]),
   );
-  await app.close();
   return table(['call', 'what'], rows);
 }
 
 async function unbuiltQueries() {
-  const app = await appWithoutService();
   const lines = [];
   for (const [path, operations] of Object.entries(app.swagger().paths)) {
     for (const [method, { parameters = [] }] of Object.entries(operations)) {
@@ -220,7 +214,6 @@ async function unbuiltQueries() {
       }
     }
   }
-  await app.close();
   return lines;
 }
 
@@ -240,6 +233,8 @@ const folder = args.find((arg) => !arg.startsWith('-')) ?? fileURLToPath(new URL
 for (const [file, sections] of Object.entries(DOCUMENTS)) {
   const path = join(folder, file);
   const before = readFileSync(path, 'utf8');
+  for (const [, name] of before.matchAll(/^<!-- \/(.+) -->$/gm))
+    if (!(name in sections)) throw new Error(`${file} has a section ${name} that nothing writes`);
   let text = before;
   for (const [name, make] of Object.entries(sections)) {
     const replaced = replaceSection(text, name, await make(), file);
@@ -251,3 +246,4 @@ for (const [file, sections] of Object.entries(DOCUMENTS)) {
   }
   if (!isCheck && text !== before) writeFileSync(path, text);
 }
+await app.close();

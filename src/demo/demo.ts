@@ -4,15 +4,22 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Check, checkEpoch, expectedPairs } from './check.js';
 import { makePhantom, type PhantomOptions, type PhantomTruth } from './phantom.js';
-import { drawBatch } from './picture.js';
 import { Progress, type Screen } from './progress.js';
 import { type OpenedSession, Reader, type ReceivedBatch } from './reader.js';
 import { ENDED_WELL, ServiceProcess } from './service-process.js';
-import { checkLines, describeEpoch, type Epoch, nextCommands, sumEpoch, summaryTable } from './summary.js';
+import {
+  checkLines,
+  describeEpoch,
+  type Epoch,
+  nextCommands,
+  shellWord,
+  sumEpoch,
+  summaryTable,
+} from './summary.js';
 
 /** What a demo is made of; every field may be left out. */
 export interface DemoOptions {
-  /** What is left out: 12 studies of 8 positions in 5 phases, 192 × 192, which is 480 images and 96 pairs. */
+  /** What it leaves out: 12 studies of 8 positions in 5 phases, 192 × 192, which is 480 images and 96 pairs. */
   readonly phantom?: PhantomOptions;
   readonly batchSize?: number;
   /** The training step; by default a pause of 100 ms. It may keep the batch, and should end when the signal does. */
@@ -96,11 +103,12 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
 }
 
 async function served(stage: Stage, options: DemoOptions): Promise<DemoResult> {
-  const { folder, data, signal } = stage;
+  const { folder, data, progress, signal } = stage;
   const truth = await makeData(stage, { ...PHANTOM, ...options.phantom });
   const state = join(folder, 'state');
   const service = new ServiceProcess({ data, state, log: join(folder, 'service.log') });
   const [work] = await Promise.allSettled([readAndCheck(stage, service, truth, options)]);
+  if (signal.aborted) progress.settle('stopping', 'the service is told to close');
   const end = await service.stop();
   if (!signal.aborted && end !== ENDED_WELL) throw service.failure(end);
   if (work.status === 'rejected') throw work.reason;
@@ -123,7 +131,7 @@ async function readAndCheck(
   const checks = checkEpoch(truth, STRUCTURES, batches, await reader.readTimings(session.id));
   progress.settle('checks', checks.every(({ passed }) => passed) ? 'passed' : 'FAILED');
   const picture = join(folder, 'first-batch.png');
-  await writeFile(picture, await drawFirst(reader, session, batches[0]!));
+  await writeFile(picture, await reader.readOverlay(session.id, 0));
   return { truth, checks, epoch, picture };
 }
 
@@ -205,11 +213,6 @@ async function playTraining(_: ReceivedBatch, signal: AbortSignal): Promise<void
   await pause(TRAINING_MS, undefined, { signal });
 }
 
-async function drawFirst(reader: Reader, session: OpenedSession, batch: ReceivedBatch): Promise<Uint8Array> {
-  const drawn = await reader.readOverlay(session.id, batch.step);
-  return drawn ?? drawBatch(batch, `Session ${session.id}, step ${batch.step}`);
-}
-
 function tell(stage: Stage, found: DemoResult, results: Pick<Screen, 'write'>): void {
   const { truth, checks, epoch, picture } = found;
   const failed = checks.filter(({ passed }) => !passed).map(({ name }) => name);
@@ -232,7 +235,7 @@ function tell(stage: Stage, found: DemoResult, results: Pick<Screen, 'write'>): 
           'Try next',
           ...nextCommands(stage.data, pair),
           '',
-          `The folder stays; when done: rm -r ${stage.folder}`,
+          `The folder stays; when done: rm -r ${shellWord(stage.folder)}`,
         ];
   results.write(`${[...lines, ...ending].join('\n')}\n`);
 }

@@ -113,17 +113,16 @@ export class Reader {
     };
   }
 
-  /** The service's own picture of a batch, a PNG; null where it doesn't draw any. */
-  async readOverlay(session: string, step: number): Promise<Uint8Array | null> {
-    const answer = await this.#ask(`/v1/sessions/${session}/batches/${step}/overlay.png`, {}, [501]);
-    const body = new Uint8Array(await answer.arrayBuffer());
-    return answer.ok ? body : null;
+  /** The service's picture of a batch, a PNG. */
+  async readOverlay(session: string, step: number): Promise<Uint8Array> {
+    const answer = await this.#ask(`/v1/sessions/${session}/batches/${step}/overlay.png`);
+    return new Uint8Array(await answer.arrayBuffer());
   }
 
-  async #ask(path: string, request: RequestInit = {}, allowed: readonly number[] = []): Promise<Response> {
+  async #ask(path: string, request: RequestInit = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#fetch(path, request);
-      if (answer.ok || allowed.includes(answer.status)) return answer;
+      if (answer.ok) return answer;
       const text = await answer.text();
       if (answer.status !== 503 || attempt === ATTEMPTS)
         throw new Error(`${request.method ?? 'GET'} ${path} was answered ${answer.status}: ${reason(text)}`);

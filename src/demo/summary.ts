@@ -33,7 +33,7 @@ export function describeEpoch(epoch: Epoch, pairs: number): string {
     `${perSecond(epoch.pairs, epoch).padStart(5)}/s`,
     `${perSecond(epoch.sizeBytes / 1e6, epoch).padStart(5)} MB/s`,
     `waited ${epoch.waitMs.toFixed(0).padStart(4)} ms`,
-    `${String(epoch.hits).padStart(2)}/${epoch.steps} warm`,
+    `${epoch.hits}/${epoch.steps} warm`.padStart(10),
   ].join('  ');
 }
 
@@ -65,12 +65,17 @@ export function checkLines(checks: readonly Check[]): string[] {
 export function nextCommands(data: string, pair: string): string[] {
   const [study, slice] = pair.split('/');
   return [
-    `  npm start -- --data ${data}`,
+    `  npm start -- --data ${shellWord(data)}`,
     '',
     '  curl -s localhost:8080/v1/studies',
     `  curl -s --json '{"batchSize": 8}' localhost:8080/v1/sessions`,
     `  curl -s 'localhost:8080/v1/studies/${study}/pairs/${slice}/overlay.png?scale=4' -o overlay.png`,
   ];
+}
+
+/** A path as one word of a shell's command line. */
+export function shellWord(path: string): string {
+  return /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 function perSecond(amount: number, { seconds }: Epoch): string {

@@ -110,7 +110,7 @@ t.test('Ctrl-C, also twice, stops the service and takes the folder away', async 
   });
   t.equal(signal, 'SIGINT');
   t.equal(results, '');
-  t.match(progress, /\nstopped; nothing is left running\n$/);
+  t.match(progress, /\nstopping +the service is told to close\nstopped; nothing is left running\n$/);
   t.same(readdirSync(within), []);
   t.equal(await answers(progress), false, 'the service is gone');
 });

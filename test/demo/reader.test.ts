@@ -71,12 +71,3 @@ t.test('a busy service is asked again, any other refusal is told in its words', 
     new Error('GET /v1/sessions/gone was answered 404: SLF_NOT_FOUND: no session gone'),
   );
 });
-
-t.test('a picture that the service does not draw is null', async (t) => {
-  const url = await serve(t, (request, response) => {
-    response.writeHead(request.url!.includes('/batches/0/') ? 501 : 200).end('PNG');
-  });
-  const reader = new Reader(url, new AbortController().signal);
-  t.equal(await reader.readOverlay('s', 0), null);
-  t.equal(Buffer.from((await reader.readOverlay('s', 1))!).toString(), 'PNG');
-});

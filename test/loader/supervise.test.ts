@@ -83,10 +83,12 @@ t.test('a unit that hangs is lethal for its deadline, one that swells for its me
 
 t.test('one death alone is no verdict', async (t) => {
   const { pool } = await startPool(t);
-  const folder = temporaryFolder(t);
-  // Dies in company because of its neighbour, then once alone.
-  const { outcomes } = watch(pool, [`once:${join(folder, 'a')}`, 'crowded']);
-  t.strictSame(paths(await outcomes), [`once:${join(folder, 'a')}`, 'crowded']);
+  const once = `once:${join(temporaryFolder(t), 'died')}`;
+  let starts = 0;
+  const { outcomes } = watch(pool, ['crowded', once], { onStart: () => starts++ });
+  t.strictSame(paths(await outcomes), ['crowded', once]);
+  // Together, the first alone, the second alone, the second again.
+  t.equal(starts, 4);
 });
 
 t.test('a kill from outside is tried again and is never a verdict', async (t) => {
