@@ -37,8 +37,9 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         `</v1/sessions/${id}/batches/${step + 1}?rank=${rank}&format=${format}>; rel="next"`,
       );
     const name = `${id}-step-${step}${session.stored.spec.worldSize > 1 ? `-rank-${rank}` : ''}`;
-    if (await respondBatch(request, reply, service, delivery, format, name))
-      sessions.store.delivered(id, { epoch, rank, step, movesCursor });
+    await respondBatch(request, reply, service, delivery, format, name, () =>
+      sessions.store.delivered(id, { epoch, rank, step, movesCursor }),
+    );
     return reply;
   }
 

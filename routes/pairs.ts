@@ -36,7 +36,7 @@ function pairRequest(
 /** One pair, outside any session. */
 export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
   const { db, engine, quarantine, config } = service;
-  const from = { db, engine, quarantine, root: config.data };
+  const from = { db, engine, quarantine, root: config.data, log: app.log };
 
   app.get(
     '/v1/studies/:study/pairs/:slice',

@@ -90,7 +90,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
 }
 
-/** Sends a loaded batch with the headers that all batches have, and ends the delivery; answers whether it went out whole. */
+/** Sends a loaded batch with the headers that all batches have, and ends the delivery; `record` runs before its last byte leaves. */
 export async function respondBatch(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -98,7 +98,8 @@ export async function respondBatch(
   delivery: Delivery,
   format: BatchFormat,
   name: string,
-): Promise<boolean> {
+  record: () => void = () => {},
+): Promise<void> {
   const { batch, warm, waitMs, lease } = delivery;
   try {
     const body = await bodyOf(delivery, format);
@@ -112,9 +113,8 @@ export async function respondBatch(
       'server-timing': `wait;dur=${waitMs.toFixed(2)}`,
     });
     const out = new BodyStream(request, reply, service.buffers, body.contentType);
-    const whole = (await out.write(body, lease)) && (await out.end());
+    const whole = (await out.write(body, lease, record)) && (await out.end());
     logSent(request, service, delivery, body, startedAt, whole);
-    return whole;
   } finally {
     delivery.end();
   }

@@ -57,14 +57,14 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         let whole = false;
         try {
           const body = safetensorsBody(batch.layout, batch.metadata);
-          whole = await out.write(body, lease);
+          const epoch = session.plan.epochOf(step);
+          const at = { epoch, rank, step, movesCursor: false };
+          whole = await out.write(body, lease, () => sessions.store.delivered(session.stored.id, at));
           logSent(request, service, delivery, body, startedAt, whole);
         } finally {
           delivery.end();
         }
         if (!whole) return reply;
-        const epoch = session.plan.epochOf(step);
-        sessions.store.delivered(session.stored.id, { epoch, rank, step, movesCursor: false });
         step++;
         if (step >= end) break;
         try {

@@ -56,10 +56,16 @@ function errors() {
   return table(['status', 'code and meaning'], rows);
 }
 
-function commands() {
+/** The commands of the contract. */
+const COMMANDS = ['serve', 'demo', 'decode', 'report', 'push'];
+
+function help() {
   const cli = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
-  const help = execFileSync(process.execPath, [cli, '--help'], { encoding: 'utf8' });
-  return `\`\`\`\n${help.trim()}\n\`\`\``;
+  return execFileSync(process.execPath, [cli, '--help'], { encoding: 'utf8' }).trim();
+}
+
+function commands() {
+  return `\`\`\`\n${help()}\n\`\`\``;
 }
 
 function syntaxes() {
@@ -156,10 +162,13 @@ function fields() {
   return table(['field', 'takes', 'meaning', 'answers 501 today'], rows);
 }
 
-/** Calls, and values of a query, that answer 501. */
+/** Calls, values of a query, and commands that this release lacks. */
 async function notBuiltList() {
-  const calls = await unbuiltCalls();
-  const lines = [...(calls.length > 0 ? [calls.join(', ')] : []), ...(await unbuiltQueries())];
+  const known = help();
+  const absent = COMMANDS.filter((name) => !known.includes(`\n  ${name} `));
+  const groups = [await unbuiltCalls(), absent.map((name) => code(`slicefeed ${name}`))];
+  const listed = groups.filter((group) => group.length > 0).map((group) => group.join(', '));
+  const lines = [...listed, ...(await unbuiltQueries())];
   return lines.length > 0
     ? lines.map((line) => `- ${line}`).join('\n')
     : 'Nothing: every call of the contract is built.';

@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { routes } from '../routes/index.js';
 import { auth } from './plugins/auth.js';
+import { connections } from './plugins/connections.js';
 import { disconnect } from './plugins/disconnect.js';
 import { documentation } from './plugins/documentation.js';
 import { failure } from './plugins/failure.js';
@@ -22,9 +23,9 @@ export async function buildApp(
     bodyLimit: 1024 * 1024,
     routerOptions: { maxParamLength: 256 },
     return503OnClosing: true,
-    forceCloseConnections: 'idle',
   }).withTypeProvider<TypeBoxTypeProvider>();
   await app.register(failure);
+  await app.register(connections);
   await app.register(disconnect);
   await app.register(parsing);
   await app.register(auth, { tokens });

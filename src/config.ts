@@ -124,9 +124,8 @@ export function coreLimit(root = '/sys/fs/cgroup'): number {
   return quota && period ? Math.max(1, Math.min(cores, Math.ceil(quota / period))) : cores;
 }
 
-const FIX: Partial<Record<SettingName, string>> = {
-  PORT: ' (Kubernetes sets SLICEFEED_PORT itself for a service named slicefeed: set enableServiceLinks: false, or rename it)',
-};
+/** What Kubernetes sets by itself where a service is named slicefeed. */
+const KUBERNETES_PORT = /^tcp:\/\//;
 
 /**
  * Reads every setting from the environment; `options` (setting names without the prefix) win.
@@ -175,7 +174,10 @@ function check(given: Record<string, string>): Static<typeof Settings> {
     const faults = (error as { errors?: { instancePath: string; message?: string }[] }).errors ?? [];
     const lines = faults.map(({ instancePath, message }) => {
       const name = instancePath.slice(1) as SettingName;
-      return `SLICEFEED_${name} ${message ?? 'is not usable'}: "${name === 'TOKEN' ? '…' : given[name]}"${FIX[name] ?? ''}`;
+      const hint = KUBERNETES_PORT.test(given[name] ?? '')
+        ? ' (Kubernetes sets it by itself for a service named slicefeed: set enableServiceLinks: false, or rename it)'
+        : '';
+      return `SLICEFEED_${name} ${message ?? 'is not usable'}: "${name === 'TOKEN' ? '…' : given[name]}"${hint}`;
     });
     throw new ConfigError([...new Set(lines)].join('\n') || String(error));
   }

@@ -8,7 +8,6 @@ export const ERRORS = {
   SLF_PAIR_UNKNOWN: { status: 404, title: 'There is no such slice in this study' },
   SLF_SESSION_UNKNOWN: { status: 404, title: 'There is no such session' },
   SLF_STEP_PAST_END: { status: 404, title: 'The session ends before this step' },
-  SLF_METHOD: { status: 405, title: 'This path does not take this method' },
   SLF_NOT_ACCEPTABLE: { status: 406, title: 'The body cannot be sent in that format' },
   SLF_SESSION_DIFFERS: { status: 409, title: 'A session of this name stands on another spec' },
   SLF_SOURCE_CHANGED: { status: 409, title: 'A source file changed since the snapshot' },
@@ -24,7 +23,6 @@ export const ERRORS = {
   SLF_BATCH_TOO_LARGE: { status: 422, title: 'One batch is larger than the limit' },
   SLF_VALUE_RANGE: { status: 422, title: 'A value does not fit the dtype' },
   SLF_PAIR_FAILED: { status: 422, title: 'A pair of this batch cannot be loaded' },
-  SLF_RATE: { status: 429, title: 'Too many requests' },
   SLF_INTERNAL: { status: 500, title: 'The service failed' },
   SLF_NOT_BUILT: { status: 501, title: 'This part of the contract is not built yet' },
   SLF_NOT_READY: { status: 503, title: 'The catalogue is not scanned yet' },
@@ -42,7 +40,7 @@ export interface ErrorSubject {
   readonly pair?: string;
   readonly file?: string;
   readonly field?: string;
-  /** Seconds after which the same request is worth another try; set on every 503 and 429. */
+  /** Seconds after which the same request is worth another try; set on 503s that are not over in a second. */
   readonly retryAfterS?: number;
 }
 

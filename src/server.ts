@@ -12,9 +12,12 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** Logs as JSON lines on stderr; stdout is for results. */
+/** Logs as JSON lines on stderr; stdout is for results. Written behind the request's back, in order, and flushed at the end. */
 export function makeLog(level: string): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: false }),
+  );
 }
 
 /** The tokens that are asked for: those of the settings, else beyond loopback one that is made now and shown once. */
@@ -24,8 +27,6 @@ function tokensFor(config: Config, show: (token: string) => void): readonly stri
   show(token);
   return [token];
 }
-
-const READERS_LEAVE_MS = 5_000;
 
 /** Starts the service and listens. Throws an error for people when it can't. */
 export async function startServer(
@@ -42,7 +43,7 @@ export async function startServer(
     const url = await app.listen({
       host: config.host,
       port: config.port,
-      listenTextResolver: () => 'listening',
+      listenTextResolver: (address) => `listening at ${address}`,
     });
     log.info(
       {
@@ -59,10 +60,7 @@ export async function startServer(
       url,
       service,
       async close() {
-        // Readers that don't read keep nobody from leaving.
-        const last = setTimeout(() => app.server.closeAllConnections(), READERS_LEAVE_MS);
         await app.close();
-        clearTimeout(last);
         await service.close();
       },
     };

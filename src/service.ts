@@ -19,7 +19,7 @@ import { Metrics } from './metrics.js';
 import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
-import type { Database } from './sqlite.js';
+import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
 const FILE_BYTES = 2 * 1024 ** 3;
@@ -177,7 +177,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       await Promise.all([engine.close(), filled]);
       await last;
       spool.close();
-      db.close();
+      closeSqlite(db);
       lock.release();
     },
   };

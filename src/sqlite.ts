@@ -42,3 +42,10 @@ export function prepare(db: Database, sql: string): StatementSyncInstance {
   }
   return statement;
 }
+
+/** Closes a connection and leaves one file behind: what the write-ahead log holds goes into the database first. */
+export function closeSqlite(db: Database): void {
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  statements.delete(db);
+  db.close();
+}

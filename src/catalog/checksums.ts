@@ -1,7 +1,7 @@
 import type { ScanUnit } from '../loader/messages.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
-import { selectionKey } from './selection.js';
+import { selectedOrdinals } from './selection.js';
 import type { Snapshot } from './snapshot.js';
 
 const FILES_PER_TURN = 32;
@@ -46,9 +46,9 @@ export class Checksums {
   }
 
   async #fill(snapshot: Snapshot): Promise<void> {
-    const key = selectionKey(snapshot.selection);
     for (const { revision } of snapshot.studies) {
-      const chosen = this.#ordinals(revision, key);
+      const ordinals = selectedOrdinals(this.#db, revision, snapshot.selection);
+      const chosen = ordinals && new Set(ordinals);
       for (let after = -1; !this.#stopped; ) {
         const rows = prepare(
           this.#db,
@@ -62,16 +62,6 @@ export class Checksums {
         );
       }
     }
-  }
-
-  /** The places of a revision's pairs; null: all of them. */
-  #ordinals(revision: number, key: string): Set<number> | null {
-    const row = prepare(this.#db, 'SELECT ordinals FROM selection WHERE revision = ? AND selection = ?').get(
-      revision,
-      key,
-    ) as { ordinals: Uint8Array | null } | undefined;
-    if (!row?.ordinals) return null;
-    return new Set(new Uint32Array(row.ordinals.slice().buffer));
   }
 
   async #read(revision: number, rows: readonly Row[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Database, prepare } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -7,14 +7,22 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * nor in a snapshot; one at a time, so that others get their turn between.
  */
 export async function prune(db: Database, keepDays: number, nowMs: number): Promise<void> {
+  const since = nowMs - keepDays * DAY_MS;
   const stale = prepare(
     db,
     'SELECT digest FROM snapshot WHERE used_at < ? AND digest NOT IN (SELECT snapshot FROM session)',
-  ).all(nowMs - keepDays * DAY_MS) as { digest: string }[];
+  ).all(since) as { digest: string }[];
   for (const { digest } of stale) {
-    prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
-    prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
-    prepare(db, 'DELETE FROM snapshot WHERE digest = ?').run(digest);
+    transact(db, () => {
+      // Looked at again: a session may have been opened on it since.
+      const { changes } = prepare(
+        db,
+        'DELETE FROM snapshot WHERE digest = ? AND used_at < ? AND digest NOT IN (SELECT snapshot FROM session)',
+      ).run(digest, since);
+      if (Number(changes) === 0) return;
+      prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
+      prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
+    });
     await new Promise((resolve) => setImmediate(resolve));
   }
   const loose = prepare(
@@ -22,7 +30,10 @@ export async function prune(db: Database, keepDays: number, nowMs: number): Prom
     'SELECT id FROM revision WHERE complete = 1 AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
   ).all() as { id: number }[];
   for (const { id } of loose) {
-    prepare(db, 'DELETE FROM revision WHERE id = ?').run(id);
+    prepare(
+      db,
+      'DELETE FROM revision WHERE id = ? AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
+    ).run(id);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -109,3 +109,13 @@ export function selectPairs(db: Database, revision: number, selection: Selection
   );
   return found;
 }
+
+/** The places of a revision's pairs among its slices; null: every slice is a pair. Throws where the selection was never made. */
+export function selectedOrdinals(db: Database, revision: number, selection: Selection): Uint32Array | null {
+  const row = prepare(db, 'SELECT ordinals FROM selection WHERE revision = ? AND selection = ?').get(
+    revision,
+    selectionKey(selection),
+  ) as { ordinals: Uint8Array | null } | undefined;
+  if (!row) throw new Error('the selection of a snapshot is gone');
+  return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
+}

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { SnapshotDigest, StudyId } from '../core/ids.js';
 import { type Database, prepare } from '../sqlite.js';
-import { joinRanges, type Selection, type SelectionSummary, selectionKey, selectPairs } from './selection.js';
+import {
+  joinRanges,
+  type Selection,
+  type SelectionSummary,
+  selectedOrdinals,
+  selectionKey,
+  selectPairs,
+} from './selection.js';
+import type { StudyState } from './studies.js';
 
 /** A study's part in a snapshot: pairs [first, first + pairs). */
 export interface SnapshotStudy {
@@ -67,14 +75,12 @@ function assemble(db: Database, revisions: readonly RevisionRow[], selection: Se
   };
 }
 
-/** The snapshot of the present state of these studies, in order of their ids; not kept until `keepSnapshot`. */
-export function presentSnapshot(db: Database, studies: readonly StudyId[], selection: Selection): Snapshot {
-  const row = prepare(
-    db,
-    'SELECT r.id, r.digest, r.study FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
-  );
-  const revisions = [...studies].sort().map((study) => row.get(study) as unknown as RevisionRow);
-  return assemble(db, revisions, selection);
+/** The snapshot of these states of studies, in order of the studies' ids; not kept until `keepSnapshot`. */
+export function makeSnapshot(db: Database, studies: readonly StudyState[], selection: Selection): Snapshot {
+  const revisions = [...studies]
+    .sort((a, b) => (a.study < b.study ? -1 : 1))
+    .map(({ revision }) => prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?').get(revision));
+  return assemble(db, revisions as unknown as RevisionRow[], selection);
 }
 
 /** Writes a snapshot down so that a session may stand on it; call it inside the transaction that writes the session. */
@@ -113,14 +119,23 @@ export function locatePair(db: Database, snapshot: Snapshot, place: number): Pai
     else high = middle - 1;
   }
   const { study, revision, first } = snapshot.studies[low]!;
-  const nth = place - first;
-  const row = prepare(
-    db,
-    'SELECT substr(ordinals, ?, 4) AS ordinal FROM selection WHERE revision = ? AND selection = ?',
-  ).get(nth * 4 + 1, revision, selectionKey(snapshot.selection)) as
-    | { ordinal: Uint8Array | null }
-    | undefined;
-  if (!row) throw new Error('the selection of a snapshot is gone');
-  const ordinal = row.ordinal ? Buffer.from(row.ordinal).readUInt32LE(0) : nth;
-  return { study, revision, ordinal };
+  const ordinals = ordinalsOf(db, snapshot, revision);
+  return { study, revision, ordinal: ordinals ? ordinals[place - first]! : place - first };
+}
+
+/** Four bytes a pair, read when a study's first pair is asked for, and gone with the snapshot. */
+const ordinals = new WeakMap<Snapshot, Map<number, Uint32Array | null>>();
+
+function ordinalsOf(db: Database, snapshot: Snapshot, revision: number): Uint32Array | null {
+  let known = ordinals.get(snapshot);
+  if (!known) {
+    known = new Map();
+    ordinals.set(snapshot, known);
+  }
+  let places = known.get(revision);
+  if (places === undefined) {
+    places = selectedOrdinals(db, revision, snapshot.selection);
+    known.set(revision, places);
+  }
+  return places;
 }

@@ -86,34 +86,33 @@ export function findStudy(db: Database, id: string): Study | null {
   return row ? studyOf(row) : null;
 }
 
-/** The ids of all present studies, in order. */
-export function studyIds(db: Database): StudyId[] {
-  return (prepare(db, 'SELECT id FROM study ORDER BY id').all() as { id: string }[]).map(
-    (row) => row.id as StudyId,
-  );
+/** A study and the state of it that counts. */
+export interface StudyState {
+  readonly study: StudyId;
+  readonly revision: number;
+}
+
+/** All present studies, in order of their ids. */
+export function presentStudies(db: Database): StudyState[] {
+  return prepare(db, 'SELECT id AS study, revision FROM study ORDER BY id').all() as unknown as StudyState[];
 }
 
 /** How many slices of these studies carry each structure. */
-export function structureCounts(db: Database, studies: readonly StudyId[]): Map<string, number> {
+export function structureCounts(db: Database, studies: readonly StudyState[]): Map<string, number> {
   const counts = new Map<string, number>();
-  const row = prepare(
-    db,
-    'SELECT r.structures FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
-  );
-  for (const study of studies) {
-    const { structures } = row.get(study) as { structures: string };
+  for (const { revision } of studies) {
+    const { structures } = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision) as {
+      structures: string;
+    };
     for (const [name, count] of Object.entries(JSON.parse(structures) as Record<string, number>))
       counts.set(name, (counts.get(name) ?? 0) + count);
   }
   return counts;
 }
 
-/** A study's patient as a hash; null where its files name none. */
-export function patientOf(db: Database, study: StudyId): string | null {
-  const row = prepare(
-    db,
-    'SELECT r.patient FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
-  ).get(study);
+/** The patient of a state of a study, as a hash; null where its files name none. */
+export function patientOf(db: Database, revision: number): string | null {
+  const row = prepare(db, 'SELECT patient FROM revision WHERE id = ?').get(revision);
   return (row as { patient: string | null } | undefined)?.patient ?? null;
 }
 
@@ -167,10 +166,7 @@ export function contoursOf(
     'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
   ).all(revision, ordinal) as { structure: string; points: Uint8Array }[];
   return structures.map((names) =>
-    rows
-      .filter((row) => names.includes(row.structure))
-      // A copy: a view of float64 wants an offset that is a multiple of 8, and the row's bytes are not ours.
-      .map(({ points }) => new Float64Array(points.slice().buffer)),
+    rows.filter((row) => names.includes(row.structure)).map(({ points }) => float64(points)),
   );
 }
 
@@ -185,4 +181,10 @@ export function learnSource(
     db,
     'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',
   ).run(checksum, guard, slice.revision, slice.ordinal);
+}
+
+/** A row's bytes as numbers: a view where they lie at a multiple of 8, else a copy. */
+function float64(bytes: Uint8Array): Float64Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  return new Float64Array(buffer, byteOffset, byteLength / 8);
 }

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
 import { ERRORS, type ErrorCode, SlfError } from '../errors.js';
+import { Disconnected } from './disconnect.js';
 
 /** A problem+json body (RFC 9457). */
 export interface ProblemDocument {
@@ -77,7 +78,7 @@ export function answerTo(error: unknown): SlfError {
 /** Sends an error as problem+json. */
 export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
   const { retryAfterS, ...subject } = error.subject;
-  if (error.status === 503 || error.status === 429) reply.header('retry-after', String(retryAfterS ?? 1));
+  if (error.status === 503) reply.header('retry-after', String(retryAfterS ?? 1));
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');
   const document: ProblemDocument = {
     type: `urn:slicefeed:error:${error.code}`,
@@ -94,10 +95,15 @@ export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply 
 export const failure = plugin(
   async (app) => {
     app.setErrorHandler((error, request, reply) => {
+      if (error instanceof Disconnected) {
+        request.log.info('the reader left before its answer was there');
+        return reply.hijack();
+      }
       const answer = answerTo(error);
+      const { retryAfterS: _, ...subject } = answer.subject;
       if (answer.code === 'SLF_INTERNAL') request.log.error({ err: error }, 'request failed');
-      else if (answer.status >= 500)
-        request.log.warn({ code: answer.code, ...answer.subject }, answer.detail);
+      else if (answer.status >= 500 || answer.subject.pair !== undefined)
+        request.log.warn({ code: answer.code, ...subject }, answer.detail);
       return sendProblem(reply, answer);
     });
     app.setNotFoundHandler((_request, reply) =>

@@ -51,28 +51,35 @@ function fill(
   return filled;
 }
 
-/** Writes one body in large chunks; false when the connection closed before all of it had left. */
+/**
+ * Writes one body in large chunks; false when the connection closed before all of it had left. `beforeLast` runs when all but the
+ * last byte has left.
+ */
 async function writeBody(
   response: ServerResponse,
   body: Body,
   lease: Lease | null,
   buffers: SendBuffers,
   gone: AbortSignal,
+  beforeLast: () => void,
 ): Promise<boolean> {
   const at = { piece: 0, offset: 0 };
-  for (let left = body.sizeBytes; left > 0; ) {
-    const buffer = buffers.take(Math.min(left, CHUNK_BYTES));
+  let left = body.sizeBytes;
+  const writeNext = async (bytes: number) => {
+    const buffer = buffers.take(bytes);
     let written = false;
     try {
-      const filled = fill(body.pieces, at, buffer, lease);
+      const filled = fill(body.pieces, at, buffer.subarray(0, Math.min(buffer.length, bytes)), lease);
       written = await write(response, buffer.subarray(0, filled), gone);
       left -= filled;
     } finally {
       buffers.end(buffer, written);
     }
-    if (!written) return false;
-  }
-  return true;
+    return written;
+  };
+  while (left > 1) if (!(await writeNext(Math.min(left - 1, CHUNK_BYTES)))) return false;
+  beforeLast();
+  return writeNext(1);
 }
 
 /**
@@ -98,10 +105,13 @@ export class BodyStream {
     });
   }
 
-  /** Writes a body; `lease` is needed where it has ranges. Answers whether all of it was handed to the network. */
-  async write(body: Body, lease: Lease | null): Promise<boolean> {
+  /**
+   * Writes a body; `lease` is needed where it has ranges. `beforeLast` runs when all but the last byte has left: what it writes down is
+   * there before any reader can have the whole body, so that no crash loses a delivery. Answers whether all of it was handed to the network.
+   */
+  async write(body: Body, lease: Lease | null, beforeLast: () => void = () => {}): Promise<boolean> {
     try {
-      return await writeBody(this.#response, body, lease, this.#buffers, this.#gone);
+      return await writeBody(this.#response, body, lease, this.#buffers, this.#gone, beforeLast);
     } catch (error) {
       this.#request.raw.socket.destroy();
       throw error;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
 import { contoursOf, learnSource, type Slice, sliceAt } from '../catalog/studies.js';
@@ -29,6 +30,7 @@ export interface BatchContext {
   readonly db: Database;
   readonly root: string;
   readonly quarantine: Quarantine;
+  readonly log: Pick<BaseLogger, 'info' | 'warn'>;
 }
 
 export interface BatchDescription {
@@ -112,7 +114,7 @@ export class Batch {
    * what is broken or throws `SlfError` for the first of it.
    */
   accept(lease: Lease): void {
-    const { db, quarantine } = this.#context;
+    const { db, quarantine, log } = this.#context;
     const { masks } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     const fresh: Verdict[] = [];
@@ -135,6 +137,7 @@ export class Batch {
       const { id, slice } = pair;
       if (outcome.kind === 'lethal') {
         const { code, detail } = finding;
+        log.warn({ pair: id, file: slice.file, cause: outcome.cause }, 'pair quarantined');
         quarantine.add({
           pair: id,
           headerDigest: slice.headerDigest,
@@ -149,6 +152,8 @@ export class Batch {
     });
     if (masks === null) return;
     masks.verdicts.give(masks.address, fresh);
+    for (const { pair, file, code } of fresh)
+      log.warn({ ...this.order.label, pair, file, code }, 'pair masked');
     if (fresh.length > 0) this.#said = null;
   }
 

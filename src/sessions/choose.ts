@@ -1,23 +1,27 @@
 import { createHash } from 'node:crypto';
-import type { Selection } from '../catalog/selection.js';
-import { keptSnapshot, presentSnapshot, type Snapshot } from '../catalog/snapshot.js';
-import { patientOf, structureCounts, studyIds } from '../catalog/studies.js';
-import type { SnapshotDigest, StudyId } from '../core/ids.js';
+import { type Selection, selectionKey } from '../catalog/selection.js';
+import { keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
+import { patientOf, presentStudies, type StudyState, structureCounts } from '../catalog/studies.js';
+import type { SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
 import type { SpecRequest } from './request.js';
-import { canonicalJson, type Split } from './spec.js';
+import type { Split } from './spec.js';
 
 /** The fold of a study: by a hash of its patient, so that a patient's studies fall together; without a patient, of the study. */
-export function foldOf(db: Database, study: StudyId, { of, seed }: Split): number {
-  const key = patientOf(db, study) ?? study;
+export function foldOf(db: Database, { study, revision }: StudyState, { of, seed }: Split): number {
+  const key = patientOf(db, revision) ?? study;
   const hash = createHash('sha256').update(`split 1\n${seed}\n${key}`).digest();
   return Number(hash.readBigUInt64BE(0) % BigInt(of));
 }
 
-/** The studies that a request asks for, of those there are. Throws `SlfError` for one that is not there. */
-export function chooseStudies(db: Database, request: SpecRequest, present: readonly StudyId[]): StudyId[] {
-  const known = new Set<string>(present);
+/** Those of the candidates that a request asks for. Throws `SlfError` for a study that is neither among them nor present. */
+export function chooseStudies(
+  db: Database,
+  request: SpecRequest,
+  candidates: readonly StudyState[],
+): StudyState[] {
+  const known = new Set<string>([...candidates, ...presentStudies(db)].map(({ study }) => study));
   const check = (field: string, ids: readonly string[]) => {
     if (!ids.every((id) => known.has(id)))
       throw new SlfError(
@@ -30,17 +34,19 @@ export function chooseStudies(db: Database, request: SpecRequest, present: reado
   };
   const wanted = request.studies ?? 'all';
   if (wanted !== 'all') check('studies', wanted);
-  const excluded = new Set(request.excludeStudies ?? []);
+  const asked = wanted === 'all' ? known : new Set<string>(wanted);
+  const excluded = new Set<string>(request.excludeStudies ?? []);
   check('excludeStudies', [...excluded]);
   const split = splitOf(request);
-  return present.filter(
-    (id) =>
-      (wanted === 'all' || wanted.includes(id)) &&
-      !excluded.has(id) &&
-      (split === null || split.parts.includes(foldOf(db, id, split))),
+  return candidates.filter(
+    (state) =>
+      asked.has(state.study) &&
+      !excluded.has(state.study) &&
+      (split === null || split.parts.includes(foldOf(db, state, split))),
   );
 }
 
+/** The part of the studies that a request asks for; null: all. Throws `SlfError`. */
 export function splitOf({ split }: SpecRequest): Split | null {
   if (!split) return null;
   const beyond = split.parts.find((part) => part >= split.of);
@@ -54,13 +60,13 @@ export function splitOf({ split }: SpecRequest): Split | null {
 /** The pairs a request stands on: of the present catalogue, or exactly those of a kept snapshot. Throws `SlfError`. */
 export function chooseSnapshot(db: Database, request: SpecRequest): Snapshot {
   if (request.snapshot !== undefined) return reopen(db, request, request.snapshot as SnapshotDigest);
-  const studies = chooseStudies(db, request, studyIds(db));
+  const studies = chooseStudies(db, request, presentStudies(db));
   const { missing = 'exclude', rename = {}, where = {} } = request;
   checkRename(rename);
   const structures = request.structures ?? defaultStructures(db, studies, rename);
   if (new Set(structures).size < structures.length)
     throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
-  const snapshot = presentSnapshot(db, studies, { structures, missing, rename, where });
+  const snapshot = makeSnapshot(db, studies, { structures, missing, rename, where });
   if (snapshot.pairs === 0) throw noPairs(db, studies, structures);
   return snapshot;
 }
@@ -83,18 +89,14 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
   const { selection } = snapshot;
   for (const field of ['structures', 'missing', 'rename', 'where'] as const) {
     const asked = request[field];
-    if (asked !== undefined && comparable(field, asked) !== comparable(field, selection[field]))
-      throw conflict(field);
+    if (asked === undefined) continue;
+    if (selectionKey({ ...selection, [field]: asked }) !== selectionKey(selection)) throw conflict(field);
   }
-  const studies = snapshot.studies.map(({ study }) => study);
-  if (chooseStudies(db, request, studies).length < studies.length) throw conflict('studies');
+  if (chooseStudies(db, request, snapshot.studies).length < snapshot.studies.length)
+    throw conflict('studies');
   return request.structures
     ? { ...snapshot, selection: { ...selection, structures: request.structures } }
     : snapshot;
-}
-
-function comparable(field: keyof Selection, value: unknown): string {
-  return canonicalJson(field === 'structures' ? [...(value as string[])].sort() : value);
 }
 
 function checkRename(rename: Selection['rename']): void {
@@ -115,7 +117,11 @@ function checkRename(rename: Selection['rename']): void {
 }
 
 /** The one structure that most slices carry; equal counts: the first by name. Without any contour: none. */
-function defaultStructures(db: Database, studies: readonly StudyId[], rename: Selection['rename']): string[] {
+function defaultStructures(
+  db: Database,
+  studies: readonly StudyState[],
+  rename: Selection['rename'],
+): string[] {
   const meant = new Map(
     Object.entries(rename).flatMap(([name, others]) => others.map((other) => [other, name] as const)),
   );
@@ -128,7 +134,7 @@ function defaultStructures(db: Database, studies: readonly StudyId[], rename: Se
   return ranked.slice(0, 1).map(([name]) => name);
 }
 
-function noPairs(db: Database, studies: readonly StudyId[], structures: readonly string[]): SlfError {
+function noPairs(db: Database, studies: readonly StudyState[], structures: readonly string[]): SlfError {
   if (studies.length === 0)
     return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies, excludeStudies and split', {
       field: 'studies',

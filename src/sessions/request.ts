@@ -27,9 +27,18 @@ export const SpecRequest = Type.Object(
     split: Type.Optional(
       Type.Object(
         {
-          of: Type.Integer({ minimum: 2, maximum: 1000 }),
-          parts: Type.Array(Type.Integer({ minimum: 0, maximum: 999 }), { minItems: 1 }),
-          seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+          of: Type.Integer({ minimum: 2, maximum: 1000, description: 'folds' }),
+          parts: Type.Array(Type.Integer({ minimum: 0, maximum: 999 }), {
+            minItems: 1,
+            description: 'the folds to take, counted from 0; a patient is in one fold with all studies',
+          }),
+          seed: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: Number.MAX_SAFE_INTEGER,
+              description: 'another seed, other folds; default 0',
+            }),
+          ),
         },
         closed,
       ),
@@ -40,8 +49,16 @@ export const SpecRequest = Type.Object(
     structures: Type.Optional(
       Names('structures; a slice is a pair when it has all of them; `[]`: every slice, images only'),
     ),
-    missing: Type.Optional(oneOf(['exclude', 'empty'])),
-    rename: Type.Optional(Type.Record(Type.String(), Names('names that mean one structure'))),
+    missing: Type.Optional(
+      oneOf(['exclude', 'empty'], {
+        description: 'empty: a slice with some of the structures stays; default exclude',
+      }),
+    ),
+    rename: Type.Optional(
+      Type.Record(Type.String(), Names('names'), {
+        description: 'for a structure, other names that mean it',
+      }),
+    ),
     exclude: Type.Optional(Names('codes of the quality report')),
     batchSize: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 65_536, description: 'pairs in one global batch; default 8' }),
@@ -82,8 +99,12 @@ export const SpecRequest = Type.Object(
               description: 'default auto',
             }),
           ),
-          normalize: Type.Optional(oneOf(['none', 'minmax', 'zscore'])),
-          channels: Type.Optional(Type.Unsafe<1 | 3>({ type: 'integer', enum: [1, 3] })),
+          normalize: Type.Optional(
+            oneOf(['none', 'minmax', 'zscore'], { description: 'per slice; default none' }),
+          ),
+          channels: Type.Optional(
+            Type.Unsafe<1 | 3>({ type: 'integer', enum: [1, 3], description: 'default: as the files' }),
+          ),
         },
         closed,
       ),
@@ -94,7 +115,11 @@ export const SpecRequest = Type.Object(
           rule: Type.Optional(
             oneOf(['pixel-center', 'pil', 'opencv', 'coverage'], { description: 'default pixel-center' }),
           ),
-          holes: Type.Optional(oneOf(['standard', 'xor', 'union'])),
+          holes: Type.Optional(
+            oneOf(['standard', 'xor', 'union'], {
+              description: 'several contours of a structure; default standard',
+            }),
+          ),
           origin: Type.Optional(oneOf(['integer', 'half'], { description: 'default integer' })),
         },
         closed,
@@ -104,9 +129,13 @@ export const SpecRequest = Type.Object(
       Type.Object(
         {
           fit: Type.Optional(oneOf(['exact', 'pad', 'crop', 'resize'], { description: 'default exact' })),
-          rows: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
-          columns: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
-          fill: Type.Optional(Type.Number()),
+          rows: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' }),
+          ),
+          columns: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' }),
+          ),
+          fill: Type.Optional(Type.Number({ description: 'the value of padding; default 0' })),
         },
         closed,
       ),

@@ -1,4 +1,3 @@
-import type { BaseLogger } from 'pino';
 import { namesOf } from '../catalog/selection.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
@@ -27,7 +26,6 @@ export interface Delivery {
 export interface SessionContext extends BatchContext {
   readonly engine: Engine;
   readonly verdicts: Verdicts;
-  readonly log: Pick<BaseLogger, 'info'>;
 }
 
 /** The layout of `slots` pairs of a spec, each brought to `size`. */

@@ -12,7 +12,9 @@ const server = await startTestServer(t, folder);
 await server.ready();
 
 /** The 8 pairs of `i` in catalogue order: of each position the first phase and the third. */
-const ORDER = ['PHANTOM001', 'PHANTOM002'].flatMap((study) => ['1', '3', '6', '8'].map((n) => `${study}/${n}`));
+const ORDER = ['PHANTOM001', 'PHANTOM002'].flatMap((study) =>
+  ['1', '3', '6', '8'].map((n) => `${study}/${n}`),
+);
 
 async function open(spec: object): Promise<string> {
   return `${server.url}/v1/sessions/${(await openSession(server.url, { structures: ['i'], ...spec })).id}`;
@@ -195,7 +197,9 @@ t.test('next?after=K gives the batch K+1, as often as asked', async (t) => {
     t.ok(answer.body.equals(await getBody(`${url}/batches/${step}`)));
   }
   t.equal((await next('after=2')).status, 204);
-  t.match(await refused(t, `${url}/next?after=x`, { method: 'POST' }, 400, 'SLF_INVALID'), { field: 'after' });
+  t.match(await refused(t, `${url}/next?after=x`, { method: 'POST' }, 400, 'SLF_INVALID'), {
+    field: 'after',
+  });
   t.equal((await next('after=0&format=npz')).headers.get('content-type'), 'application/x-npz');
 });
 

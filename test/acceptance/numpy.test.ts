@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { type OpenedSession, openSession } from '../fixtures/client.js';
-import { contourPath, imageFile, imagePath, linkTable, squareContour, writeFiles } from '../fixtures/study-folder.js';
+import {
+  contourPath,
+  imageFile,
+  imagePath,
+  linkTable,
+  squareContour,
+  writeFiles,
+} from '../fixtures/study-folder.js';
 import { startTestServer, temporaryFolder } from '../helper.js';
 import { python, withoutPython } from '../python.js';
 
@@ -59,7 +66,10 @@ interface Seen {
   readonly sums: [number, number];
 }
 
-async function serve(t: Test, spec: object): Promise<{ folder: string; url: string; session: OpenedSession }> {
+async function serve(
+  t: Test,
+  spec: object,
+): Promise<{ folder: string; url: string; session: OpenedSession }> {
   const folder = join(temporaryFolder(t), 'phantom');
   await makePhantom(folder, { studies: 2, slices: 3, phases: 4, rows: 48, columns: 40 });
   const server = await startTestServer(t, folder);
@@ -123,14 +133,24 @@ print(json.dumps([wrong, pairs]))
 `;
 
 for (const values of ['stored', 'rescaled'])
-  t.test(`pixels and pil masks are those of pydicom and Pillow, values ${values}`, { skip: withoutPeers }, async (t) => {
-    const spec = { structures: ['o', 'i'], epochs: 1, batchSize: 4, image: { values }, mask: { rule: 'pil' } };
-    const { folder, url, session } = await serve(t, spec);
-    const [wrong, pairs] = JSON.parse(await python(COMPARE_PEERS, folder, url, String(session.steps)));
-    t.strictSame(wrong, []);
-    t.equal(pairs.length, 6);
-    t.equal(new Set(pairs).size, 6);
-  });
+  t.test(
+    `pixels and pil masks are those of pydicom and Pillow, values ${values}`,
+    { skip: withoutPeers },
+    async (t) => {
+      const spec = {
+        structures: ['o', 'i'],
+        epochs: 1,
+        batchSize: 4,
+        image: { values },
+        mask: { rule: 'pil' },
+      };
+      const { folder, url, session } = await serve(t, spec);
+      const [wrong, pairs] = JSON.parse(await python(COMPARE_PEERS, folder, url, String(session.steps)));
+      t.strictSame(wrong, []);
+      t.equal(pairs.length, 6);
+      t.equal(new Set(pairs).size, 6);
+    },
+  );
 
 const COMPARE_RESCALED = `${READER}
 import pydicom

@@ -1,10 +1,18 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
 import { runCommand } from '../fixtures/command.js';
-import { contourPath, imageFile, imagePath, linkTable, squareContour, writeFiles } from '../fixtures/study-folder.js';
-import { startTestServer, temporaryFolder } from '../helper.js';
+import {
+  contourPath,
+  imageFile,
+  imagePath,
+  linkTable,
+  squareContour,
+  startWorkbench,
+  writeFiles,
+} from '../fixtures/study-folder.js';
+import { temporaryFolder } from '../helper.js';
 
 interface Problem {
   readonly code: string;
@@ -28,19 +36,14 @@ const STUDY: Files = {
   [contourPath('a', 2)]: squareContour(3, 9),
 };
 
-async function serve(t: Test, files: Files): Promise<string> {
-  const folder = temporaryFolder(t);
-  writeFiles(folder, files);
-  const server = await startTestServer(t, folder);
-  await server.ready();
-  return server.url;
-}
+const { server, lay } = await startWorkbench(t);
+const { url } = server;
 
-async function listed(url: string): Promise<{ studies: StudyRow[]; problems: Problem[] }> {
+async function listed(): Promise<{ studies: StudyRow[]; problems: Problem[] }> {
   return getJson(`${url}/v1/studies`);
 }
 
-async function problemsOf(url: string, study = 'A'): Promise<Problem[]> {
+async function problemsOf(study = 'A'): Promise<Problem[]> {
   return (await getJson<{ problems: Problem[] }>(`${url}/v1/studies/${study}`)).problems;
 }
 
@@ -53,7 +56,15 @@ t.test('a data folder that can’t be served ends the start with 1 and says so',
     [join(folder, 'a-file', 'below'), /ENOTDIR|does not exist|cannot be read/],
   ] as const) {
     const state = temporaryFolder(t);
-    const { code, stdout, stderr } = await runCommand(t, ['serve', '--data', path, '--state', state, '--port', '0']);
+    const { code, stdout, stderr } = await runCommand(t, [
+      'serve',
+      '--data',
+      path,
+      '--state',
+      state,
+      '--port',
+      '0',
+    ]);
     t.equal(code, 1, path);
     t.equal(stdout, '');
     t.match(stderr, why);
@@ -63,18 +74,25 @@ t.test('a data folder that can’t be served ends the start with 1 and says so',
   }
 });
 
-t.test('a folder that is given up during the run fails the scan, not the service', async (t) => {
-  const url = await serve(t, {});
-  t.match(await listed(url), { studies: [], problems: [{ code: 'LINK_TABLE', file: 'link.csv' }] });
+t.test('an empty data folder is served, and says what is missing', async (t) => {
+  await lay({});
+  t.match(await listed(), { studies: [], problems: [{ code: 'LINK_TABLE', file: 'link.csv' }] });
   const answer = await ask(`${url}/v1/sessions`, { method: 'POST', body: {} });
   t.equal(answer.status, 422);
   t.match(JSON.parse(answer.body.toString()), { code: 'SLF_NO_PAIRS' });
 });
 
 t.test('a link table with other columns joins nothing and is named; images are served', async (t) => {
-  for (const table of ['patient,original\nA,a', 'A,a', 'patient_id;original_id\nA;a', '', 'patient_id\nA', '"']) {
-    const url = await serve(t, { ...STUDY, 'link.csv': table });
-    const { studies, problems } = await listed(url);
+  for (const table of [
+    'patient,original\nA,a',
+    'A,a',
+    'patient_id;original_id\nA;a',
+    '',
+    'patient_id\nA',
+    '"',
+  ]) {
+    await lay({ ...STUDY, 'link.csv': table });
+    const { studies, problems } = await listed();
     t.match(
       problems.find(({ code }) => code === 'LINK_TABLE'),
       { file: 'link.csv', detail: /./ },
@@ -87,8 +105,8 @@ t.test('a link table with other columns joins nothing and is named; images are s
 });
 
 t.test('without a link table it says so; images are served', async (t) => {
-  const url = await serve(t, STUDY);
-  const { studies, problems } = await listed(url);
+  await lay(STUDY);
+  const { studies, problems } = await listed();
   t.match(problems, [{ code: 'LINK_TABLE', file: 'link.csv' }]);
   t.match(studies, [{ id: 'A', slices: 2, pairs: 0 }]);
   await getBody(`${url}/v1/studies/A/pairs/1`);
@@ -102,8 +120,8 @@ t.test('rows that name no folder are named by their line; the others join', asyn
     ['B', 'nothing'],
   ] as const;
   const files = { 'link.csv': linkTable(...rows), [imagePath('B', 1)]: imageFile(9) };
-  const url = await serve(t, { ...STUDY, ...files });
-  const { studies, problems } = await listed(url);
+  await lay({ ...STUDY, ...files });
+  const { studies, problems } = await listed();
   t.match(studies, [
     { id: 'A', slices: 2, pairs: 2 },
     { id: 'B', slices: 1, pairs: 0 },
@@ -115,12 +133,12 @@ t.test('rows that name no folder are named by their line; the others join', asyn
 });
 
 t.test('contours that no row joins are named by their folder', async (t) => {
-  const url = await serve(t, {
+  await lay({
     ...STUDY,
     'link.csv': linkTable(['A', 'a']),
     [contourPath('stranger', 1)]: squareContour(2, 9),
   });
-  const { problems, studies } = await listed(url);
+  const { problems, studies } = await listed();
   t.match(problems, [{ code: 'LINK_ROW', file: 'contourfiles/stranger' }]);
   t.equal(problems.length, 1);
   t.match(studies, [{ id: 'A', pairs: 2, problems: 0 }]);
@@ -136,13 +154,14 @@ const TABLES: Readonly<Record<string, string | Uint8Array>> = {
 
 for (const [what, table] of Object.entries(TABLES))
   t.test(`a link table with ${what} joins`, async (t) => {
-    const { studies, problems } = await listed(await serve(t, { ...STUDY, 'link.csv': table }));
+    await lay({ ...STUDY, 'link.csv': table });
+    const { studies, problems } = await listed();
     t.match(studies, [{ id: 'A', slices: 2, pairs: 2, problems: 0 }]);
     t.strictSame(problems, []);
   });
 
 t.test('what is none of ours is left alone, and what is beside the images is named', async (t) => {
-  const url = await serve(t, {
+  await lay({
     ...STUDY,
     'link.csv': linkTable(['A', 'a']),
     'README.txt': 'about',
@@ -160,11 +179,11 @@ t.test('what is none of ours is left alone, and what is beside the images is nam
     'contourfiles/a/i-contours/other.txt': 'x',
     'contourfiles/a/i-contours/old/IM-0001-0001-icontour-manual.txt': squareContour(1, 3),
   });
-  const { studies, problems } = await listed(url);
+  const { studies, problems } = await listed();
   t.match(studies, [{ id: 'A', slices: 2, pairs: 2 }]);
   t.equal(studies.length, 1);
   t.strictSame(problems, []);
-  const named = (await problemsOf(url)).map(({ code, file }) => [code, file]).sort();
+  const named = (await problemsOf()).map(({ code, file }) => [code, file]).sort();
   t.strictSame(named, [
     ['CONTOUR_NAME', 'contourfiles/a/i-contours/other.txt'],
     ['IMAGE_NAME', 'dicoms/A/notes.txt'],
@@ -172,7 +191,7 @@ t.test('what is none of ours is left alone, and what is beside the images is nam
 });
 
 t.test('upper-case endings and numbers with leading zeros are the same slices', async (t) => {
-  const url = await serve(t, {
+  await lay({
     'link.csv': linkTable(['A', 'a']),
     'dicoms/A/0001.dcm': imageFile(1),
     'dicoms/A/2.DCM': imageFile(2),
@@ -194,7 +213,7 @@ t.test('upper-case endings and numbers with leading zeros are the same slices', 
 });
 
 t.test('two files of one number: the first is used, the other named', async (t) => {
-  const url = await serve(t, {
+  await lay({
     ...STUDY,
     'link.csv': linkTable(['A', 'a']),
     'dicoms/A/01.dcm': imageFile(50),
@@ -205,15 +224,18 @@ t.test('two files of one number: the first is used, the other named', async (t) 
     pairs.map(({ slice }) => slice),
     ['1', '2'],
   );
-  const named = (await problemsOf(url)).map(({ code }) => code).sort();
+  const named = (await problemsOf()).map(({ code }) => code).sort();
   t.strictSame(named, ['CONTOUR_TWICE', 'IMAGE_NAME']);
 });
 
 t.test('a contour with CRLF, a byte order mark, tabs and commas is read', async (t) => {
   const text = '\ufeff2.0\t2.0\r\n9.0,2.0\r\n 9 ; 9 \r\n2e0   9\r\n';
-  const url = await serve(t, { ...STUDY, 'link.csv': linkTable(['A', 'a']), [contourPath('a', 2)]: text });
-  t.strictSame(await problemsOf(url), []);
-  const [one, two] = [await getBody(`${url}/v1/studies/A/pairs/1`), await getBody(`${url}/v1/studies/A/pairs/2`)];
+  await lay({ ...STUDY, 'link.csv': linkTable(['A', 'a']), [contourPath('a', 2)]: text });
+  t.strictSame(await problemsOf(), []);
+  const [one, two] = [
+    await getBody(`${url}/v1/studies/A/pairs/1`),
+    await getBody(`${url}/v1/studies/A/pairs/2`),
+  ];
   const masks = (body: Buffer) => body.subarray(-257, -1);
   t.ok(masks(one).equals(masks(two)));
 });
@@ -224,21 +246,35 @@ t.test('a folder whose name is no id gets a stable one', async (t) => {
     'link.csv': linkTable(['A', 'a']),
     ...Object.fromEntries(names.map((name, at) => [imagePath(name, 1), imageFile(at)])),
   };
-  const ids = async () => (await listed(await serve(t, { ...STUDY, ...files }))).studies.map(({ id }) => id);
-  const [one, two] = [await ids(), await ids()];
+  const ids = async () => {
+    await lay({ ...STUDY, ...files });
+    return (await listed()).studies.map(({ id }) => id);
+  };
+  const one = await ids();
+  await lay({});
+  const two = await ids();
   t.equal(one.length, 4);
   t.strictSame(one, two);
   t.ok(one.every((id) => /^[A-Za-z0-9._-]{1,64}$/.test(id)));
 });
 
 t.test('an empty folder among the studies is no study', async (t) => {
-  const folder = temporaryFolder(t);
-  writeFiles(folder, { ...STUDY, 'link.csv': linkTable(['A', 'a']) });
-  mkdirSync(join(folder, 'dicoms', 'EMPTY'));
-  const server = await startTestServer(t, folder);
-  await server.ready();
-  t.strictSame(
-    (await listed(server.url)).studies.map(({ id }) => id),
-    ['A'],
-  );
+  mkdirSync(join(server.config.data, 'dicoms', 'EMPTY'), { recursive: true });
+  t.equal((await ask(`${url}/v1/scan`, { method: 'POST' })).status, 202);
+  t.notOk((await listed()).studies.some(({ id }) => id === 'EMPTY'));
+});
+
+t.test('a data folder that went away fails the scan; what was known stays', async (t) => {
+  await lay({ ...STUDY, 'link.csv': linkTable(['A', 'a']) });
+  const { id } = await openSession(url);
+  await server.logged(({ msg, session }) => msg === 'load done' && session === id);
+  const away = `${server.config.data}-away`;
+  renameSync(server.config.data, away);
+  const scan = await ask(`${url}/v1/scan`, { method: 'POST' });
+  t.ok(scan.status >= 500, String(scan.status));
+  t.match(scan.headers.get('content-type'), /^application\/problem\+json/);
+  t.match(await listed(), { studies: [{ id: 'A', pairs: 2 }] });
+  renameSync(away, server.config.data);
+  t.equal((await ask(`${url}/v1/scan`, { method: 'POST' })).status, 202);
+  await getBody(`${url}/v1/sessions/${id}/batches/0`);
 });

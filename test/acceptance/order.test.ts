@@ -40,7 +40,11 @@ async function serveHeld(t: Test): Promise<Held> {
 
 /** The lines of a kind (`started`, `done`, `sent`) as `KIND STEP`, in the log's order. */
 function events(log: readonly LogLine[], session?: string): string[] {
-  const kinds: Record<string, string> = { 'load started': 'started', 'load done': 'done', 'batch sent': 'sent' };
+  const kinds: Record<string, string> = {
+    'load started': 'started',
+    'load done': 'done',
+    'batch sent': 'sent',
+  };
   return log
     .filter((line) => kinds[line.msg] && (session === undefined || line.session === session))
     .map((line) => `${kinds[line.msg]} ${line.step}`);
@@ -85,7 +89,11 @@ t.test('asking for a step starts the one after it, then sends it', async (t) => 
   await hold.waiting(1);
   await server.logged(is('batch sent', id, 0));
   t.strictSame(heads.get(`GET /v1/sessions/${id}/batches/0`), ['started 0', 'done 0', 'started 1']);
-  t.strictSame(events(server.log), ['started 0', 'done 0', 'started 1', 'sent 0'], 'sent whole while 1 is held');
+  t.strictSame(
+    events(server.log),
+    ['started 0', 'done 0', 'started 1', 'sent 0'],
+    'sent whole while 1 is held',
+  );
 });
 
 t.test('the next batch loads while the trainer is busy, so that it is a hit', async (t) => {
@@ -116,7 +124,10 @@ t.test('a step asked for while it loads is waited for, and loaded once', async (
     server.log.filter(is('load started', id, 0)).map(({ for: why }) => why),
     ['warm'],
   );
-  t.strictSame([one, two].map(({ headers }) => headers.get('slicefeed-warm')), ['miss', 'miss']);
+  t.strictSame(
+    [one, two].map(({ headers }) => headers.get('slicefeed-warm')),
+    ['miss', 'miss'],
+  );
 });
 
 t.test('with one loader one batch is loaded at a time, and the log shows it', async (t) => {
@@ -132,7 +143,10 @@ t.test('with one loader one batch is loaded at a time, and the log shows it', as
     Array.from({ length: 10 }, (_, step) => [`started ${step}`, `done ${step}`]).flat(),
   );
   for (let step = 0; step < 9; step++)
-    t.ok(seen.indexOf(`started ${step + 1}`) < seen.indexOf(`sent ${step}`), `${step + 1} starts before ${step} is sent`);
+    t.ok(
+      seen.indexOf(`started ${step + 1}`) < seen.indexOf(`sent ${step}`),
+      `${step + 1} starts before ${step} is sent`,
+    );
 });
 
 t.test('the lines of the log say which batch, how long and how large', async (t) => {

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
-import { contourPath, imageFile, imagePath, linkTable, squareContour, writeFiles } from '../fixtures/study-folder.js';
+import {
+  contourPath,
+  imageFile,
+  imagePath,
+  linkTable,
+  squareContour,
+  writeFiles,
+} from '../fixtures/study-folder.js';
 import { startTestServer, type TestServer, temporaryFolder } from '../helper.js';
 
 const SPEC = { batchSize: 3, seed: 5, epochs: 2, structures: ['i'] };
@@ -34,7 +41,8 @@ t.test('a restart over the same state keeps sessions, cursors and bytes', async 
   const put = (url: string, body: object) => ask(`${url}/v1/sessions/kept`, { method: 'PUT', body });
   const opened = await put(first.url, SPEC);
   const bodies = [];
-  for (let n = 0; n < 2; n++) bodies.push(await ask(`${first.url}/v1/sessions/kept/next`, { method: 'POST' }));
+  for (let n = 0; n < 2; n++)
+    bodies.push(await ask(`${first.url}/v1/sessions/kept/next`, { method: 'POST' }));
   const later = await ask(`${first.url}/v1/sessions/kept/batches/4`);
   await first.close();
 
@@ -134,5 +142,9 @@ t.test('a source whose content changed is 409, a touched one is not', async (t) 
   writeFileSync(join(data, imagePath('A', 1)), image);
   const answer = await ask(url);
   t.equal(answer.status, 409);
-  t.match(JSON.parse(answer.body.toString()), { code: 'SLF_SOURCE_CHANGED', pair: 'A/1', file: imagePath('A', 1) });
+  t.match(JSON.parse(answer.body.toString()), {
+    code: 'SLF_SOURCE_CHANGED',
+    pair: 'A/1',
+    file: imagePath('A', 1),
+  });
 });

@@ -97,7 +97,10 @@ t.test('the contract is published as OpenAPI 3.1, every built call with its answ
   );
   for (const [path, methods] of Object.entries(document.paths))
     for (const [method, { responses }] of Object.entries(methods))
-      t.ok(Object.keys(responses).some((status) => status.startsWith('2')), `${method} ${path}`);
+      t.ok(
+        Object.keys(responses).some((status) => status.startsWith('2')),
+        `${method} ${path}`,
+      );
 });
 
 t.test('the contract is a page as well', async (t) => {
@@ -112,7 +115,12 @@ t.test('a call of the contract that is not built is refused by its name', async 
   const open = OTHERS.filter((call) => !known.has(anonymous(call)));
   for (const call of open) {
     const [method = '', path = ''] = call.split(' ');
-    const url = server.url + path.replace('{study}', 'PHANTOM001').replace('{slice}', '1').replace(/\{\w+\}/g, '0');
+    const url =
+      server.url +
+      path
+        .replace('{study}', 'PHANTOM001')
+        .replace('{slice}', '1')
+        .replace(/\{\w+\}/g, '0');
     const problem = await refused(t, url, { method }, 501, 'SLF_NOT_BUILT');
     t.match(problem.detail, method);
     t.match(problem.detail, path.split('{')[0]!);

@@ -45,11 +45,7 @@ const DEFAULTS = {
 };
 
 t.test('an empty body opens a session with every default filled in', async (t) => {
-  for (const options of [
-    {},
-    { body: {} },
-    { body: '', headers: { 'content-type': 'application/json' } },
-  ]) {
+  for (const options of [{}, { body: {} }, { body: '', headers: { 'content-type': 'application/json' } }]) {
     const answer = await ask(sessions, { method: 'POST', ...options });
     const session = jsonOf<OpenedSession>(answer, 201);
     t.equal(answer.headers.get('location'), `/v1/sessions/${session.id}`);
@@ -81,7 +77,11 @@ t.test('PUT opens under a name, joins with the same spec, and refuses another', 
   t.match(session, { id: 'mine', stepsPerEpoch: 3, steps: 6 });
   t.strictSame(jsonOf(await put({ batchSize: 4, epochs: 2 })), session, 'joined');
   t.strictSame(jsonOf(await put({ epochs: 2, batchSize: 4 })), session, 'another order of fields');
-  t.strictSame(jsonOf(await put({ batchSize: 4, epochs: 2, seed: 0, studies: 'all' })), session, 'defaults spelled out');
+  t.strictSame(
+    jsonOf(await put({ batchSize: 4, epochs: 2, seed: 0, studies: 'all' })),
+    session,
+    'defaults spelled out',
+  );
   for (const other of [{ batchSize: 4 }, {}, { batchSize: 4, epochs: 2, seed: 1 }])
     await refused(t, `${sessions}/mine`, { method: 'PUT', body: other }, 409, 'SLF_SESSION_DIFFERS');
   t.strictSame(jsonOf<SeenSession>(await ask(`${sessions}/mine`)).spec, session.spec, 'unmoved');
@@ -112,7 +112,16 @@ t.test('equal specs over equal files have equal digests and equal bytes', async 
 t.test('a session shows its cursors, what was delivered and its timings', async (t) => {
   const { id } = await openSession(server.url, { batchSize: 4, epochs: 1 });
   const before = await getJson<SeenSession>(`${sessions}/${id}`);
-  t.match(before, { id, state: 'open', cursors: [0], delivered: 0, hits: 0, misses: 0, waitMs: 0, loadMs: 0 });
+  t.match(before, {
+    id,
+    state: 'open',
+    cursors: [0],
+    delivered: 0,
+    hits: 0,
+    misses: 0,
+    waitMs: 0,
+    loadMs: 0,
+  });
   await getBody(`${sessions}/${id}/batches/0`);
   await getBody(`${sessions}/${id}/batches/0`);
   await ask(`${sessions}/${id}/next`, { method: 'POST' });

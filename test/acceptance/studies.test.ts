@@ -146,7 +146,12 @@ t.test('one pair comes as a batch body of size 1', async (t) => {
   );
   t.equal(batch.dataStart % 64, 0);
   t.strictSame(pairIdsOf(batch), ['PHANTOM001/1']);
-  t.match(batch.metadata, { structures: '["i","o"]', rule: 'pixel-center', problems: '[]', bytesVersion: /./ });
+  t.match(batch.metadata, {
+    structures: '["i","o"]',
+    rule: 'pixel-center',
+    problems: '[]',
+    bytesVersion: /./,
+  });
   t.ok(Object.values(batch.metadata).every((value) => typeof value === 'string'));
   t.ok(maskOf(batch.tensors.masks!, 0, 0).includes(1), 'the inner mask is drawn');
 });
@@ -177,7 +182,9 @@ t.test('one pair has its tag, its length and its name', async (t) => {
   t.strictSame([again.status, again.body.length, again.headers.get('etag')], [304, 0, etag]);
   const other = await ask(`${first}/pairs/1?rule=pil`, { headers: { 'if-none-match': etag } });
   t.equal(other.status, 200, 'another rule is another body');
-  const npz = await ask(`${first}/pairs/1`, { headers: { accept: 'application/x-npz', 'if-none-match': etag } });
+  const npz = await ask(`${first}/pairs/1`, {
+    headers: { accept: 'application/x-npz', 'if-none-match': etag },
+  });
   t.strictSame([npz.status, npz.headers.get('content-type')], [200, 'application/x-npz']);
   t.match(npz.headers.get('content-disposition'), /\.npz"$/);
   t.not(npz.headers.get('etag'), etag);

@@ -64,13 +64,25 @@ t.test('the open paths need none', async (t) => {
 t.test('each of several tokens opens everything', async (t) => {
   for (const token of ['first-token', 'second-token']) {
     for (const scheme of ['Bearer', 'bearer', 'BEARER'])
-      t.equal((await ask(`${server.url}/v1/studies`, bearer(token, scheme))).status, 200, `${scheme} ${token}`);
+      t.equal(
+        (await ask(`${server.url}/v1/studies`, bearer(token, scheme))).status,
+        200,
+        `${scheme} ${token}`,
+      );
     t.equal((await ask(`${server.url}/v1/scan`, { method: 'POST', ...bearer(token) })).status, 202);
   }
 });
 
 t.test('what is no token of ours is refused', async (t) => {
-  const wrong = ['first-toke', 'first-token2', 'First-Token', 'first-token, second-token', 'ro:', 'ro:first-token', '%'];
+  const wrong = [
+    'first-toke',
+    'first-token2',
+    'First-Token',
+    'first-token, second-token',
+    'ro:',
+    'ro:first-token',
+    '%',
+  ];
   for (const token of wrong)
     await refused(t, `${server.url}/v1/studies`, bearer(token), 401, 'SLF_UNAUTHORIZED');
   for (const authorization of ['first-token', 'Basic first-token', 'Bearer', 'Bearer '])
@@ -113,7 +125,19 @@ t.test('on loopback without a token everything is open', async (t) => {
 });
 
 async function serve(t: Test, host: string, env: Record<string, string> = {}) {
-  const args = ['serve', '--data', folder, '--state', temporaryFolder(t), '--host', host, '--port', '0', '--loaders', '1'];
+  const args = [
+    'serve',
+    '--data',
+    folder,
+    '--state',
+    temporaryFolder(t),
+    '--host',
+    host,
+    '--port',
+    '0',
+    '--loaders',
+    '1',
+  ];
   const command = startCommand(t, args, { SLICEFEED_SPOOL: temporaryFolder(t), ...env });
   const { port } = new URL(await command.serving());
   return { command, url: `http://127.0.0.1:${port}` };
@@ -123,7 +147,10 @@ t.test('beyond loopback a token is made and printed once', async (t) => {
   const { command, url } = await serve(t, '0.0.0.0');
   t.equal((await ask(`${url}/livez`)).status, 200);
   await refused(t, `${url}/v1/studies`, {}, 401, 'SLF_UNAUTHORIZED');
-  const printed = command.stderr().split('\n').filter((line) => /token/i.test(line));
+  const printed = command
+    .stderr()
+    .split('\n')
+    .filter((line) => /token/i.test(line));
   t.equal(printed.length, 1);
   const [, token = ''] = /: ?(\S{16,})$/.exec(printed[0] ?? '') ?? [];
   t.equal((await ask(`${url}/v1/studies`, bearer(token))).status, 200);

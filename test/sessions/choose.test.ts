@@ -217,3 +217,43 @@ t.test('a kept snapshot is reopened as it was, and what contradicts it is refuse
     'studies',
   );
 });
+
+t.test('the request that made a snapshot reopens it', async (t) => {
+  const db = await catalogOf(t, {
+    A: { slices: slices(2, ['i']) },
+    B: { slices: slices(3, ['i']) },
+    C: { slices: slices(3, ['o']) },
+  });
+  for (const request of [
+    { excludeStudies: ['B'] },
+    { studies: ['A', 'C'] },
+    { studies: ['B', 'C'], excludeStudies: ['C'] },
+  ]) {
+    const snapshot = chooseSnapshot(db, { ...request, structures: ['i'] });
+    keepSnapshot(db, snapshot, 0);
+    const again = chooseSnapshot(db, { ...request, structures: ['i'], snapshot: snapshot.digest });
+    t.equal(again.digest, snapshot.digest, JSON.stringify(request));
+  }
+});
+
+t.test('a split still holds for a snapshot whose studies have gone', async (t) => {
+  const told = Object.fromEntries(
+    Array.from({ length: 12 }, (_, n) => [`S${n}`, { patient: `p${n}`, slices: slices(1, ['i']) }]),
+  );
+  const db = await catalogOf(t, told);
+  const split = { of: 3, parts: [0, 1] };
+  const snapshot = chooseSnapshot(db, { split });
+  keepSnapshot(db, snapshot, 0);
+  db.exec('DELETE FROM study');
+  t.equal(chooseSnapshot(db, { split, snapshot: snapshot.digest }).digest, snapshot.digest);
+});
+
+t.test('the order of names in a list does not count', async (t) => {
+  const db = await catalogOf(t, { A: { slices: slices(2, ['i', 'o']) } });
+  const made = { structures: ['z'], where: { modality: ['CT', 'MR'] }, rename: { z: ['i', 'o'] } };
+  const other = { structures: ['z'], where: { modality: ['MR', 'CT'] }, rename: { z: ['o', 'i'] } };
+  const snapshot = chooseSnapshot(db, made);
+  t.equal(chooseSnapshot(db, other).digest, snapshot.digest);
+  keepSnapshot(db, snapshot, 0);
+  t.equal(chooseSnapshot(db, { ...other, snapshot: snapshot.digest }).digest, snapshot.digest);
+});

@@ -28,7 +28,8 @@ export async function compareUndisturbed(
         let step = 0;
         for await (const body of feed.bodies({ path: `${path}/stream?rank=${rank}&to=${endStep}` }))
           compare(ledger, { session: opened.id, step: step++, rank, form: 'safetensors' }, body);
-        if (step < endStep) ledger.differ(`${opened.id} rank ${rank}: the undisturbed stream ended at step ${step}`);
+        if (step < endStep)
+          ledger.differ(`${opened.id} rank ${rank}: the undisturbed stream ended at step ${step}`);
         for (const address of ledger.addresses(opened.id, rank))
           if (address.form === 'npz')
             compare(

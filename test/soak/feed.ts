@@ -19,7 +19,14 @@ class TryAgain extends Error {
 const AWAY_MS = 50;
 const SILENT_MS = 30_000;
 const PATIENCE_MS = 60_000;
-const AGAIN_CODES = new Set(['SLF_LOADER', 'SLF_BUDGET', 'SLF_BUSY', 'SLF_ROOM', 'SLF_CLOSING', 'SLF_NOT_READY']);
+const AGAIN_CODES = new Set([
+  'SLF_LOADER',
+  'SLF_BUDGET',
+  'SLF_BUSY',
+  'SLF_ROOM',
+  'SLF_CLOSING',
+  'SLF_NOT_READY',
+]);
 
 /** What `open` writes to the service. */
 export interface Ask {
@@ -82,7 +89,8 @@ export class Feed {
           held = held.subarray(size);
           const problem = problemOf(body);
           if (problem) {
-            if (!AGAIN_CODES.has(problem.code)) throw new Refused(`${ask.path}: ${problem.code}: ${problem.detail}`);
+            if (!AGAIN_CODES.has(problem.code))
+              throw new Refused(`${ask.path}: ${problem.code}: ${problem.detail}`);
             this.busy++;
             return;
           }
@@ -147,13 +155,19 @@ async function whole(answer: IncomingMessage): Promise<Buffer> {
 function refusal(path: string, status: number, retryAfter: string | undefined, body: Buffer): Error {
   const words = `${path}: ${status} ${body.toString('utf8').slice(0, 500)}`;
   if (status !== 503) return new Refused(words);
-  if (retryAfter === undefined || !/^\d+$/.test(retryAfter)) return new Refused(`${words}, without Retry-After`);
+  if (retryAfter === undefined || !/^\d+$/.test(retryAfter))
+    return new Refused(`${words}, without Retry-After`);
   return new TryAgain(words, Number(retryAfter) * 1000);
 }
 
 function isLost(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+  return (
+    code === 'ECONNREFUSED' ||
+    code === 'ECONNRESET' ||
+    code === 'EPIPE' ||
+    code === 'ERR_STREAM_PREMATURE_CLOSE'
+  );
 }
 
 type Header = Record<string, { data_offsets?: [number, number]; problems?: string }>;

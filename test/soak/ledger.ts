@@ -61,7 +61,9 @@ export class Ledger {
 
   /** How many pairs of an epoch were trained on. */
   trained(session: string, epoch: number): number {
-    return this.#counts.get(`${session} epoch ${epoch}`)?.reduce((sum, count) => sum + Math.min(count, 1), 0) ?? 0;
+    return (
+      this.#counts.get(`${session} epoch ${epoch}`)?.reduce((sum, count) => sum + Math.min(count, 1), 0) ?? 0
+    );
   }
 
   /** Takes a difference down. */

@@ -28,7 +28,10 @@ function usage(): string {
 
 function readOptions(): TrialOptions {
   const options = Object.fromEntries(
-    Object.entries(SETTINGS).map(([name, [fallback]]) => [name, { type: 'string' as const, default: fallback }]),
+    Object.entries(SETTINGS).map(([name, [fallback]]) => [
+      name,
+      { type: 'string' as const, default: fallback },
+    ]),
   );
   const { values } = parseArgs({ options: { ...options, help: { type: 'boolean', default: false } } });
   if (values.help) {
@@ -38,7 +41,9 @@ function readOptions(): TrialOptions {
   const numberOf = (name: Setting, least: number) => {
     const value = Number((values as Record<string, unknown>)[name]);
     if (!Number.isInteger(value) || value < least)
-      throw new RangeError(`--${name} is a whole number from ${least} on, not ${(values as Record<string, unknown>)[name]}`);
+      throw new RangeError(
+        `--${name} is a whole number from ${least} on, not ${(values as Record<string, unknown>)[name]}`,
+      );
     return value;
   };
   return {
@@ -85,11 +90,15 @@ async function main(): Promise<void> {
   const options = readOptions();
   const folder = mkdtempSync(join(tmpdir(), 'slicefeed-soak-'));
   try {
-    const result = await runTrial(folder, options, ({ bodies, target, loaderKills, serviceKills, differences }) => {
-      process.stderr.write(
-        `${bodies} of about ${target} bodies, ${loaderKills} loaders and ${serviceKills} services killed, ${differences} differences\n`,
-      );
-    });
+    const result = await runTrial(
+      folder,
+      options,
+      ({ bodies, target, loaderKills, serviceKills, differences }) => {
+        process.stderr.write(
+          `${bodies} of about ${target} bodies, ${loaderKills} loaders and ${serviceKills} services killed, ${differences} differences\n`,
+        );
+      },
+    );
     process.stdout.write(table(result));
     process.exitCode = result.differences === 0 ? 0 : 1;
   } finally {

@@ -39,7 +39,9 @@ export async function train(options: TrainerOptions): Promise<void> {
     compare(step, 'safetensors', body);
     const { metadata, tensors } = readBatch(body);
     if (metadata.step !== String(step) || metadata.rank !== String(rank))
-      ledger.differ(`${id} step ${step} rank ${rank}: the body says step ${metadata.step} rank ${metadata.rank}`);
+      ledger.differ(
+        `${id} step ${step} rank ${rank}: the body says step ${metadata.step} rank ${metadata.rank}`,
+      );
     ledger.train(id, Math.floor(step / stepsPerEpoch), pairs, placesOf(tensors.pairs!.bytes));
   };
   const again = async (step: number, form: 'safetensors' | 'npz') =>

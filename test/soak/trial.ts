@@ -189,7 +189,9 @@ async function resultOf(
       );
     if (masked.count > 0) ledger.differ(`${id} epoch ${epoch}: ${masked.count} pairs are masked`);
     if (dropped.count !== droppedBy(opened))
-      ledger.differ(`${id} epoch ${epoch}: ${dropped.count} pairs are dropped in place of ${droppedBy(opened)}`);
+      ledger.differ(
+        `${id} epoch ${epoch}: ${dropped.count} pairs are dropped in place of ${droppedBy(opened)}`,
+      );
   }
   const sum = (of: (one: Feed) => number) => feeds.reduce((total, one) => total + of(one), 0);
   return {

@@ -1,0 +1,72 @@
+import { besides, interleave } from '../rounds.mjs';
+import { Service } from '../service.mjs';
+
+/** As everyone opens one, and with the mask rule of the peer, so that sums can be compared. */
+const SPEC = { batchSize: 8 };
+const ALIKE = { ...SPEC, mask: { rule: 'pil' } };
+
+async function readEpoch({ reader }, service, session, epoch, opening) {
+  const { stepsPerEpoch, path, room } = session;
+  const first = epoch * stepsPerEpoch;
+  const command = { do: 'read', port: service.port, path, first, last: first + stepsPerEpoch, room };
+  return reader.ask(opening ? { ...command, opening } : command);
+}
+
+/** Reads an epoch with the peer's mask rule and throws unless both give the same bytes. */
+async function compareBytes(run, service) {
+  const session = await service.open(ALIKE);
+  const ours = await readEpoch(run, service, session, 0);
+  const theirs = await run.peer.ask({ do: 'epoch', batch: 8, workers: run.machine.cores });
+  for (const name of ['pairs', 'images', 'masks'])
+    if (ours[name] !== theirs[name])
+      throw new Error(`the peer has other ${name}: ${ours[name]}, ${theirs[name]}`);
+  await service.call('DELETE', `/v1/sessions/${session.id}`);
+  return { session, pairs: ours.pairs, images: ours.images };
+}
+
+/** Delivered pairs beside a DataLoader, of the first epoch and of later ones. */
+export async function dataloaderFigures(run) {
+  const { data, folder, size, machine, peer } = run;
+  let service = await Service.ready(data, folder);
+  const known = await compareBytes(run, service);
+  const check = (epoch) => {
+    if (epoch.pairs !== known.pairs || epoch.images !== known.images)
+      throw new Error('an epoch has other bytes');
+    return epoch.pairs / epoch.seconds;
+  };
+  const anchor = async () => ({
+    rate: check(await peer.ask({ do: 'epoch', batch: SPEC.batchSize, workers: machine.cores })),
+  });
+  const ours = async () => {
+    await service.stop();
+    service = await Service.ready(data, folder);
+    const opening = { path: '/v1/sessions/bench', body: SPEC };
+    const session = { ...known.session, path: '/v1/sessions/bench/batches/' };
+    const first = check(await readEpoch(run, service, session, 0, opening));
+    const later = [];
+    for (const epoch of [1, 2]) later.push(check(await readEpoch(run, service, session, epoch)));
+    return { first, later: (later[0] + later[1]) / 2 };
+  };
+  const runs = await interleave(size.rounds, anchor, ours);
+  await service.stop();
+  const common = {
+    unit: 'pairs/s',
+    anchorTitle: `PyTorch DataLoader, ${machine.cores} workers, pydicom + Pillow`,
+  };
+  return [
+    {
+      id: 'first-epoch',
+      title: 'delivered, first epoch, opening included',
+      ...common,
+      ...besides(runs, 'first', 'rate'),
+      goal: { atLeast: 4 },
+    },
+    {
+      id: 'later-epochs',
+      title: 'delivered, later epochs',
+      ...common,
+      ...besides(runs, 'later', 'rate'),
+      goal: { atLeast: 6 },
+    },
+  ];
+}

@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beside, Lines } from '../processes.mjs';
+import { besides, interleave, quantile } from '../rounds.mjs';
+
+const LOAD_SHARE = 1.3;
+const CALM_MS = 20;
+
+const rate = ({ bytes, seconds }) => ({ rate: bytes / seconds / 1e6 });
+
+/** Delivered bytes, and the waits of a paced reader, beside one fixed Buffer. `run.service` has loaded every pair before. */
+export async function wireFigures(run) {
+  const { service, session, reader, folder, size } = run;
+  const file = join(folder, 'batch');
+  const body = await fetch(service.url(`${session.path}${run.nextStep}`));
+  writeFileSync(file, Buffer.from(await body.arrayBuffer()));
+  const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
+  const { port } = await fixed.next();
+  const { path, room } = session;
+  const steps = (count) => {
+    const first = run.nextStep;
+    run.nextStep += count;
+    return { path, first, last: run.nextStep, room, port: service.port };
+  };
+  const same = (count) => ({ path: '/', first: 0, last: count, room, port });
+  try {
+    const count = size.batches;
+    await reader.ask({ do: 'read', ...same(Math.min(count, 50)) });
+    const one = await interleave(
+      size.rounds,
+      async () => rate(await reader.ask({ do: 'read', ...same(count) })),
+      async () => rate(await reader.ask({ do: 'read', ...steps(count) })),
+    );
+    const endless = await interleave(
+      size.rounds,
+      async () => rate(await reader.ask({ do: 'stream', port, path: `/stream/${count}`, count, room })),
+      async () => {
+        const { first, last } = steps(count);
+        const streamed = `/v1/sessions/${session.id}/stream?from=${first}&to=${last}`;
+        return rate(await reader.ask({ do: 'stream', port: service.port, path: streamed, count, room }));
+      },
+    );
+    const loadMs = await meanLoadMs(run, steps);
+    const stepMs = loadMs * LOAD_SHARE;
+    const wait = async (place) => {
+      const { waitsMs } = await reader.ask({ do: 'pace', ...place, stepMs });
+      // The first one is asked for without a step before it.
+      const waits = waitsMs.slice(1);
+      return { p50: quantile(waits, 0.5), p99: quantile(waits, 0.99) };
+    };
+    const paced = await interleave(
+      size.rounds,
+      () => wait(same(size.paced)),
+      () => wait(steps(size.paced)),
+    );
+    const pace = `step ${stepMs.toFixed(2)} ms, a load ${loadMs.toFixed(2)} ms`;
+    return [
+      {
+        id: 'megabytes',
+        title: 'delivered, later epochs, one reader',
+        unit: 'MB/s',
+        anchorTitle: 'one fixed Buffer, bare node:http',
+        ...besides(one, 'rate'),
+        goal: { atLeast: 0.6 },
+      },
+      {
+        id: 'stream',
+        title: 'the same as one answer (`stream`)',
+        unit: 'MB/s',
+        anchorTitle: 'one fixed Buffer again and again in one answer',
+        ...besides(endless, 'rate'),
+        goal: null,
+      },
+      ...[
+        ['p50', 1.2],
+        ['p99', 1.5],
+      ].map(([name, atMost]) => ({
+        id: `wait-${name}`,
+        title: `wait of a paced reader, ${name} (${pace})`,
+        unit: 'ms',
+        anchorTitle: 'the fixed Buffer at the same pace',
+        ...besides(paced, name),
+        goal: { atMost },
+      })),
+    ];
+  } finally {
+    await fixed.end();
+  }
+}
+
+/** What loading a batch takes while the reader is calm, as the service counts it. */
+async function meanLoadMs({ service, session, reader, size }, steps) {
+  const look = async () => service.call("GET", `/v1/sessions/${session.id}`);
+  const before = await look();
+  await reader.ask({ do: 'pace', ...steps(Math.min(size.paced, 100)), stepMs: CALM_MS });
+  const after = await look();
+  return (after.loadMs - before.loadMs) / (after.hits + after.misses - before.hits - before.misses);
+}

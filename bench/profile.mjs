@@ -1,0 +1,94 @@
+// Where the time or the memory goes: `node bench/profile.mjs cpu|heap [--out FOLDER] [--quick] [--first]`, after a build. Runs a service with one
+// reader over later epochs (--first: over the first one) and writes a .cpuprofile or .heapsnapshot of the service and of each loader to
+// FOLDER (bench/profiles), which Chrome's developer tools open; of CPU profiles it prints what took most.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { realPairs, repeatStudies, smallPhantom } from './folders.mjs';
+import { hotSpots } from './hot.mjs';
+import { beside, Lines } from './processes.mjs';
+import { Service } from './service.mjs';
+import { SIZES } from './sizes.mjs';
+
+const LOOK_EVERY_MS = 20;
+
+/** Profiles a service over `data` while `reader` takes `batches`; answers the files by process. */
+export async function profile({ data, folder, reader, batches, kind, out, first = false }) {
+  mkdirSync(out, { recursive: true });
+  for (const name of readdirSync(out)) if (/^(service|loader)-\d+\./.test(name)) rmSync(join(out, name));
+  const service = await Service.ready(data, folder, {
+    entry: [beside('profiled-service.mjs')],
+    env: { SLICEFEED_BENCH_OUT: out, SLICEFEED_BENCH_LOOK: kind },
+  });
+  const session = await service.open({ batchSize: 8 });
+  const { path, room, stepsPerEpoch } = session;
+  const read = (from, count) =>
+    reader.ask({ do: 'read', port: service.port, path, room, first: from, last: from + count });
+  const from = first ? 0 : stepsPerEpoch;
+  if (!first) await read(0, stepsPerEpoch);
+  process.kill(service.pid, 'SIGUSR2');
+  await pause(500);
+  const { seconds } = await read(from, first ? stepsPerEpoch : batches);
+  process.kill(service.pid, 'SIGUSR2');
+  const written = () =>
+    readdirSync(out).filter((name) => /^(service|loader)-\d+\.(cpuprofile|heapsnapshot)$/.test(name));
+  const processes = 1 + (await service.call('GET', '/readyz')).loaders.ready;
+  while (written().length < processes) await pause(LOOK_EVERY_MS);
+  await service.stop();
+  const files = written().map((name) => join(out, name));
+  return { files, batches: first ? stepsPerEpoch : batches, seconds };
+}
+
+/** The tables of a CPU profile: for each process the functions with the most time of their own, in µs a batch. */
+export function profileTables({ files, batches, seconds }) {
+  return files.toReversed().map((file) => {
+    const [, name] = /(service|loader)-\d+\.cpuprofile$/.exec(file);
+    const { busyMs, own, within } = hotSpots(file);
+    const perBatch = (ms) => Math.round((ms * 1000) / batches);
+    return {
+      process: name,
+      busyShare: busyMs / (seconds * 1000),
+      busyUs: perBatch(busyMs),
+      own: own.map(({ ms, ...rest }) => ({ ...rest, us: perBatch(ms) })),
+      within: within.map(({ ms, name: where }) => ({ where, us: perBatch(ms) })),
+    };
+  });
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { out: { type: 'string' }, quick: { type: 'boolean' }, first: { type: 'boolean' } },
+  });
+  const kind = positionals[0] ?? 'cpu';
+  if (kind !== 'cpu' && kind !== 'heap') throw new Error('say cpu or heap');
+  const folder = mkdtempSync(join(tmpdir(), 'slicefeed-profile-'));
+  const size = values.quick ? SIZES.quick : SIZES.full;
+  const reader = Lines.python('reader.py');
+  try {
+    const source = realPairs() ?? (await smallPhantom(join(folder, 'phantom')));
+    const { folder: data } = repeatStudies(source, join(folder, 'data'), size.copies);
+    const out = values.out ?? beside('profiles');
+    const batches = size.profiledBatches;
+    const done = await profile({ data, folder, reader, batches, kind, out, first: values.first ?? false });
+    console.log(done.files.join('\n'));
+    if (kind === 'cpu')
+      for (const table of profileTables(done)) {
+        console.log(
+          `\n${table.process}: ${table.busyUs} µs a batch, busy ${Math.round(table.busyShare * 100)} % of the time`,
+        );
+        console.log('own time');
+        for (const { name, place, caller, us } of table.own)
+          console.log(`${String(us).padStart(8)}  ${name} ${place}${caller ? ` < ${caller}` : ''}`);
+        console.log('with what it calls');
+        for (const { where, us } of table.within) console.log(`${String(us).padStart(8)}  ${where}`);
+      }
+  } finally {
+    await reader.end();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+if (process.argv[1] === beside('profile.mjs')) await main();

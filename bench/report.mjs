@@ -1,0 +1,134 @@
+const EM = '–';
+
+/** Three significant figures, thousands with commas. */
+export function short(value) {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function range({ median, min, max }) {
+  return min === max ? short(median) : `${short(median)} (${short(min)}${EM}${short(max)})`;
+}
+
+/** What a figure is held to, in words, and whether it is. */
+export function judge({ goal, ratio, more }) {
+  if (goal === null) return { wanted: '', reached: null };
+  if ('atLeast' in goal) return { wanted: `≥ ${goal.atLeast}`, reached: ratio.median >= goal.atLeast };
+  if ('atMost' in goal) return { wanted: `≤ ${goal.atMost}`, reached: ratio.median <= goal.atMost };
+  return { wanted: `≤ ${goal.atMostMore} more`, reached: more.median <= goal.atMostMore };
+}
+
+function cells(figure) {
+  const { wanted, reached } = judge(figure);
+  const mark = reached === null ? '' : reached ? 'yes' : 'no';
+  const beside = figure.more ? `${range(figure.more)} more` : range(figure.ratio);
+  return [
+    figure.title,
+    `${range(figure.value)} ${figure.unit}`,
+    `${figure.anchorTitle}: ${range(figure.anchor)}`,
+    beside,
+    figure.aa ? range(figure.aa) : '',
+    wanted,
+    mark,
+  ];
+}
+
+const HEAD = [
+  'figure',
+  'slicefeed',
+  'anchor in the same run',
+  'ratio',
+  'anchor to itself',
+  'wanted',
+  'reached',
+];
+
+/** The figures as a table for a terminal. */
+export function textTable(figures) {
+  const rows = [HEAD, ...figures.map(cells)];
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function table(head, rows) {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+function setup({ machine, versions, settings }) {
+  return table(
+    ['what', 'here'],
+    [
+      [
+        'machine',
+        `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}`,
+      ],
+      ['load of the machine before', String(machine.load)],
+      [
+        'versions',
+        Object.entries(versions)
+          .map(([name, version]) => `${name} ${version ?? 'missing'}`)
+          .join(', '),
+      ],
+      ['data', settings.data],
+      ['slicefeed', settings.service],
+      ['reader', settings.reader],
+      ['rounds', settings.rounds],
+    ],
+  );
+}
+
+function where({ name, place, caller }) {
+  const made = caller ? `, from ${caller}` : '';
+  return `\`${name}\`${place ? ` ${place}` : ''}${made}`;
+}
+
+function profileSection(tables) {
+  return tables.map(({ process, busyUs, busyShare, own }) =>
+    [
+      `The ${process} is busy ${Math.round(busyShare * 100)} % of the time, ${busyUs.toLocaleString('en-US')} µs a batch:`,
+      '',
+      table(
+        ['own time, µs a batch', 'where'],
+        own.slice(0, 10).map((spot) => [String(spot.us), where(spot)]),
+      ),
+    ].join('\n'),
+  );
+}
+
+/** `docs/performance.md` from a run's results; `notes` is what a person wrote about them. */
+export function markdown(results, notes) {
+  const { figures, profile, size } = results;
+  return `${[
+    '# Performance',
+    `Made by \`npm run bench\`${size !== "full" ? ' (`--quick`)' : ''}; do not edit. Each figure is the median of several rounds, with its smallest and largest
+in parentheses. A round is the anchor, then slicefeed, then the anchor again; the ratio is that of slicefeed to the mean of the two, and *anchor to
+itself* is the second to the first, which tells the noise. Ratios hold elsewhere, absolute values do not.`,
+    table(HEAD, figures.map(cells)),
+    notes.trim(),
+    '## Throughput over batch size and image size\n\n![Delivered MB/s over batch size and image size](performance.svg)\n\nOne run for each point, later epochs.',
+    '## How it was measured',
+    setup(results),
+    `Before any timing, an epoch with the peer's own mask rule (\`pil\`) is read and summed on both sides: the sums over all bytes of images and masks
+are equal. Nothing is left undone on either side: batches end as torch tensors and every byte is summed. All files are in the page cache of
+the system.`,
+    '## Where the time goes',
+    'Of one reader over later epochs, by the sampling profiler of V8, which slows both processes a little. Calls into the system count for who made them.',
+    ...profileSection(profile),
+    '## How to look closer',
+    `\`\`\`sh
+npm run bench                       # all of it: a table, bench/results.json, this page
+npm run bench -- --quick            # in about a minute, smaller; this page stays as it is
+node bench/profile.mjs cpu          # CPU profiles of the service and of each loader, for Chrome's developer tools
+node bench/profile.mjs heap         # snapshots of their heaps
+\`\`\`
+
+[bench/README.md](../bench/README.md) says what stands in which script.`,
+  ].join('\n\n')}\n`;
+}

@@ -1,0 +1,62 @@
+/**
+ * How much each run does. `copies`: how often the real studies are repeated; `rounds` of anchor, ours, anchor; `batches`: read in a row
+ * against the fixed buffer; `paced`: batches of a paced reader; `loaded`: pairs in one process; `few`, `many`: pairs of the two
+ * catalogues, in studies of `perStudy`; `openings` a round; `sessions` at once, `steps` of each; `files` of the large scan;
+ * `sides`, `batchSizes`, `gridBytes`: the plot, so many bytes of images for each side.
+ */
+export const SIZES = {
+  full: {
+    copies: 36,
+    rounds: 5,
+    batches: 750,
+    paced: 400,
+    loaded: 4000,
+    few: 1000,
+    many: 1_000_000,
+    perStudy: 200,
+    openings: 5,
+    sessions: 100,
+    steps: 10,
+    files: 100_000,
+    sides: [128, 256, 512, 1024],
+    batchSizes: [1, 2, 4, 8, 16, 32, 64],
+    gridBytes: 64 * 2 ** 20,
+    profiledBatches: 2000,
+  },
+  quick: {
+    copies: 18,
+    rounds: 3,
+    batches: 250,
+    paced: 150,
+    loaded: 2000,
+    few: 1000,
+    many: 50_000,
+    perStudy: 200,
+    openings: 3,
+    sessions: 100,
+    steps: 4,
+    files: 10_000,
+    sides: [128, 512],
+    batchSizes: [1, 8, 64],
+    gridBytes: 32 * 2 ** 20,
+    profiledBatches: 500,
+  },
+  tiny: {
+    copies: 1,
+    rounds: 1,
+    batches: 4,
+    paced: 4,
+    loaded: 16,
+    few: 8,
+    many: 24,
+    perStudy: 8,
+    openings: 1,
+    sessions: 3,
+    steps: 2,
+    files: 40,
+    sides: [32],
+    batchSizes: [1, 2],
+    gridBytes: 16 * 1024,
+    profiledBatches: 8,
+  },
+};

@@ -1,0 +1,153 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { makePhantom } from '../../src/demo/phantom.js';
+import { ask } from '../fixtures/client.js';
+import { runCommand, startCommand } from '../fixtures/command.js';
+import { temporaryFolder } from '../helper.js';
+
+const folder = join(temporaryFolder(t), 'data');
+await makePhantom(folder, { studies: 1, slices: 2, phases: 2, rows: 32, columns: 32 });
+
+const STACK = /\n\s+at \S/;
+
+function serveArgs(...more: readonly string[]): string[] {
+  return [
+    'serve',
+    '--data',
+    folder,
+    '--state',
+    temporaryFolder(t),
+    '--spool',
+    temporaryFolder(t),
+    '--port',
+    '0',
+    ...more,
+  ];
+}
+
+t.test('help is for people, on stdout, with exit code 0', async (t) => {
+  for (const args of [['--help'], ['-h'], ['help']]) {
+    const { code, stdout, stderr } = await runCommand(t, args);
+    t.strictSame([code, stderr], [0, ''], args.join(' '));
+    t.match(stdout, /Usage: slicefeed/);
+    t.match(stdout, /\bserve\b/);
+    t.match(stdout, /\bdemo\b/);
+  }
+  const { code, stdout, stderr } = await runCommand(t, ['serve', '--help']);
+  t.strictSame([code, stderr], [0, '']);
+  for (const option of ['data', 'state', 'port', 'host', 'token', 'loaders', 'memory-budget', 'log-level'])
+    t.match(stdout, new RegExp(`--${option}\\b`));
+  t.match(stdout, /8080/, 'defaults are told');
+  t.match(stdout, /SLICEFEED_/);
+  const demo = await runCommand(t, ['demo', '--help']);
+  t.strictSame([demo.code, demo.stderr], [0, '']);
+});
+
+t.test('wrong use says what is wrong and ends with 2', async (t) => {
+  const cases: readonly (readonly [args: string[], says: RegExp])[] = [
+    [[], /./],
+    [['sevre'], /sevre/],
+    [['--serve'], /--serve/],
+    [['serve', '--dta', folder], /--dta/],
+    [['serve', folder], new RegExp(folder)],
+    [['serve', '--data'], /--data/],
+    [['demo', '--data', folder], /--data/],
+    [['serve'], /--data.*SLICEFEED_DATA|SLICEFEED_DATA.*--data/],
+    [['constructor'], /constructor/],
+  ];
+  const ends = await Promise.all(cases.map(([args]) => runCommand(t, args)));
+  for (const [at, [args, says]] of cases.entries()) {
+    const { code, stdout, stderr } = ends[at]!;
+    t.equal(code, 2, args.join(' '));
+    t.match(stdout + stderr, says);
+    t.notMatch(stderr, STACK);
+    if (args.length > 0) t.equal(stdout, '', 'nothing on stdout');
+  }
+});
+
+t.test('a setting that can’t be used is named with its value, and ends with 2', async (t) => {
+  const cases: readonly (readonly [name: string, value: string])[] = [
+    ['PORT', '99999'],
+    ['PORT', '-1'],
+    ['PORT', 'http'],
+    ['LOADERS', '2.5'],
+    ['LOADERS', 'many'],
+    ['MEMORY_BUDGET', 'lots'],
+    ['LOADER_MEMORY', '1GB'],
+    ['PAIR_SECONDS', '0'],
+    ['LOG_LEVEL', 'loud'],
+    ['INSECURE', 'yes'],
+  ];
+  const option = (name: string) => `--${name.toLowerCase().replaceAll('_', '-')}`;
+  const ends = await Promise.all(
+    cases.map(([name, value], at) =>
+      at % 2 === 0
+        ? runCommand(t, serveArgs(`${option(name)}=${value}`))
+        : runCommand(t, ['serve', '--data', folder], { [`SLICEFEED_${name}`]: value }),
+    ),
+  );
+  for (const [at, [name, value]] of cases.entries()) {
+    const { code, stderr } = ends[at]!;
+    t.equal(code, 2, `${name} ${value}`);
+    t.match(stderr, new RegExp(`SLICEFEED_${name}|${option(name)}`));
+    t.ok(stderr.includes(`"${value}"`), stderr);
+    t.notMatch(stderr, STACK);
+  }
+});
+
+t.test('several settings that can’t be used are named together', async (t) => {
+  const env = { SLICEFEED_PORT: 'x', SLICEFEED_LOADERS: 'y' };
+  const { stderr } = await runCommand(t, ['serve', '--data', folder], env);
+  t.match(stderr, /SLICEFEED_PORT/);
+  t.match(stderr, /SLICEFEED_LOADERS/);
+});
+
+t.test('a port that Kubernetes set for a service of this name gets its hint', async (t) => {
+  const env = { SLICEFEED_PORT: 'tcp://10.0.0.7:8080' };
+  const { code, stderr } = await runCommand(t, ['serve', '--data', folder], env);
+  t.equal(code, 2);
+  t.match(stderr, /SLICEFEED_PORT/);
+  t.match(stderr, /Kubernetes/);
+  t.match(stderr, /enableServiceLinks/);
+});
+
+t.test('a port in use ends with 1 and says which', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const { code, stdout, stderr } = await runCommand(t, serveArgs('--port', String(port)));
+  t.strictSame([code, stdout], [1, '']);
+  t.match(stderr, new RegExp(`${port}.*(taken|in use)`));
+  t.match(stderr, /--port/);
+  t.notMatch(stderr, STACK);
+});
+
+t.test('options win over settings, and the log is on stderr alone', async (t) => {
+  const env = { SLICEFEED_PORT: '1', SLICEFEED_DATA: '/nonexistent', SLICEFEED_HOST: '127.0.0.9' };
+  const command = startCommand(t, serveArgs('--host', '127.0.0.1'), env);
+  const url = await command.serving();
+  t.equal(new URL(url).hostname, '127.0.0.1');
+  t.equal((await ask(`${url}/livez`)).status, 200);
+  command.kill('SIGINT');
+  const { code, stdout, stderr } = await command.ended;
+  t.strictSame([code, stdout], [0, '']);
+  for (const line of stderr.trim().split('\n')) t.type(JSON.parse(line).msg, 'string');
+});
+
+t.test('a second service on the same state folder ends with 1 and names it', async (t) => {
+  const state = temporaryFolder(t);
+  const first = startCommand(t, serveArgs('--state', state));
+  const url = await first.serving();
+  const { code, stderr } = await runCommand(t, serveArgs('--state', state));
+  t.equal(code, 1);
+  t.ok(stderr.includes(state));
+  t.match(stderr, /--state/);
+  t.notMatch(stderr, STACK);
+  t.equal((await ask(`${url}/livez`)).status, 200, 'the first goes on');
+  first.kill('SIGKILL');
+  await first.ended;
+  const second = startCommand(t, serveArgs('--state', state));
+  t.equal((await ask(`${await second.serving()}/livez`)).status, 200, 'what was killed holds nothing');
+});

@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import t from 'tap';
+import {
+  type FoundSlice,
+  type FoundStudy,
+  revisionDigest,
+  writeRevision,
+} from '../../src/catalog/revision.js';
+import { contoursOf, sliceAt } from '../../src/catalog/studies.js';
+import type { SliceId, StudyId } from '../../src/core/ids.js';
+import { temporaryFolder } from '../helper.js';
+import { writeImage } from '../loader/sources.js';
+import { openCatalogue } from './catalogue.js';
+
+const { header, headerDigest } = writeImage(temporaryFolder(t), 'a.dcm', {
+  rows: 2,
+  columns: 3,
+  pixels: new Uint16Array(6),
+});
+
+function points(...coordinates: number[]): Uint8Array {
+  return new Uint8Array(Float64Array.from(coordinates).buffer);
+}
+
+function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
+  return {
+    slice: slice as SliceId,
+    path: `dicoms/A/${slice}.dcm`,
+    guard: '500.1.2.3',
+    frame: 0,
+    header,
+    headerDigest,
+    checksum: null,
+    generation: null,
+    contours: [],
+    ...changes,
+  };
+}
+
+function study(...slices: FoundSlice[]): FoundStudy {
+  return { id: 'A' as StudyId, patient: null, slices };
+}
+
+const CONTOUR = { structure: 'i', points: points(0, 0, 1, 0, 0, 1) };
+const BEFORE = study(found('1', { contours: [CONTOUR] }), found('2'));
+
+t.test('a state is named by 64 hexadecimal digits, the same each time', async (t) => {
+  t.match(revisionDigest(BEFORE), /^[0-9a-f]{64}$/);
+  t.equal(revisionDigest(structuredClone(BEFORE)), revisionDigest(BEFORE));
+});
+
+t.test('what makes no other content makes no other name', async (t) => {
+  const elsewhere = { path: 'dicoms/elsewhere/7.dcm', guard: '500.7.8.9', checksum: 12 };
+  const same = study(found('1', { contours: [CONTOUR], ...elsewhere }), found('2', elsewhere));
+  t.equal(revisionDigest(same), revisionDigest(BEFORE));
+});
+
+t.test('every other content has another name', async (t) => {
+  const first = { contours: [CONTOUR] };
+  const others: FoundStudy[] = [
+    { ...BEFORE, id: 'B' as StudyId },
+    study(found('1', first)),
+    study(found('2'), found('1', first)),
+    study(found('1', first), found('3')),
+    study(found('1', first), found('2'), found('3')),
+    study(found('1', { ...first, guard: '501.1.2.3' }), found('2')),
+    study(found('1', { ...first, frame: 1 }), found('2')),
+    study(found('1', { ...first, headerDigest: 'f'.repeat(64) }), found('2')),
+    study(found('1', { ...first, generation: 1 }), found('2')),
+    study(found('1'), found('2')),
+    study(found('1'), found('2', first)),
+    study(found('1', { contours: [CONTOUR, CONTOUR] }), found('2')),
+    study(found('1', { contours: [{ ...CONTOUR, structure: 'o' }] }), found('2')),
+    study(found('1', { contours: [{ ...CONTOUR, points: points(0, 0, 1, 0, 0, 2) }] }), found('2')),
+  ];
+  t.equal(new Set([BEFORE, ...others].map(revisionDigest)).size, others.length + 1);
+});
+
+t.test('a structure of any name cannot pass for other content', async (t) => {
+  const digestOf = (...names: string[]) =>
+    revisionDigest(study(found('1', { contours: names.map((structure) => ({ ...CONTOUR, structure })) })));
+  const property = fc.property(
+    fc.string(),
+    fc.string(),
+    (a, b) => (digestOf(a) === digestOf(b)) === (a === b),
+  );
+  t.doesNotThrow(() => fc.assert(property));
+});
+
+t.test('a state is written once, with its counts', async (t) => {
+  const db = openCatalogue(t);
+  const id = await writeRevision(db, BEFORE);
+  t.equal(await writeRevision(db, BEFORE), id);
+  t.not(await writeRevision(db, study(found('1'))), id);
+  t.match(db.prepare('SELECT * FROM revision WHERE id = ?').get(id), {
+    digest: revisionDigest(BEFORE),
+    study: 'A',
+    slices: 2,
+    pairs: 1,
+    structures: '{"i":1}',
+    rows: 2,
+    columns: 3,
+    complete: 1,
+  });
+  t.match(sliceAt(db, id, 0), { slice: '1', file: 'dicoms/A/1.dcm', header, structures: ['i'] });
+  t.strictSame(contoursOf(db, id, 0, [['i']]), [[Float64Array.of(0, 0, 1, 0, 0, 1)]]);
+});
+
+t.test('several contours of a structure count once, and keep their order', async (t) => {
+  const db = openCatalogue(t);
+  const other = { structure: 'i', points: points(5, 5, 6, 5, 5, 6) };
+  const outer = { structure: 'o', points: points(7, 7, 8, 7, 7, 8) };
+  const id = await writeRevision(db, study(found('1', { contours: [other, outer, CONTOUR] })));
+  t.match(db.prepare('SELECT structures, pairs FROM revision WHERE id = ?').get(id), {
+    structures: '{"i":1,"o":1}',
+    pairs: 1,
+  });
+  t.strictSame(contoursOf(db, id, 0, [['o'], ['i'], ['none'], ['i', 'o']]), [
+    [Float64Array.of(7, 7, 8, 7, 7, 8)],
+    [Float64Array.of(5, 5, 6, 5, 5, 6), Float64Array.of(0, 0, 1, 0, 0, 1)],
+    [],
+    [Float64Array.of(5, 5, 6, 5, 5, 6), Float64Array.of(0, 0, 1, 0, 0, 1), Float64Array.of(7, 7, 8, 7, 7, 8)],
+  ]);
+});
+
+t.test('a large study is written in parts between which others get their turn', async (t) => {
+  const db = openCatalogue(t);
+  const large = study(...Array.from({ length: 501 }, (_, i) => found(String(i))));
+  let turns = 0;
+  let done = false;
+  const count = () => {
+    turns++;
+    if (!done) setImmediate(count);
+  };
+  setImmediate(count);
+  const id = await writeRevision(db, large);
+  done = true;
+  t.ok(turns >= 3, `${turns} turns`);
+  t.equal(sliceAt(db, id, 500).slice, '500');
+  t.throws(() => sliceAt(db, id, 501));
+});
+
+t.test('a state without slices', async (t) => {
+  const db = openCatalogue(t);
+  const id = await writeRevision(db, study());
+  t.match(db.prepare('SELECT slices, pairs, rows FROM revision WHERE id = ?').get(id), {
+    slices: 0,
+    pairs: 0,
+    rows: null,
+  });
+});

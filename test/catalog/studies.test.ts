@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import t from 'tap';
+import {
+  findSlice,
+  findStudy,
+  learnSource,
+  listSlices,
+  listStudies,
+  patientOf,
+  sliceAt,
+  structureCounts,
+  studyIds,
+} from '../../src/catalog/studies.js';
+import type { StudyId } from '../../src/core/ids.js';
+import { openCatalogue, scanInto, smallFolder } from './catalogue.js';
+
+async function open(t: Parameters<typeof smallFolder>[0]) {
+  const db = openCatalogue(t);
+  await scanInto(db, smallFolder(t));
+  return db;
+}
+
+t.test('studies come in order of their ids, page by page', async (t) => {
+  const db = await open(t);
+  const ids = (after: string, limit: number) => listStudies(db, after, limit).map(({ id }) => id);
+  t.strictSame(ids('', 10), ['A', 'B']);
+  t.strictSame(ids('', 1), ['A']);
+  t.strictSame(ids('A', 1), ['B']);
+  t.strictSame(ids('B', 1), []);
+  t.strictSame(studyIds(db), ['A', 'B']);
+});
+
+t.test('a study by its id', async (t) => {
+  const db = await open(t);
+  t.strictSame(findStudy(db, 'A'), {
+    id: 'A',
+    slices: 2,
+    pairs: 1,
+    structures: { i: 1, o: 1 },
+    rows: 2,
+    columns: 3,
+    problems: 0,
+  });
+  for (const id of ['a', 'C', '', '../A', "A' OR '1'='1"]) t.equal(findStudy(db, id), null, id);
+});
+
+t.test('slices come in canonical order, by default those with a contour', async (t) => {
+  const db = await open(t);
+  const names = (after: number, limit: number, all: boolean) =>
+    listSlices(db, 'A', after, limit, all).map(({ slice }) => slice);
+  t.strictSame(names(-1, 10, false), ['1']);
+  t.strictSame(names(-1, 10, true), ['1', '2']);
+  t.strictSame(names(-1, 1, true), ['1']);
+  t.strictSame(names(0, 10, true), ['2']);
+  t.strictSame(names(0, 10, false), []);
+  t.strictSame(listSlices(db, 'nobody', -1, 10, true), []);
+});
+
+t.test('a slice by its id, and by its place in its state', async (t) => {
+  const db = await open(t);
+  const slice = findSlice(db, 'A', '1')!;
+  t.match(slice, {
+    ordinal: 0,
+    slice: '1',
+    file: 'dicoms/A/1.dcm',
+    frame: 0,
+    checksum: null,
+    structures: ['i', 'o'],
+  });
+  t.strictSame(sliceAt(db, slice.revision, slice.ordinal), slice);
+  t.equal(findSlice(db, 'A', '3'), null);
+  t.equal(findSlice(db, 'C', '1'), null);
+  t.throws(() => sliceAt(db, slice.revision, 7), { message: 'a slice of a kept revision is gone' });
+});
+
+t.test('how many slices of some studies carry each structure', async (t) => {
+  const db = await open(t);
+  t.strictSame(
+    structureCounts(db, studyIds(db)),
+    new Map([
+      ['i', 2],
+      ['o', 1],
+    ]),
+  );
+  t.strictSame(structureCounts(db, ['B' as StudyId]), new Map([['i', 1]]));
+  t.strictSame(structureCounts(db, []), new Map());
+});
+
+t.test('a patient is known as a hash', async (t) => {
+  const db = await open(t);
+  t.equal(patientOf(db, 'A' as StudyId), createHash('sha256').update('P').digest('hex'));
+  t.equal(patientOf(db, 'C' as StudyId), null);
+});
+
+t.test('a checksum is learned once, a guard each time', async (t) => {
+  const db = await open(t);
+  const slice = findSlice(db, 'A', '1')!;
+  learnSource(db, slice, null, null);
+  t.strictSame(findSlice(db, 'A', '1'), slice);
+  learnSource(db, slice, 7, null);
+  learnSource(db, slice, 8, 'guard');
+  t.match(findSlice(db, 'A', '1'), { checksum: 7, guard: 'guard' });
+  t.match(findSlice(db, 'A', '2'), { checksum: null });
+});
