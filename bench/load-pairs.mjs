@@ -5,7 +5,7 @@ import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../dist/src/catalog/schema.js';
-import { contoursOf, listSlices, studyIds } from '../dist/src/catalog/studies.js';
+import { contoursOf, listSlices, listStudies } from '../dist/src/catalog/studies.js';
 import { DEFAULT_LIMITS } from '../dist/src/core/dicom.js';
 import { batchLayout } from '../dist/src/core/layout.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
@@ -34,8 +34,8 @@ const recipe = {
 /** The units of every pair of the catalogue, cut into batches. */
 function readBatches() {
   const db = openDatabase(state);
-  const units = studyIds(db).flatMap((study) =>
-    listSlices(db, study, -1, 1000, false)
+  const units = listStudies(db, '', 100_000).flatMap(({ id }) =>
+    listSlices(db, id, -1, 1000, false)
       .filter(({ structures }) => structures.includes(structure))
       .map(({ file, revision, ordinal, guard, header, headerDigest, checksum, frame }, place) => ({
         slot: 0,

@@ -107,7 +107,7 @@ export function markdown(results, notes) {
   const { figures, profile, size } = results;
   return `${[
     '# Performance',
-    `Made by \`npm run bench\`${size !== "full" ? ' (`--quick`)' : ''}; do not edit. Each figure is the median of several rounds, with its smallest and largest
+    `Made by \`npm run bench\`${size !== 'full' ? ' (`--quick`)' : ''}; do not edit. Each figure is the median of several rounds, with its smallest and largest
 in parentheses. A round is the anchor, then slicefeed, then the anchor again; the ratio is that of slicefeed to the mean of the two, and *anchor to
 itself* is the second to the first, which tells the noise. Ratios hold elsewhere, absolute values do not.`,
     table(HEAD, figures.map(cells)),

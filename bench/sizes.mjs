@@ -2,7 +2,8 @@
  * How much each run does. `copies`: how often the real studies are repeated; `rounds` of anchor, ours, anchor; `batches`: read in a row
  * against the fixed buffer; `paced`: batches of a paced reader; `loaded`: pairs in one process; `few`, `many`: pairs of the two
  * catalogues, in studies of `perStudy`; `openings` a round; `sessions` at once, `steps` of each; `files` of the large scan;
- * `sides`, `batchSizes`, `gridBytes`: the plot, so many bytes of images for each side.
+ * `sides`, `batchSizes`, `gridBytes`, `gridSeconds`: the plot, so many bytes of images for each side, read for at least so long.
+ * `profiledBatches`: of the profile.
  */
 export const SIZES = {
   full: {
@@ -21,6 +22,7 @@ export const SIZES = {
     sides: [128, 256, 512, 1024],
     batchSizes: [1, 2, 4, 8, 16, 32, 64],
     gridBytes: 64 * 2 ** 20,
+    gridSeconds: 0.3,
     profiledBatches: 2000,
   },
   quick: {
@@ -39,6 +41,7 @@ export const SIZES = {
     sides: [128, 512],
     batchSizes: [1, 8, 64],
     gridBytes: 32 * 2 ** 20,
+    gridSeconds: 0.2,
     profiledBatches: 500,
   },
   tiny: {
@@ -57,6 +60,7 @@ export const SIZES = {
     sides: [32],
     batchSizes: [1, 2],
     gridBytes: 16 * 1024,
+    gridSeconds: 0,
     profiledBatches: 8,
   },
 };

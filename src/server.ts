@@ -43,7 +43,7 @@ export async function startServer(
     const url = await app.listen({
       host: config.host,
       port: config.port,
-      listenTextResolver: (address) => `listening at ${address}`,
+      listenTextResolver: () => 'listening',
     });
     log.info(
       {

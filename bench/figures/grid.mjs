@@ -4,8 +4,6 @@ import { sizedStudies } from '../folders.mjs';
 import { Lines } from '../processes.mjs';
 import { Service } from '../service.mjs';
 
-const MIN_SECONDS = 0.3;
-
 /** Delivered MB/s for each size of image and of batch, ours and the DataLoader's: the points of the plot, one run each. */
 export async function gridPoints(run) {
   const points = [];
@@ -28,17 +26,19 @@ export async function gridPoints(run) {
   return points;
 }
 
-async function readOurs({ reader }, service, batchSize) {
+async function readOurs({ reader, size }, service, batchSize) {
   const { id, path, room, stepsPerEpoch } = await service.open({ structures: ['i'], batchSize });
   const read = (first, last) => reader.ask({ do: 'read', port: service.port, path, room, first, last });
   let step = stepsPerEpoch;
-  let { seconds } = await read(0, step);
+  await read(0, step);
   let bytes = 0;
-  for (seconds = 0; seconds < MIN_SECONDS; step += stepsPerEpoch) {
+  let seconds = 0;
+  do {
     const epoch = await read(step, step + stepsPerEpoch);
     bytes += epoch.bytes;
     seconds += epoch.seconds;
-  }
+    step += stepsPerEpoch;
+  } while (seconds < size.gridSeconds);
   await service.call('DELETE', `/v1/sessions/${id}`);
   return bytes / seconds / 1e6;
 }

@@ -11,6 +11,7 @@ export async function loadingFigures(run) {
     rate(
       await runNode('load-pairs.mjs', service.state, data, structures[0], image.dtype, size.loaded, ...mode),
     );
+  await peer.ask({ do: 'single', count: Math.min(size.loaded, 200) });
   const runs = await interleave(
     size.rounds,
     async () => ({ rate: rate(await peer.ask({ do: 'single', count: Math.ceil(size.loaded / 4) })) }),

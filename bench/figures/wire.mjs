@@ -90,7 +90,7 @@ export async function wireFigures(run) {
 
 /** What loading a batch takes while the reader is calm, as the service counts it. */
 async function meanLoadMs({ service, session, reader, size }, steps) {
-  const look = async () => service.call("GET", `/v1/sessions/${session.id}`);
+  const look = async () => service.call('GET', `/v1/sessions/${session.id}`);
   const before = await look();
   await reader.ask({ do: 'pace', ...steps(Math.min(size.paced, 100)), stepMs: CALM_MS });
   const after = await look();

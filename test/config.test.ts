@@ -1,0 +1,173 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import t from 'tap';
+import {
+  ConfigError,
+  coreLimit,
+  isLoopback,
+  memoryLimitBytes,
+  readConfig,
+  type SettingName,
+  sizeBytes,
+} from '../src/config.js';
+import { temporaryFolder } from './helper.js';
+
+const GIB = 1024 ** 3;
+
+function messageOf(settings: Partial<Record<SettingName, string>>): string {
+  try {
+    readConfig({}, settings);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'no error';
+}
+
+/** A folder that looks like the kernel's cgroup files. */
+function cgroup(t: Parameters<typeof temporaryFolder>[0], files: Record<string, string>): string {
+  const root = temporaryFolder(t);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), `${content}\n`);
+  }
+  return root;
+}
+
+t.test('every setting has a default', async (t) => {
+  const config = readConfig({ HOME: '/home/x' });
+  t.match(config, {
+    data: '',
+    host: '127.0.0.1',
+    port: 8080,
+    tokens: [],
+    insecure: false,
+    pairTimeoutMs: 10_000,
+    batchBytesLimit: 256 * 1024 ** 2,
+    spool: '',
+    sessionIdleMs: 30 * 60_000,
+    snapshotDays: 30,
+    logLevel: 'info',
+  });
+  t.equal(config.budgetBytes, Math.floor(memoryLimitBytes() / 4));
+  t.equal(config.loaderMemoryBytes, Math.min(GIB, Math.floor(memoryLimitBytes() / 4)));
+  t.ok(config.loaders >= 1 && config.loaders <= Math.max(1, coreLimit() - 1));
+});
+
+t.test('an option wins over the environment, which wins over the default', async (t) => {
+  t.equal(readConfig({ SLICEFEED_PORT: '81' }).port, 81);
+  t.equal(readConfig({ SLICEFEED_PORT: '81' }, { PORT: '82' }).port, 82);
+  t.equal(readConfig({ PORT: '81' }).port, 8080, 'a name without its prefix is not ours');
+  t.equal(readConfig({ SLICEFEED_PORT: '' }).port, 8080, 'empty is not set');
+});
+
+t.test('settings are turned into what the process uses', async (t) => {
+  const config = readConfig(
+    {},
+    {
+      DATA: 'some/folder',
+      STATE: 'state',
+      SPOOL: 'spool',
+      TOKEN: ' one, ro:two ,,',
+      INSECURE: '1',
+      LOADERS: '3',
+      LOADER_MEMORY: '64MiB',
+      PAIR_SECONDS: '0.5',
+      MEMORY_BUDGET: '32MiB',
+      BATCH_BYTES: '1 MiB',
+      SESSION_IDLE_MINUTES: '0.1',
+      SNAPSHOT_DAYS: '0',
+      LOG_LEVEL: 'debug',
+    },
+  );
+  t.match(config, {
+    data: resolve('some/folder'),
+    state: resolve('state'),
+    spool: resolve('spool'),
+    tokens: ['one', 'ro:two'],
+    insecure: true,
+    loaders: 3,
+    loaderMemoryBytes: 64 * 1024 ** 2,
+    pairTimeoutMs: 500,
+    budgetBytes: 32 * 1024 ** 2,
+    batchBytesLimit: 1024 ** 2,
+    sessionIdleMs: 6000,
+    snapshotDays: 0,
+    logLevel: 'debug',
+  });
+});
+
+t.test('each data folder has a state folder of its own', async (t) => {
+  const state = (data: string, env: Record<string, string> = {}) => readConfig(env, { DATA: data }).state;
+  t.match(state('/data/one'), /\/\.local\/state\/slicefeed\/one-[0-9a-f]{8}$/);
+  t.match(state('/data/one', { XDG_STATE_HOME: '/var/state' }), /^\/var\/state\/slicefeed\/one-/);
+  t.not(state('/data/one'), state('/other/one'));
+  t.equal(state('/data/one/'), state('/data/../data/one'));
+});
+
+t.test('what cannot be used is told by its name, all at once', async (t) => {
+  t.match(messageOf({ PORT: '70000' }), /^SLICEFEED_PORT .*: "70000"/);
+  t.match(messageOf({ LOADERS: 'many' }), /^SLICEFEED_LOADERS /);
+  t.match(messageOf({ PAIR_SECONDS: '0' }), /^SLICEFEED_PAIR_SECONDS /);
+  t.match(messageOf({ MEMORY_BUDGET: '1GB' }), /^SLICEFEED_MEMORY_BUDGET .*"1GB"/);
+  t.match(messageOf({ LOG_LEVEL: 'loud' }), /SLICEFEED_LOG_LEVEL /);
+  t.match(messageOf({ INSECURE: 'yes' }), /^SLICEFEED_INSECURE /);
+  t.strictSame(
+    messageOf({ PORT: 'x', LOADERS: '-1' })
+      .split('\n')
+      .map((line) => line.split(' ')[0]),
+    ['SLICEFEED_PORT', 'SLICEFEED_LOADERS'],
+  );
+});
+
+t.test('the port that Kubernetes sets for a service of this name is told with its remedy', async (t) => {
+  t.match(messageOf({ PORT: 'tcp://10.0.0.1:8080' }), /enableServiceLinks: false/);
+});
+
+t.test('a loader without memory cannot be', async (t) => {
+  t.match(messageOf({ LOADER_MEMORY: '0' }), /^SLICEFEED_LOADER_MEMORY /);
+});
+
+t.test('sizes', async (t) => {
+  t.strictSame(['0', '12', '12B', '3KiB', '256MiB', '256 MiB', '2GiB'].map(sizeBytes), [
+    0,
+    12,
+    12,
+    3072,
+    256 * 1024 ** 2,
+    256 * 1024 ** 2,
+    2 * GIB,
+  ]);
+  for (const text of ['', '1MB', '1.5GiB', '-1', '1 TiB', 'GiB'])
+    t.throws(() => sizeBytes(text), ConfigError, text);
+});
+
+t.test("memory is the container's where that is less than the machine's", async (t) => {
+  t.equal(memoryLimitBytes(cgroup(t, { 'memory.max': '4096' })), 4096);
+  t.equal(memoryLimitBytes(cgroup(t, { 'memory/memory.limit_in_bytes': '8192' })), 8192);
+  t.equal(memoryLimitBytes(cgroup(t, { 'memory.max': 'max' })), totalmem());
+  t.equal(memoryLimitBytes(cgroup(t, { 'memory/memory.limit_in_bytes': '9223372036854771712' })), totalmem());
+  t.equal(memoryLimitBytes(cgroup(t, {})), totalmem());
+});
+
+t.test("cores are the container's where that is less than the machine's", async (t) => {
+  const cores = availableParallelism();
+  t.equal(coreLimit(cgroup(t, { 'cpu.max': '100000 100000' })), 1);
+  t.equal(coreLimit(cgroup(t, { 'cpu.max': '50000 100000' })), 1);
+  t.equal(coreLimit(cgroup(t, { 'cpu.max': '150000 100000' })), Math.min(cores, 2));
+  t.equal(coreLimit(cgroup(t, { 'cpu.max': '99900000 100000' })), cores);
+  t.equal(coreLimit(cgroup(t, { 'cpu.max': 'max 100000' })), cores);
+  const v1 = (quota: string) =>
+    cgroup(t, { 'cpu/cpu.cfs_quota_us': quota, 'cpu/cpu.cfs_period_us': '100000' });
+  t.equal(coreLimit(v1('100000')), 1);
+  t.equal(coreLimit(v1('-1')), cores);
+  t.equal(coreLimit(cgroup(t, {})), cores);
+});
+
+t.test('addresses that no other machine reaches', async (t) => {
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) t.equal(isLoopback(host), true, host);
+  for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.org', '1270.0.0.1', ''])
+    t.equal(isLoopback(host), false, host);
+  t.equal(isLoopback('127.0.0.1.example.org'), false, 'a name is no address');
+});

@@ -1,0 +1,113 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { isId } from '../../src/core/ids.js';
+import { checkFolder, nameStudy, type WalkFault, walkFolder } from '../../src/sources/folder.js';
+import { write } from '../catalog/catalogue.js';
+import { temporaryFolder } from '../helper.js';
+import { guardAt } from '../loader/sources.js';
+
+async function walk(root: string) {
+  const faults: WalkFault[] = [];
+  const paths: string[] = [];
+  for await (const { path, guard } of walkFolder(root, faults)) {
+    t.equal(guard, guardAt(root, path));
+    paths.push(path);
+  }
+  return { paths, faults };
+}
+
+t.test('every file below the root, folders in order of their names', async (t) => {
+  const root = temporaryFolder(t);
+  for (const path of ['b/2', 'b/1', 'a', 'c/d/e', 'b.txt', 'Z']) write(root, path, path);
+  mkdirSync(join(root, 'empty'));
+  t.strictSame(await walk(root), { paths: ['Z', 'a', 'b/1', 'b/2', 'b.txt', 'c/d/e'], faults: [] });
+});
+
+t.test('names with a leading dot are left out', async (t) => {
+  const root = temporaryFolder(t);
+  for (const path of ['.hidden', '.git/config', 'a/.DS_Store', 'a/b']) write(root, path, '');
+  t.strictSame((await walk(root)).paths, ['a/b']);
+});
+
+t.test(
+  'links are followed; one that leads nowhere or to itself is a fault and the walk goes on',
+  async (t) => {
+    const root = temporaryFolder(t);
+    const elsewhere = temporaryFolder(t);
+    write(elsewhere, 'file', 'x');
+    write(root, 'z', 'z');
+    symlinkSync(join(elsewhere, 'file'), join(root, 'file'));
+    symlinkSync(elsewhere, join(root, 'folder'));
+    symlinkSync(join(elsewhere, 'nothing'), join(root, 'broken'));
+    symlinkSync('loop', join(root, 'loop'));
+    const { paths, faults } = await walk(root);
+    t.strictSame(paths, ['file', 'folder/file', 'z']);
+    t.strictSame(faults, [
+      { path: 'broken', detail: 'it cannot be read (ENOENT)' },
+      { path: 'loop', detail: 'it cannot be read (ELOOP)' },
+    ]);
+  },
+);
+
+t.test('a folder that holds itself ends', async (t) => {
+  const root = temporaryFolder(t);
+  write(root, 'a/file', '');
+  symlinkSync('..', join(root, 'a/up'));
+  const { paths, faults } = await walk(root);
+  t.ok(paths.includes('a/file'));
+  t.ok(paths.length < 20, `${paths.length}`);
+  t.match(faults, [{ detail: 'more than 12 folders deep' }]);
+});
+
+t.test('what is no file is passed over', async (t) => {
+  const root = temporaryFolder(t);
+  write(root, 'a', '');
+  symlinkSync('/dev/null', join(root, 'device'));
+  t.strictSame((await walk(root)).paths, ['a']);
+});
+
+t.test(
+  'a folder that may not be read is a fault',
+  { skip: process.getuid?.() === 0 && 'root may read every folder' },
+  async (t) => {
+    const root = temporaryFolder(t);
+    write(root, 'a/file', '');
+    write(root, 'b', '');
+    chmodSync(join(root, 'a'), 0);
+    t.teardown(() => chmodSync(join(root, 'a'), 0o700));
+    t.strictSame(await walk(root), {
+      paths: ['b'],
+      faults: [{ path: 'a', detail: 'the folder cannot be read (EACCES)' }],
+    });
+  },
+);
+
+t.test('a root that is not there throws', async (t) => {
+  await t.rejects(walk(join(temporaryFolder(t), 'nothing')), { code: 'ENOENT' });
+});
+
+t.test('a data folder that cannot be served is told in words', async (t) => {
+  const root = temporaryFolder(t);
+  t.doesNotThrow(() => checkFolder(root));
+  const hint = 'name a folder that this user may read with --data FOLDER or SLICEFEED_DATA';
+  t.throws(() => checkFolder(join(root, 'nothing')), {
+    message: `the data folder ${join(root, 'nothing')} does not exist: ${hint}`,
+  });
+  writeFileSync(join(root, 'file'), '');
+  t.throws(() => checkFolder(join(root, 'file')), {
+    message: `the data folder ${join(root, 'file')} is a file: ${hint}`,
+  });
+});
+
+t.test("a folder's name is its id where it can be one", async (t) => {
+  for (const name of ['SCD0000101', 'a.b-c_d', 'x'.repeat(64)]) t.equal(nameStudy(name), name);
+  const odd = ['with space', 'ünï', 'x'.repeat(65), '', '.', '..', 'a/b'];
+  const ids = odd.map(nameStudy);
+  for (const id of ids) {
+    t.match(id, /^study-[0-9a-f]{16}$/);
+    t.equal(isId(id), true);
+  }
+  t.equal(new Set(ids).size, odd.length);
+  t.strictSame(odd.map(nameStudy), ids, 'the same each time');
+});
