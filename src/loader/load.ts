@@ -27,8 +27,11 @@ async function loadSlot(
   recipe: Recipe,
   limits: LoaderLimits,
 ): Promise<LoadOutcome> {
-  slots.clear(unit.slot, unit.place);
-  if (!unit.source) return { kind: 'empty' };
+  slots.begin(unit.slot, unit.place);
+  if (!unit.source) {
+    slots.blank(unit.slot);
+    return { kind: 'empty' };
+  }
   try {
     const read = readFrame(unit.source, limits);
     if (read === null) return { kind: 'changed' };
@@ -47,7 +50,8 @@ async function loadSlot(
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
   } catch (error) {
-    slots.clear(unit.slot, unit.place);
+    slots.begin(unit.slot, unit.place);
+    slots.blank(unit.slot);
     if (isGoneError(error)) return { kind: 'changed' };
     if (error instanceof PixelError)
       return error.code === 'VALUE_RANGE'
@@ -73,8 +77,7 @@ function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null 
   const { offset, length } = frameRange(header, source.frame);
   if (length > limits.frameBytes) throw new PixelError('LIMIT_EXCEEDED', `a frame of ${length} bytes`);
   return withSourceFile(source.root, source.path, (file) => {
-    const before = file.guard();
-    const touched = before !== source.guard;
+    const touched = file.guard !== source.guard;
     if (file.sizeBytes < offset + length) return null;
     if (touched) {
       const head = scratchBytes(header.headerBytes);
@@ -83,13 +86,13 @@ function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null 
     }
     const bytes = scratchBytes(length);
     file.read(bytes, offset, length);
-    if (file.guard() !== before) return null;
+    if (!file.isUntouched()) return null;
     const checksum = touched || source.checksum === null ? crc32(bytes) : null;
     if (touched && checksum !== source.checksum) return null;
     return {
       bytes,
       checksum: source.checksum === null ? checksum : null,
-      guard: touched ? before : null,
+      guard: touched ? file.guard : null,
     };
   });
 }

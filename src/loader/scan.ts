@@ -64,8 +64,6 @@ function readText(file: SourceFile, limitBytes: number): string {
 }
 
 function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolean): ScanFinding {
-  // Taken first: content that changes while it is read then lies under an older guard, which a load does not trust.
-  const guard = file.guard();
   let wanted = Math.min(FIRST_BYTES, file.sizeBytes);
   for (;;) {
     const prefix = scratchBytes(wanted);
@@ -87,7 +85,8 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
       patient: header.patientId === null ? null : sha256(header.patientId),
       headerDigest,
       checksums: withChecksums ? frameChecksums(file, header) : null,
-      guard,
+      // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
+      guard: file.guard,
     };
   }
 }

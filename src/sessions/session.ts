@@ -20,6 +20,8 @@ export interface Delivery {
   readonly lease: Lease;
   readonly warm: 'hit' | 'miss';
   readonly waitMs: number;
+  /** The strong ETag of a form of the body. */
+  etag(form: string): string;
   end(): void;
 }
 
@@ -137,7 +139,7 @@ export class Session {
         lease.release();
         leave();
       };
-      return { batch, lease, warm, waitMs, end };
+      return { batch, lease, warm, waitMs, etag: (form) => batch.etag(form), end };
     } catch (error) {
       if (taken) {
         window.letGo(step);
