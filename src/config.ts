@@ -155,7 +155,7 @@ export function readConfig(
   const settings = check(given);
   const memory = memoryLimitBytes();
   const budgetBytes = sizeBytes(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
-  const loaderMemoryBytes = Math.min(atLeast('LOADER_MEMORY', settings, '128MiB'), Math.floor(memory / 4));
+  const loaderMemoryBytes = Math.min(atLeast('LOADER_MEMORY', settings, '64MiB'), Math.floor(memory / 4));
   const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes));
   const data = settings.DATA === '' ? '' : resolve(settings.DATA);
   return {

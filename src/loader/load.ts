@@ -34,7 +34,10 @@ async function loadSlot(
   }
   try {
     const read = readFrame(unit.source, limits);
-    if (read === null) return { kind: 'changed' };
+    if (read === null) {
+      slots.blank(unit.slot);
+      return { kind: 'changed' };
+    }
     const { header } = unit.source;
     const { codec, problem } = chooseCodec(CODECS, header);
     if (!codec) throw new PixelError(problem.code, problem.detail);
