@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
 import { frameRange } from '../codecs/native.js';
+import { guardedSizeBytes } from '../core/guard.js';
 import { PixelError } from '../core/pixels.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
 import { isGoneError, scratchBytes, withSourceFile } from './files.js';
@@ -82,6 +83,8 @@ function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null 
   return withSourceFile(source.root, source.path, (file) => {
     const touched = file.guard !== source.guard;
     if (file.sizeBytes < offset + length) return null;
+    // The size is part of the revision's name; '' stands for a guard that nobody has taken yet.
+    if (touched && source.guard !== '' && file.sizeBytes !== guardedSizeBytes(source.guard)) return null;
     if (touched) {
       const head = scratchBytes(header.headerBytes);
       file.read(head, 0, header.headerBytes);
