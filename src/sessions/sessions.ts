@@ -69,7 +69,7 @@ export class Sessions {
       );
     this.#reserve(session);
     this.store.put(stored);
-    this.#live.set(id, session);
+    this.#hold(session);
     session.warmUp();
     this.#options.onOpened(snapshot);
     return { session, created: true };
@@ -87,7 +87,7 @@ export class Sessions {
       );
     const session = this.#make(stored);
     this.#reserve(session);
-    this.#live.set(stored.id, session);
+    this.#hold(session);
     this.#options.onOpened(stored.snapshot);
     return session;
   }
@@ -113,12 +113,13 @@ export class Sessions {
   }
 
   #make(stored: StoredSession): Session {
-    let timings = this.#timings.get(stored.id);
-    if (!timings) {
-      timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
-      this.#timings.set(stored.id, timings);
-    }
+    const timings = this.#timings.get(stored.id) ?? { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
     return new Session(stored, this.#options, timings);
+  }
+
+  #hold(session: Session): void {
+    this.#live.set(session.stored.id, session);
+    this.#timings.set(session.stored.id, session.timings);
   }
 
   #stored(id: string): StoredSession {
