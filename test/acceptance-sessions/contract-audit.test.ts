@@ -5,6 +5,7 @@ import { ask, getBody, getJson } from '../fixtures/client.js';
 import { startClosable } from '../fixtures/closable.js';
 import { type Feed, openFeed, until } from '../fixtures/feed.js';
 import { makeMixedFolder } from '../fixtures/mixed-folder.js';
+import { numbersOf } from '../fixtures/numbers.js';
 import { refused } from '../fixtures/problem.js';
 import { rawConnection } from '../fixtures/raw-http.js';
 import { temporaryFolder } from '../helper.js';
@@ -185,6 +186,46 @@ t.test('a contact sheet shows a step, and moves nothing', async (t) => {
   const { warm: __, ...same } = before;
   t.strictSame(after, same, 'no cursor, no delivery, no hit and no miss');
   await refused(t, `${feed.url}/batches/6/overlay.png`, {}, 404, 'SLF_STEP_PAST_END');
+});
+
+/** How well an image can be found in a picture, at any place and in any whole scale: the best correlation. */
+function likeness(png: Buffer, image: Float64Array, rows: number, columns: number): number {
+  const { width, height, channels, data } = decode(png);
+  const mean = image.reduce((sum, value) => sum + value, 0) / image.length;
+  const centred = image.map((value) => value - mean);
+  const size = Math.hypot(...centred);
+  let best = 0;
+  for (let scale = 1; scale * columns <= width && scale * rows <= height; scale++)
+    for (let top = 0; top + scale * rows <= height; top++)
+      for (let left = 0; left + scale * columns <= width; left++) {
+        let [sum, squares, product] = [0, 0, 0];
+        for (let at = 0; at < image.length; at++) {
+          const [y, x] = [top + Math.floor(at / columns) * scale, left + (at % columns) * scale];
+          const grey = data[(y * width + x) * channels]!;
+          sum += grey;
+          squares += grey * grey;
+          product += grey * centred[at]!;
+        }
+        const deviation = Math.sqrt(Math.max(0, squares - (sum * sum) / image.length));
+        if (deviation > 0) best = Math.max(best, product / (deviation * size));
+      }
+  return best;
+}
+
+t.test('a contact sheet is drawn from the values of its step', async (t) => {
+  const feed = await openFeed(server.url, {
+    studies: ['ANN-1'],
+    structures: [],
+    batchSize: 1,
+    image: { values: 'windowed' },
+  });
+  const images = [];
+  for (const step of [0, 1]) images.push(numbersOf((await feed.batch(step)).tensors.images!));
+  for (const step of [0, 1]) {
+    const { bytes } = await picture(feed, step);
+    const [own, other] = [images[step]!, images[1 - step]!].map((image) => likeness(bytes, image, 24, 20));
+    t.ok(own! > 0.95 && other! < 0.5, `step ${step}: ${own} like its own image, ${other} like the other`);
+  }
 });
 
 t.test('a contact sheet of a batch that cannot be had says so, or shows what is masked', async (t) => {

@@ -90,7 +90,9 @@ t.test('requests behind a stream on its connection do not hold it up', async (t)
     answers.map(({ status }) => status),
     [200, 200, 200, 200],
   );
-  const each = await Promise.all([0, 1, 2, 5, 6, 0].map((step) => getBody(`${server.url}${base}/batches/${step}`)));
+  const each = await Promise.all(
+    [0, 1, 2, 5, 6, 0].map((step) => getBody(`${server.url}${base}/batches/${step}`)),
+  );
   t.ok(Buffer.concat(answers.map(({ body }) => body)).equals(Buffer.concat(each)), 'all of it, in order');
 });
 
@@ -148,7 +150,9 @@ t.test(
   { timeout: LIMIT_MS },
   async (t) => {
     const spec = { ...large(4), seed: 3 };
-    const server = await startTestServer(t, folder, { MEMORY_BUDGET: '60MiB' });
+    // One batch of 72 slots, the send buffer that it goes out by, and no room for a batch of 4 beside it.
+    const slotBytes = 8 + 48 + 16 + 8 + 512 * 512 * 3 + 1;
+    const server = await startTestServer(t, folder, { MEMORY_BUDGET: String(72 * slotBytes + 2.5 * MIB) });
     await server.ready();
     const session = await openSession(server.url, spec);
     const url = `${server.url}/v1/sessions/${session.id}`;
