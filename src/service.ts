@@ -132,7 +132,9 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const scanOnce = async (): Promise<ScanResult> => {
     scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
     const startedAt = performance.now();
-    const tell = setInterval(() => log.info({ ...scan }, 'scanning'), SCAN_TELLS_MS);
+    const tell = setInterval(() => {
+      log.info({ ...scan }, 'scanning');
+    }, SCAN_TELLS_MS);
     try {
       const result = await scanFolder(db, config.data, readFiles, scan, log);
       scanned = true;
