@@ -3,6 +3,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
 import type { Snapshot } from './snapshot.js';
+import { forgetSlices } from './studies.js';
 
 /** A task of so few keeps a loader free for a trainer that asks meanwhile. */
 const FILES_PER_TASK = 8;
@@ -50,6 +51,9 @@ export class Checksums {
 
   async #fill(snapshot: Snapshot): Promise<void> {
     for (const { revision } of snapshot.studies) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const unread = prepare(this.#db, 'SELECT 1 FROM slice WHERE revision = ? AND checksum IS NULL LIMIT 1');
+      if (this.#stopped || unread.get(revision) === undefined) continue;
       const ordinals = selectedOrdinals(this.#db, revision, snapshot.selection);
       const chosen = ordinals && new Set(ordinals);
       for (let after = -1; !this.#stopped; ) {
@@ -86,5 +90,6 @@ export class Checksums {
         if (checksum !== undefined) update.run(checksum, revision, ord, guard);
       }
     });
+    forgetSlices(this.#db);
   }
 }
