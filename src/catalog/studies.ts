@@ -155,7 +155,7 @@ export function findSlice(db: Database, study: string, slice: string): Slice | n
 
 /** A slice of any kept state by its place. */
 export function sliceAt(db: Database, revision: number, ordinal: number): Slice {
-  return recentSlices(db).get(`${revision}/${ordinal}`, () => readSlice(db, revision, ordinal));
+  return recent(db).slices.get(`${revision}/${ordinal}`, () => readSlice(db, revision, ordinal));
 }
 
 function readSlice(db: Database, revision: number, ordinal: number): Slice {
@@ -201,20 +201,27 @@ export function learnSources(db: Database, learned: readonly Learned[]): void {
 }
 
 const SLICES_REMEMBERED = 2048;
-const remembered = new WeakMap<Database, Recent<string, Slice>>();
+const remembered = new WeakMap<Database, { readonly slices: Recent<string, Slice>; version: number }>();
 
-function recentSlices(db: Database): Recent<string, Slice> {
-  let recent = remembered.get(db);
-  if (!recent) {
-    recent = new Recent(SLICES_REMEMBERED);
-    remembered.set(db, recent);
+function recent(db: Database): { readonly slices: Recent<string, Slice>; version: number } {
+  let known = remembered.get(db);
+  if (!known) {
+    known = { slices: new Recent(SLICES_REMEMBERED), version: 0 };
+    remembered.set(db, known);
   }
-  return recent;
+  return known;
+}
+
+/** Changes whenever rows of slices do: what was looked up under another one may have older guards and checksums. */
+export function slicesVersion(db: Database): number {
+  return recent(db).version;
 }
 
 /** To be called when rows of slices were changed: their guards and checksums are looked up again. */
 export function forgetSlices(db: Database): void {
-  remembered.get(db)?.clear();
+  const known = recent(db);
+  known.slices.clear();
+  known.version++;
 }
 
 /** A row's bytes as numbers: a view where they lie at a multiple of 8, else a copy. */

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
-import { contoursOf, type Learned, learnSources, type Slice, sliceAt } from '../catalog/studies.js';
+import {
+  contoursOf,
+  type Learned,
+  learnSources,
+  type Slice,
+  sliceAt,
+  slicesVersion,
+} from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
@@ -44,7 +51,7 @@ export interface BatchDescription {
   readonly turn: string;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
-  /** Asked for once, when it is needed first. */
+  /** Asked for when it is needed first, and again where something was learned of slices before the load. */
   readonly pairs: () => readonly BatchPair[];
 }
 
@@ -56,7 +63,7 @@ export class Batch {
   #context: BatchContext;
   #description: BatchDescription;
   #pairs: readonly BatchPair[] | null = null;
-  #planned: LoadUnit[] | null = null;
+  #planned: { readonly units: LoadUnit[]; readonly version: number } | null = null;
   #said: Verdict[] | null = null;
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
@@ -85,7 +92,7 @@ export class Batch {
 
   /** Looks up what loading it needs, ahead of time: when it is asked for, nothing is left but to hand it to a loader. */
   prepare(): void {
-    this.#planned ??= this.#units();
+    this.#plan();
   }
 
   get structures(): readonly string[] {
@@ -178,6 +185,16 @@ export class Batch {
     if (masks === null) return [];
     this.#said ??= masks.verdicts.said(masks.address);
     return this.#said;
+  }
+
+  /** What to load; looked up again where something was learned of slices since the last time. */
+  #plan(): LoadUnit[] {
+    const version = slicesVersion(this.#context.db);
+    if (this.#planned?.version !== version) {
+      this.#pairs = null;
+      this.#planned = { units: this.#units(), version };
+    }
+    return this.#planned.units;
   }
 
   #units(): LoadUnit[] {

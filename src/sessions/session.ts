@@ -207,12 +207,10 @@ export class Session {
     const places = this.plan.share(step, rank);
     const { db, verdicts } = this.#context;
     const address = { snapshot: snapshot.digest, specDigest: digest, step, rank };
-    let pairs = () => pairsAt(db, snapshot, places);
+    const pairs = () => pairsAt(db, snapshot, places);
     let layout = this.layout;
     if (spec.shape.rows === null) {
-      const found = pairs();
-      pairs = () => found;
-      layout = layoutOf(spec, places.length, found[0]?.slice.header ?? this.layout.shape);
+      layout = layoutOf(spec, places.length, pairs()[0]?.slice.header ?? this.layout.shape);
     } else if (places.length !== this.plan.slots) layout = layoutOf(spec, places.length, this.layout.shape);
     return new Batch(
       this.#context,
