@@ -81,7 +81,7 @@ export class Batch {
       layout,
       segmentBytes,
       recipe,
-      units: () => this.#planned ?? this.#units(),
+      units: () => this.#plan(),
     };
   }
 
