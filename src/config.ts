@@ -156,7 +156,8 @@ export function readConfig(
   const memory = memoryLimitBytes();
   const budgetBytes = sizeBytes(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
   const loaderMemoryBytes = Math.min(atLeast('LOADER_MEMORY', settings, '64MiB'), Math.floor(memory / 4));
-  const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes));
+  // One loader more works in the background.
+  const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes) - 1);
   const data = settings.DATA === '' ? '' : resolve(settings.DATA);
   return {
     data,

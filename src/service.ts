@@ -25,8 +25,8 @@ import { SendBuffers } from './wire/buffers.js';
 const FILE_BYTES = 2 * 1024 ** 3;
 const CONTOUR_POINTS = 100_000;
 const CLOSE_GRACE_MS = 5_000;
-const CALM_MS = 200;
-const CALM_WAIT_MS = 2_000;
+/** The background's loader gets what processor time the others leave. */
+const BACKGROUND_NICENESS = 10;
 /** How often a scan that takes long says how far it is. */
 const SCAN_TELLS_MS = 5_000;
 
@@ -70,44 +70,45 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const db = openDatabase(config.state);
   const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
   const buffers = new SendBuffers((bytes) => spool.charge(bytes));
-  const makePool = (size: number) =>
+  const makePool = (size: number, niceness: number) =>
     new LoaderPool({
       size,
+      niceness,
       memoryBytes: config.loaderMemoryBytes,
       limits: loaderLimits(config.loaderMemoryBytes),
       log,
       ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
       ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
     });
-  const pool = makePool(config.loaders);
-  let pictures: LoaderPool | null = null;
+  const pool = makePool(config.loaders, 0);
+  // Pictures and checksums keep no trainer waiting: they have a loader of their own.
+  const background = makePool(1, BACKGROUND_NICENESS);
   const engine = new LocalEngine({
     pool,
     spool,
     log,
     pairTimeoutMs: config.pairTimeoutMs,
-    pictures: () => {
-      pictures ??= makePool(1);
-      return pictures;
-    },
+    pictures: background,
     onLoaded: (ms) => metrics.load.observe(ms / 1000),
   });
-  const readFiles = async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
-    const task = { kind: 'scan' as const, root, units };
-    const { outcomes } = supervise<'scan'>(pool, task, {
-      priority: 'scan',
-      turn: 'scan',
-      deadlineMs: config.pairTimeoutMs,
-    });
-    return (await outcomes).map((outcome) =>
-      outcome.kind === 'lethal'
-        ? { kind: 'refused', code: 'LOADER_ENDED', detail: `it ended its loader (${outcome.cause})` }
-        : outcome,
-    );
-  };
+  const readFilesWith =
+    (by: LoaderPool) =>
+    async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
+      const task = { kind: 'scan' as const, root, units };
+      const { outcomes } = supervise<'scan'>(by, task, {
+        priority: 'scan',
+        turn: 'scan',
+        deadlineMs: config.pairTimeoutMs,
+      });
+      return (await outcomes).map((outcome) =>
+        outcome.kind === 'lethal'
+          ? { kind: 'refused', code: 'LOADER_ENDED', detail: `it ended its loader (${outcome.cause})` }
+          : outcome,
+      );
+    };
   const quarantine = new Quarantine(db);
   const verdicts = new Verdicts(db);
-  const checksums = new Checksums(db, config.data, readFiles, () => untilCalm(pool));
+  const checksums = new Checksums(db, config.data, readFilesWith(background));
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
@@ -138,7 +139,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       log.info({ ...scan }, 'scanning');
     }, SCAN_TELLS_MS);
     try {
-      const result = await scanFolder(db, config.data, readFiles, scan, log);
+      const result = await scanFolder(db, config.data, readFilesWith(pool), scan, log);
       scanned = true;
       await prune(db, config.snapshotDays, Date.now());
       const { files, read, studies } = scan;
@@ -182,7 +183,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       closing = true;
       sessions.close();
       const filled = checksums.stop();
-      await Promise.all([pool.close(CLOSE_GRACE_MS), pictures?.close(CLOSE_GRACE_MS)]);
+      await Promise.all([pool.close(CLOSE_GRACE_MS), background.close(CLOSE_GRACE_MS)]);
       await Promise.all([engine.close(), filled]);
       await last;
       spool.close();
@@ -190,16 +191,6 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       lock.release();
     },
   };
-}
-
-/** Waits until no trainer has asked for a while; where they ask without end, not longer than a task is worth. */
-async function untilCalm(pool: LoaderPool): Promise<void> {
-  const until = performance.now() + CALM_WAIT_MS;
-  for (;;) {
-    const now = performance.now();
-    if (now >= until || now - pool.lastAskedAt >= CALM_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, CALM_MS).unref());
-  }
 }
 
 function loaderLimits(memoryBytes: number): LoaderLimits {

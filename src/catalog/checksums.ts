@@ -17,27 +17,20 @@ interface Row {
 }
 
 /**
- * Reads the pixels of snapshots that nobody loaded yet, while loaders have nothing else to do, and keeps their checksums: without one,
+ * Reads the pixels of snapshots that nobody loaded yet, in a loader of the background, and keeps their checksums: without one,
  * a file that is touched before its first load can't be told from one whose pixels changed.
  */
 export class Checksums {
   #db: Database;
   #root: string;
   #readFiles: ReadFiles;
-  #calm: () => Promise<void>;
   #line: Promise<unknown> = Promise.resolve();
   #stopped = false;
-  #stop!: () => void;
-  #stopping = new Promise<void>((resolve) => {
-    this.#stop = resolve;
-  });
 
-  /** `calm` resolves when loaders have little else to do. */
-  constructor(db: Database, root: string, readFiles: ReadFiles, calm: () => Promise<void>) {
+  constructor(db: Database, root: string, readFiles: ReadFiles) {
     this.#db = db;
     this.#root = root;
     this.#readFiles = readFiles;
-    this.#calm = calm;
   }
 
   /** Takes a snapshot's pairs up, behind those that wait already. */
@@ -51,7 +44,6 @@ export class Checksums {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#stop();
     await this.#line;
   }
 
@@ -81,8 +73,6 @@ export class Checksums {
     const paths = [...new Set(rows.map(({ path }) => path))];
     if (paths.length === 0) return;
     const units = paths.map((path): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
-    await Promise.race([this.#calm(), this.#stopping]);
-    if (this.#stopped) return;
     const findings = await this.#readFiles(this.#root, units);
     const found = new Map(paths.map((path, at) => [path, findings[at]!]));
     const update = prepare(

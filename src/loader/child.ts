@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
 
@@ -29,6 +30,8 @@ export interface ChildOptions {
   readonly memoryBytes: number;
   /** How long a child may take to be ready. */
   readonly readyTimeoutMs?: number;
+  /** How far behind others its processor time stands: 0, or up to 19. */
+  readonly niceness?: number;
   /** The program of the child; tests hand in their own. */
   readonly main?: string;
   readonly env?: Record<string, string>;
@@ -85,6 +88,7 @@ export class LoaderChild {
         }
       });
     });
+    this.#giveWay(options.niceness ?? 0);
     this.ready = this.#handshake(options.limits, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
     this.ready.catch(() => {});
     this.#poll = setInterval(() => this.#checkMemory(options.memoryBytes), MEMORY_POLL_MS);
@@ -129,6 +133,16 @@ export class LoaderChild {
     // A child that hangs in a decoder runs no signal handler, but SIGTERM's default needs none; this is for one stopped by a debugger or SIGSTOP.
     const last = setTimeout(() => this.#process.kill('SIGKILL'), KILL_AFTER_MS);
     void this.exited.then(() => clearTimeout(last));
+  }
+
+  #giveWay(niceness: number): void {
+    const { pid } = this.#process;
+    if (niceness === 0 || pid === undefined) return;
+    try {
+      setPriority(pid, niceness);
+    } catch {
+      // It ended already, or the system has no priorities: it is a matter of courtesy only.
+    }
   }
 
   async #handshake(limits: LoaderLimits, timeoutMs: number): Promise<void> {

@@ -20,16 +20,11 @@ async function open(
   const { read, readFiles } = reading(before);
   let tasks = 0;
   let wake = () => {};
-  const checksums = new Checksums(
-    db,
-    root,
-    (...args) => {
-      tasks++;
-      wake();
-      return readFiles(...args);
-    },
-    async () => {},
-  );
+  const checksums = new Checksums(db, root, (...args) => {
+    tasks++;
+    wake();
+    return readFiles(...args);
+  });
   return {
     root,
     db,
