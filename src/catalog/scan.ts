@@ -1,4 +1,5 @@
 import type { BaseLogger } from 'pino';
+import { guardedSizeBytes } from '../core/guard.js';
 import type { StudyId } from '../core/ids.js';
 import type { LinkRow } from '../core/link-table.js';
 import { kindOf, pairByNames } from '../core/pairing.js';
@@ -31,6 +32,8 @@ export interface ScanResult {
 }
 
 const FILES_PER_TASK = 32;
+/** Up to this size a scan reads the pixels too: one read more, and from then on a touch is told from a change. */
+const WHOLE_FILE_BYTES = 256 * 1024;
 
 /**
  * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
@@ -103,7 +106,7 @@ export async function scanFolder(
   return result;
 }
 
-/** Reads the files that are new or whose guard differs; an image that was there before is read with its pixels' checksums. */
+/** Reads the files that are new or whose guard differs; a small image, or one that was there before, with its pixels' checksums. */
 async function readChanged(
   db: Database,
   root: string,
@@ -118,7 +121,9 @@ async function readChanged(
     const kind = kindOf(path);
     const known = files.get(path);
     if (kind === null || known?.guard === guard) continue;
-    units.push({ path, kind, withChecksums: kind === 'image' && seen.get(path) !== undefined });
+    const isSmall = guardedSizeBytes(guard) <= WHOLE_FILE_BYTES;
+    const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
+    units.push({ path, kind, withChecksums });
   }
   progress.toRead = units.length;
   const parts: ScanUnit[][] = [];
