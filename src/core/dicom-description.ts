@@ -69,13 +69,11 @@ export function describePixels(
       vr: element.vr,
       offset: element.offset,
       length: element.undefinedLength ? null : element.length,
+      frames: null,
     },
   };
-  const frameBytes = Math.ceil(
-    description.bitsAllocated === 1
-      ? rows * columns * samplesPerPixel
-      : (rows * columns * samplesPerPixel * description.bitsAllocated) / 8,
-  );
+  const sampleBytes = Math.ceil(description.bitsAllocated / 8);
+  const frameBytes = rows * columns * samplesPerPixel * (sampleBytes === 3 ? 4 : sampleBytes);
   if (frameBytes > limits.frameBytes) {
     throw refusal('LIMIT_EXCEEDED', `a frame has ${frameBytes} bytes; the limit is ${limits.frameBytes}`);
   }
@@ -154,7 +152,7 @@ function bits(
 ): Pick<ImageHeader, 'bitsAllocated' | 'bitsStored' | 'highBit' | 'signed' | 'pixelKind'> {
   const bitsAllocated = values.uint16(0x00280100);
   if (bitsAllocated === null) throw refusal('HEADER_BROKEN', 'BitsAllocated is missing');
-  const allowed = pixelKind === 'integer' ? [1, 8, 16, 32, 64] : pixelKind === 'float' ? [32] : [64];
+  const allowed = pixelKind === 'integer' ? [1, 8, 12, 16, 32, 64] : pixelKind === 'float' ? [32] : [64];
   if (!allowed.includes(bitsAllocated)) {
     throw refusal('PIXELS_UNSUPPORTED', `BitsAllocated is ${bitsAllocated}; ${allowed.join(', ')} can be`);
   }

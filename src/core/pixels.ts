@@ -57,7 +57,7 @@ export function storedValues(bytes: Uint8Array, header: Described): StoredValues
   const { bitsAllocated, bitsStored, signed, pixelKind } = header;
   const size = bitsAllocated / 8;
   if (bytes.byteLength % size !== 0) throw new PixelError('PIXELS_SHORT', 'the last sample is cut off');
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
   const { buffer, byteOffset } = aligned;
   const length = bytes.byteLength / size;
   if (pixelKind === 'float') return new Float32Array(buffer, byteOffset, length);

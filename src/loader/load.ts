@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
-import { frameRange } from '../codecs/native.js';
 import { PixelError } from '../core/pixels.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
 import { isGoneError, scratchBytes, withSourceFile } from './files.js';
+import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { SlotWriter } from './slots.js';
 
@@ -35,7 +35,7 @@ async function loadSlot(
     const { header } = unit.source;
     const { codec, problem } = chooseCodec(CODECS, header);
     if (!codec) throw new PixelError(problem.code, problem.detail);
-    const frame = await codec.decode(read.bytes, header);
+    const frame = await codec.decode(read.bytes, header, unit.source.frame);
     if (
       frame.rows !== header.rows ||
       frame.columns !== header.columns ||
@@ -70,19 +70,24 @@ interface FrameBytes {
  */
 function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null {
   const { header } = source;
-  const { offset, length } = frameRange(header, source.frame);
-  if (length > limits.frameBytes) throw new PixelError('LIMIT_EXCEEDED', `a frame of ${length} bytes`);
   return withSourceFile(source.root, source.path, (file) => {
     const before = file.guard();
     const touched = before !== source.guard;
-    if (file.sizeBytes < offset + length) return null;
-    if (touched) {
-      const head = scratchBytes(header.headerBytes);
-      file.read(head, 0, header.headerBytes);
-      if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+    const key = `${source.path} ${before}`;
+    let bytes: Uint8Array;
+    try {
+      const data = dataOf(file, header, key, limits);
+      if (touched) {
+        const head = scratchBytes(header.headerBytes);
+        data.read(head, 0, header.headerBytes);
+        if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+      }
+      bytes = readPlaces(data, framePlaces(data, header, source.frame, key), limits);
+    } catch (error) {
+      // What cannot be found any more in a file that was written to since tells of the writing, not of the image.
+      if (touched && error instanceof PixelError) return null;
+      throw error;
     }
-    const bytes = scratchBytes(length);
-    file.read(bytes, offset, length);
     if (file.guard() !== before) return null;
     const checksum = touched || source.checksum === null ? crc32(bytes) : null;
     if (touched && checksum !== source.checksum) return null;
