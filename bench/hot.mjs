@@ -54,7 +54,8 @@ export function hotSpots(path, count = 15) {
     const node = byId.get(id);
     const { functionName } = node.callFrame;
     totalMs += ms;
-    if (functionName === '(idle)') {
+    // `dispatch` is the inspector that begins and ends the profile.
+    if (functionName === '(idle)' || functionName === 'dispatch') {
       idleMs += ms;
       return;
     }

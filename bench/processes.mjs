@@ -39,6 +39,10 @@ export class Lines {
     return new Lines(PYTHON, [beside(script), ...args]);
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   /** Its next line. Throws when it ended instead. */
   async next() {
     const { value, done } = await this.#answers.next();

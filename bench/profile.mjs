@@ -1,7 +1,7 @@
 // Where the time or the memory goes: `node bench/profile.mjs cpu|heap [--out FOLDER] [--quick] [--first]`, after a build. Runs a service with one
 // reader over later epochs (--first: over the first one) and writes a .cpuprofile or .heapsnapshot of the service and of each loader to
 // FOLDER (bench/profiles), which Chrome's developer tools open; of CPU profiles it prints what took most.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,36 +9,75 @@ import { parseArgs } from 'node:util';
 import { realPairs, repeatStudies, smallPhantom } from './folders.mjs';
 import { hotSpots } from './hot.mjs';
 import { beside, Lines } from './processes.mjs';
+import { childrenOf, costOf } from './processor-time.mjs';
 import { Service } from './service.mjs';
 import { SIZES } from './sizes.mjs';
 
 const LOOK_EVERY_MS = 20;
 
-/** Profiles a service over `data` while `reader` takes `batches`; answers the files by process. */
+const WRITTEN = /^(service|loader)-\d+\.(cpuprofile|heapsnapshot)$/;
+
+/** Reads `batches` of a fixed Buffer and answers what that cost, in µs of processor time a batch. */
+async function fixedCost({ folder, reader, batches }, service, session) {
+  const body = await fetch(service.url(`${session.path}0`));
+  const file = join(folder, 'fixed-batch');
+  writeFileSync(file, Buffer.from(await body.arrayBuffer()));
+  const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
+  const { port } = await fixed.next();
+  const read = (last) => reader.ask({ do: 'read', port, path: '/', first: 0, last, room: session.room });
+  await read(50);
+  const cost = await costOf({ 'server of the fixed Buffer': [fixed.pid], 'its reader': [reader.pid] }, () =>
+    read(batches),
+  );
+  await fixed.end();
+  return cost;
+}
+
+/**
+ * Looks at a service over `data` while `reader` takes `batches`: the processor time of all who take part, then, in a second run,
+ * profiles or snapshots, written to `out`.
+ */
 export async function profile({ data, folder, reader, batches, kind, out, first = false }) {
   mkdirSync(out, { recursive: true });
-  for (const name of readdirSync(out)) if (/^(service|loader)-\d+\./.test(name)) rmSync(join(out, name));
+  for (const name of readdirSync(out)) if (WRITTEN.test(name)) rmSync(join(out, name));
   const service = await Service.ready(data, folder, {
     entry: [beside('profiled-service.mjs')],
     env: { SLICEFEED_BENCH_OUT: out, SLICEFEED_BENCH_LOOK: kind },
   });
   const session = await service.open({ batchSize: 8 });
   const { path, room, stepsPerEpoch } = session;
-  const read = (from, count) =>
-    reader.ask({ do: 'read', port: service.port, path, room, first: from, last: from + count });
-  const from = first ? 0 : stepsPerEpoch;
-  if (!first) await read(0, stepsPerEpoch);
+  let step = 0;
+  const read = (count) => {
+    const place = { first: step, last: step + count };
+    step += count;
+    return reader.ask({ do: 'read', port: service.port, path, room, ...place });
+  };
+  const cost = [];
+  if (!first) {
+    await read(stepsPerEpoch);
+    const processes = { service: [service.pid], loaders: childrenOf(service.pid), reader: [reader.pid] };
+    cost.push(...(await costOf(processes, () => read(batches))));
+    cost.push(...(await fixedCost({ folder, reader, batches }, service, session)));
+  }
   process.kill(service.pid, 'SIGUSR2');
-  await pause(500);
-  const { seconds } = await read(from, first ? stepsPerEpoch : batches);
+  await pause(300);
+  const count = first ? stepsPerEpoch : batches;
+  const { seconds } = await read(count);
   process.kill(service.pid, 'SIGUSR2');
-  const written = () =>
-    readdirSync(out).filter((name) => /^(service|loader)-\d+\.(cpuprofile|heapsnapshot)$/.test(name));
+  const written = () => readdirSync(out).filter((name) => WRITTEN.test(name));
   const processes = 1 + (await service.call('GET', '/readyz')).loaders.ready;
   while (written().length < processes) await pause(LOOK_EVERY_MS);
   await service.stop();
-  const files = written().map((name) => join(out, name));
-  return { files, batches: first ? stepsPerEpoch : batches, seconds };
+  return {
+    files: written().map((name) => join(out, name)),
+    batches: count,
+    seconds,
+    cost: cost.map(({ name, user, system }) => ({
+      name,
+      userUs: Math.round(user / batches),
+      systemUs: Math.round(system / batches),
+    })),
+  };
 }
 
 /** The tables of a CPU profile: for each process the functions with the most time of their own, in µs a batch. */
@@ -74,6 +113,8 @@ async function main() {
     const batches = size.profiledBatches;
     const done = await profile({ data, folder, reader, batches, kind, out, first: values.first ?? false });
     console.log(done.files.join('\n'));
+    for (const { name, userUs, systemUs } of done.cost)
+      console.log(`${name}: ${userUs} + ${systemUs} µs a batch, user + system`);
     if (kind === 'cpu')
       for (const table of profileTables(done)) {
         console.log(

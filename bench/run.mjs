@@ -66,7 +66,7 @@ async function measure(run) {
   const { data, folder, reader, size } = run;
   const out = join(folder, 'profiles');
   const done = await profile({ data, folder, reader, batches: size.profiledBatches, kind: 'cpu', out });
-  return { figures, points, profile: profileTables(done) };
+  return { figures, points, cost: done.cost, profile: profileTables(done) };
 }
 
 async function prepare(folder) {

@@ -5,7 +5,17 @@ import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
-import { BatchBody, Format, Picture, problems, query, Rank, SessionParams, StepParams } from './schemas.js';
+import {
+  BatchBody,
+  Empty,
+  Format,
+  Picture,
+  problems,
+  query,
+  Rank,
+  SessionParams,
+  StepParams,
+} from './schemas.js';
 
 /** The batches of a session. */
 export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -98,6 +108,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         summary: "The batch at a rank's cursor; the cursor moves once the body has been sent",
         tags: ['batches'],
         params: SessionParams,
+        body: Empty,
         querystring: query({
           rank: Rank,
           format: Format,

@@ -53,9 +53,9 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     async (request, reply) => {
       const format = chooseFormat(request.query.format, request.headers.accept);
       const delivery = await fetchPair(from, pairRequest(request.params, request.query));
-      if (isKnown(request, delivery.batch.etag(format))) {
+      if (isKnown(request, delivery.etag(format))) {
         delivery.end();
-        return reply.code(304).header('etag', delivery.batch.etag(format)).send(null);
+        return reply.code(304).header('etag', delivery.etag(format)).send(null);
       }
       const { study, slice } = request.params;
       await respondBatch(request, reply, service, delivery, format, `${study}-${slice}`);

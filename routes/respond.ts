@@ -9,38 +9,45 @@ import type { BatchFormat, Body } from '../src/wire/body.js';
 import { npyCrcSeed, npzBody } from '../src/wire/npz.js';
 import { safetensorsBody } from '../src/wire/safetensors.js';
 
-const MEDIA: Readonly<Record<string, BatchFormat>> = {
-  'application/x-safetensors': 'safetensors',
-  'application/octet-stream': 'safetensors',
-  'application/*': 'safetensors',
-  '*/*': 'safetensors',
-  'application/x-npz': 'npz',
-};
+const MEDIA: readonly (readonly [BatchFormat, readonly string[]])[] = [
+  ['safetensors', ['application/x-safetensors', 'application/octet-stream', 'application/*', '*/*']],
+  ['npz', ['application/x-npz', 'application/*', '*/*']],
+];
 const CRC_CHUNK_BYTES = 1024 * 1024;
 
-/** The form a body is sent in: `?format=`, else the best that Accept takes, else 406. */
+/** The form a body is sent in: `?format=`, else the one that Accept likes best (RFC 9110, section 12.5.1), else 406. */
 export function chooseFormat(asked: BatchFormat | undefined, accept: string | undefined): BatchFormat {
   if (asked) return asked;
-  const ranges = (accept ?? '*/*').split(',').map((range) => {
+  const qualities = new Map<string, number>();
+  for (const range of (accept ?? '*/*').split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const quality = parameters.find((parameter) => parameter.startsWith('q='));
-    return { type, quality: quality === undefined ? 1 : Number(quality.slice(2)) };
-  });
-  ranges.sort((a, b) => b.quality - a.quality);
-  for (const { type, quality } of ranges) {
-    const format = MEDIA[type];
-    if (format && quality > 0) return format;
+    qualities.set(type, quality === undefined ? 1 : Number(quality.slice(2)));
   }
+  let best: { format: BatchFormat; quality: number; specificity: number } | null = null;
+  for (const [format, types] of MEDIA) {
+    // The most specific range that matches a form decides for it.
+    const type = types.find((candidate) => qualities.has(candidate));
+    if (type === undefined) continue;
+    const quality = qualities.get(type)!;
+    const specificity = type === '*/*' ? 0 : type.endsWith('/*') ? 1 : 2;
+    if (!(quality > 0)) continue;
+    const isBetter =
+      !best || quality > best.quality || (quality === best.quality && specificity > best.specificity);
+    if (isBetter) best = { format, quality, specificity };
+  }
+  if (best) return best.format;
   throw new SlfError(
     'SLF_NOT_ACCEPTABLE',
     'ask for application/x-safetensors or application/x-npz, or add ?format=',
   );
 }
 
-/** Whether the asker has these bytes already. */
+/** Whether the asker has these bytes already; tags are compared weakly (RFC 9110, section 13.1.2). */
 export function isKnown(request: FastifyRequest, etag: string): boolean {
   const known = request.headers['if-none-match'];
-  return known !== undefined && (known.trim() === '*' || known.split(',').some((tag) => tag.trim() === etag));
+  if (known === undefined) return false;
+  return known.trim() === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
 /** The body of a loaded batch in one of the formats. */
@@ -100,12 +107,12 @@ export async function respondBatch(
   name: string,
   record: () => void = () => {},
 ): Promise<void> {
-  const { batch, warm, waitMs, lease } = delivery;
+  const { warm, waitMs, lease } = delivery;
   try {
     const body = await bodyOf(delivery, format);
     const startedAt = performance.now();
     reply.headers({
-      etag: batch.etag(format),
+      etag: delivery.etag(format),
       'cache-control': 'private, no-cache',
       'content-disposition': `attachment; filename="${name}.${body.extension}"`,
       'slicefeed-bytes': String(body.sizeBytes),

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Service } from '../src/service.js';
-import { problems } from './schemas.js';
+import { Empty, problems } from './schemas.js';
 
 /** Looking at the sources again. */
 export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -12,9 +12,10 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
       schema: {
         summary: "Looks at the sources again; open sessions don't move",
         tags: ['service'],
+        body: Empty,
         response: {
           202: Type.Object({ changed: Type.Integer(), added: Type.Integer(), removed: Type.Integer() }),
-          ...problems(403),
+          ...problems(400, 403),
         },
       },
     },

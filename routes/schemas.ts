@@ -3,6 +3,9 @@ import { ERRORS } from '../src/errors.js';
 
 const closed = { additionalProperties: false };
 
+/** A body of a call that takes all it needs from its URL. */
+export const Empty = Type.Object({}, closed);
+
 /** What every error answers. */
 export const Problem = Type.Object(
   {

@@ -1,12 +1,12 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { routes } from '../routes/index.js';
 import { auth } from './plugins/auth.js';
 import { connections } from './plugins/connections.js';
 import { disconnect } from './plugins/disconnect.js';
 import { documentation } from './plugins/documentation.js';
-import { failure } from './plugins/failure.js';
+import { answerTo, failure, refuseConnection, sendProblem } from './plugins/failure.js';
 import { parsing } from './plugins/parsing.js';
 import type { Service } from './service.js';
 
@@ -21,7 +21,12 @@ export async function buildApp(
     // One line a batch says more than two a request; what failed is logged where it is answered.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
-    routerOptions: { maxParamLength: 256 },
+    // An id of any length is looked up and not found like another; the parser bounds the whole head at 16 KiB.
+    routerOptions: { maxParamLength: 16 * 1024 },
+    frameworkErrors: (error, _request, reply) => {
+      void sendProblem(reply as unknown as FastifyReply, answerTo(error));
+    },
+    clientErrorHandler: refuseConnection,
     return503OnClosing: true,
   }).withTypeProvider<TypeBoxTypeProvider>();
   await app.register(failure);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { availableParallelism, homedir, totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
@@ -99,6 +100,17 @@ export function sizeBytes(text: string): number {
   return Number(digits) * UNITS[(unit ?? 'B') as keyof typeof UNITS];
 }
 
+function atLeast(
+  name: 'LOADER_MEMORY' | 'BATCH_BYTES',
+  settings: Static<typeof Settings>,
+  least: string,
+): number {
+  const bytes = sizeBytes(settings[name]);
+  if (bytes < sizeBytes(least))
+    throw new ConfigError(`SLICEFEED_${name} must be at least ${least}: "${settings[name]}"`);
+  return bytes;
+}
+
 function readNumber(path: string): number | null {
   if (!existsSync(path)) return null;
   const text = readFileSync(path, 'utf8').trim();
@@ -143,7 +155,7 @@ export function readConfig(
   const settings = check(given);
   const memory = memoryLimitBytes();
   const budgetBytes = sizeBytes(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
-  const loaderMemoryBytes = Math.min(sizeBytes(settings.LOADER_MEMORY), Math.floor(memory / 4));
+  const loaderMemoryBytes = Math.min(atLeast('LOADER_MEMORY', settings, '64MiB'), Math.floor(memory / 4));
   const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes));
   const data = settings.DATA === '' ? '' : resolve(settings.DATA);
   return {
@@ -159,7 +171,7 @@ export function readConfig(
     loaderMemoryBytes,
     pairTimeoutMs: settings.PAIR_SECONDS * 1000,
     budgetBytes,
-    batchBytesLimit: sizeBytes(settings.BATCH_BYTES),
+    batchBytesLimit: atLeast('BATCH_BYTES', settings, '1KiB'),
     spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
@@ -191,5 +203,5 @@ function defaultState(env: NodeJS.ProcessEnv, data: string): string {
 
 /** Whether an address can be reached from this machine alone. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

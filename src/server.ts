@@ -9,6 +9,7 @@ import { type Service, type ServiceOptions, startService } from './service.js';
 export interface Server {
   readonly url: string;
   readonly service: Service;
+  /** Ends the server; a second call waits for the first. */
   close(): Promise<void>;
 }
 
@@ -56,12 +57,13 @@ export async function startServer(
       },
       'slicefeed serves',
     );
+    let closed: Promise<void> | null = null;
     return {
       url,
       service,
-      async close() {
-        await app.close();
-        await service.close();
+      close() {
+        closed ??= app.close().then(() => service.close());
+        return closed;
       },
     };
   } catch (error) {

@@ -4,7 +4,8 @@ import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
 import type { Snapshot } from './snapshot.js';
 
-const FILES_PER_TURN = 32;
+/** A task of so few keeps a loader free for a trainer that asks meanwhile. */
+const FILES_PER_TASK = 8;
 
 interface Row {
   readonly ord: number;
@@ -34,6 +35,8 @@ export class Checksums {
   /** Takes a snapshot's pairs up, behind those that wait already. */
   add(snapshot: Snapshot): void {
     this.#line = this.#line
+      // Not before the first batch of the session that stands on it is with a loader.
+      .then(() => new Promise((resolve) => setImmediate(resolve)))
       .then(() => this.#fill(snapshot))
       .catch(() => {
         // Loaders that end or a service that closes: the next load of a pair records its checksum as well.
@@ -53,7 +56,7 @@ export class Checksums {
         const rows = prepare(
           this.#db,
           'SELECT ord, path, frame, guard, header_digest FROM slice WHERE revision = ? AND ord > ? AND checksum IS NULL ORDER BY ord LIMIT ?',
-        ).all(revision, after, FILES_PER_TURN) as unknown as Row[];
+        ).all(revision, after, FILES_PER_TASK) as unknown as Row[];
         if (rows.length === 0) break;
         after = rows[rows.length - 1]!.ord;
         await this.#read(

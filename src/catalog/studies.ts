@@ -116,6 +116,11 @@ export function patientOf(db: Database, revision: number): string | null {
   return (row as { patient: string | null } | undefined)?.patient ?? null;
 }
 
+/** The digest that names a state of a study. */
+export function revisionName(db: Database, revision: number): string {
+  return (prepare(db, 'SELECT digest FROM revision WHERE id = ?').get(revision) as { digest: string }).digest;
+}
+
 /** The problems of a study in the order in which they were found; of none ('') those that belong to no study. */
 export function listProblems(db: Database, study: string): Problem[] {
   const rows = prepare(db, 'SELECT code, file, detail FROM problem WHERE study = ? ORDER BY number').all(

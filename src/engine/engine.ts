@@ -43,6 +43,8 @@ export interface Loading {
   readonly lease: Promise<Lease>;
   /** Whether the batch is loaded. */
   readonly finished: boolean;
+  /** Whether it is loaded and a source file was away or another: worth a second look when somebody asks. */
+  readonly stale: boolean;
   /** Somebody waits now: it goes before what is only warmed. */
   raise(): void;
   /** This interest ends before its lease was used: frees it, or stops the load when nobody else wants it. */

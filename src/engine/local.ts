@@ -1,4 +1,6 @@
 import type { BaseLogger } from 'pino';
+import { NoRoom } from '../loader/child.js';
+import type { LoadUnit } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
@@ -51,6 +53,7 @@ export class LocalEngine implements Engine {
 /** One load of one address, shared by all who want it; its segment goes back when the last one lets go. */
 class Flight {
   finished = false;
+  stale = false;
   readonly settled: Promise<unknown>;
   #order: BatchOrder;
   #priority: Priority;
@@ -68,8 +71,9 @@ class Flight {
     this.#ended = ended;
     this.#result = this.#run();
     this.settled = this.#result.then(
-      () => {
+      ({ outcomes }) => {
         this.finished = true;
+        this.stale = outcomes.some(({ kind }) => kind === 'changed');
         if (this.#interests === 0) this.#giveBack();
       },
       () => this.#ended(),
@@ -110,10 +114,14 @@ class Flight {
     });
     lease.catch(() => {});
     const isFinished = () => this.finished;
+    const isStale = () => this.stale;
     return {
       lease,
       get finished() {
         return isFinished();
+      },
+      get stale() {
+        return isStale();
       },
       raise: () => this.raise(),
       abandon: leave,
@@ -159,14 +167,38 @@ class Flight {
       const failed = settled.find((part) => part.status === 'rejected');
       if (failed) throw failed.reason;
       const outcomes = settled.flatMap((part) => (part.status === 'fulfilled' ? [...part.value] : []));
+      await this.#blank(segment, units, outcomes);
       const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
       this.#options.onLoaded(loadMs);
       log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
       return { segment, outcomes, loadMs };
     } catch (error) {
-      spool.give(segment);
+      if (error instanceof NoRoom) spool.discard(segment);
+      else spool.give(segment);
       if (!(error instanceof Cancelled)) log.error({ ...label, err: error }, 'load failed');
       throw error;
+    }
+  }
+
+  /** Makes the slots of pairs that ended their loader zeros: nobody wrote them, and a segment holds what it held before. */
+  async #blank(
+    segment: Segment,
+    units: readonly LoadUnit[],
+    outcomes: readonly SlotOutcome[],
+  ): Promise<void> {
+    const { pool, pairTimeoutMs } = this.#options;
+    const { layout, recipe, turn } = this.#order;
+    for (const [at, { slot, place }] of units.entries()) {
+      if (outcomes[at]?.kind !== 'lethal') continue;
+      const blank = { slot, place, source: null };
+      const task = {
+        kind: 'load' as const,
+        segment: segment.path,
+        shape: layout.shape,
+        recipe,
+        units: [blank],
+      };
+      await supervise<'load'>(pool, task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs }).outcomes;
     }
   }
 

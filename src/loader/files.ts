@@ -27,8 +27,10 @@ export function isGoneError(error: unknown): boolean {
 /** An open file of a source; every read is positioned and complete or throws. */
 export interface SourceFile {
   readonly sizeBytes: number;
-  /** The file's guard at this moment. */
-  guard(): string;
+  /** The file's guard when it was opened. */
+  readonly guard: string;
+  /** Whether the file is the one that was opened, untouched. */
+  isUntouched(): boolean;
   /** Reads `length` bytes at `offset` into the start of `into`; throws `ShortRead` where the file ends before. */
   read(into: Uint8Array, offset: number, length: number): void;
 }
@@ -40,9 +42,12 @@ export function withSourceFile<T>(root: string, path: string, work: (file: Sourc
     throw new RangeError('the path leaves its source');
   const fd = openSync(whole, 'r');
   try {
+    const status = fstatSync(fd, { bigint: true });
+    const guard = guardOf(status);
     return work({
-      sizeBytes: fstatSync(fd).size,
-      guard: () => guardOf(fstatSync(fd, { bigint: true })),
+      sizeBytes: Number(status.size),
+      guard,
+      isUntouched: () => guardOf(fstatSync(fd, { bigint: true })) === guard,
       read(into, offset, length) {
         let done = 0;
         while (done < length) {

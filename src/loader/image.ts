@@ -76,6 +76,7 @@ function inflated(file: SourceFile, start: number, limits: LoaderLimits): Source
   return {
     sizeBytes: start + body.length,
     guard: file.guard,
+    isUntouched: file.isUntouched,
     read(into, offset, length) {
       if (offset + length > start + body.length) throw new ShortRead('the file ends before its data');
       const fromHead = Math.min(length, Math.max(0, start - offset));
@@ -86,34 +87,29 @@ function inflated(file: SourceFile, start: number, limits: LoaderLimits): Source
   };
 }
 
-let lastInflated: { key: string; data: SourceFile } | null = null;
+let lastInflated: SourceFile | null = null;
 
-/** The file that an image's offsets are in; `key` names its content, so that frames of one file inflate it once. Throws `PixelError`. */
-export function dataOf(file: SourceFile, header: ImageHeader, key: string, limits: LoaderLimits): SourceFile {
+/** The file that an image's offsets are in; the last inflated one is kept where it has more frames. Throws `PixelError`. */
+export function dataOf(file: SourceFile, header: ImageHeader, limits: LoaderLimits): SourceFile {
   if (header.transferSyntax !== DEFLATED_LITTLE_ENDIAN) return file;
-  if (lastInflated?.key === key) return { ...lastInflated.data, guard: file.guard };
+  if (lastInflated?.guard === file.guard) return { ...lastInflated, isUntouched: file.isUntouched };
   lastInflated = null;
   const { data } = readUpToPixels(file, limits, false);
-  if (header.frames > 1) lastInflated = { key, data };
+  if (header.frames > 1) lastInflated = data;
   return data;
 }
 
-let lastFound: { key: string; found: FoundFrames } | null = null;
+let lastFound: { guard: string; found: FoundFrames } | null = null;
 
 /** Where a frame's bytes are in `data`: offset and length of each of its parts, in turn. Throws `PixelError`. */
-export function framePlaces(
-  data: SourceFile,
-  header: ImageHeader,
-  frame: number,
-  key: string,
-): readonly number[] {
+export function framePlaces(data: SourceFile, header: ImageHeader, frame: number): readonly number[] {
   if (isNative(header.transferSyntax)) {
     const { offset, length } = frameRange(header, frame);
     return [offset, length];
   }
   let frames = header.pixelData.frames;
   if (frames === null) {
-    if (lastFound?.key !== key) lastFound = { key, found: findFrames(data, header) };
+    if (lastFound?.guard !== data.guard) lastFound = { guard: data.guard, found: findFrames(data, header) };
     frames = lastFound.found.frames;
   }
   const places = frames[frame];

@@ -27,11 +27,17 @@ async function loadSlot(
   recipe: Recipe,
   limits: LoaderLimits,
 ): Promise<LoadOutcome> {
-  slots.clear(unit.slot, unit.place);
-  if (!unit.source) return { kind: 'empty' };
+  slots.begin(unit.slot, unit.place);
+  if (!unit.source) {
+    slots.blank(unit.slot);
+    return { kind: 'empty' };
+  }
   try {
     const read = readFrame(unit.source, limits);
-    if (read === null) return { kind: 'changed' };
+    if (read === null) {
+      slots.blank(unit.slot);
+      return { kind: 'changed' };
+    }
     const { header } = unit.source;
     const { codec, problem } = chooseCodec(CODECS, header);
     if (!codec) throw new PixelError(problem.code, problem.detail);
@@ -47,7 +53,8 @@ async function loadSlot(
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
   } catch (error) {
-    slots.clear(unit.slot, unit.place);
+    slots.begin(unit.slot, unit.place);
+    slots.blank(unit.slot);
     if (isGoneError(error)) return { kind: 'changed' };
     if (error instanceof PixelError)
       return error.code === 'VALUE_RANGE'
@@ -71,30 +78,28 @@ interface FrameBytes {
 function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null {
   const { header } = source;
   return withSourceFile(source.root, source.path, (file) => {
-    const before = file.guard();
-    const touched = before !== source.guard;
-    const key = `${source.path} ${before}`;
+    const touched = file.guard !== source.guard;
     let bytes: Uint8Array;
     try {
-      const data = dataOf(file, header, key, limits);
+      const data = dataOf(file, header, limits);
       if (touched) {
         const head = scratchBytes(header.headerBytes);
         data.read(head, 0, header.headerBytes);
         if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
       }
-      bytes = readPlaces(data, framePlaces(data, header, source.frame, key), limits);
+      bytes = readPlaces(data, framePlaces(data, header, source.frame), limits);
     } catch (error) {
       // What cannot be found any more in a file that was written to since tells of the writing, not of the image.
       if (touched && error instanceof PixelError) return null;
       throw error;
     }
-    if (file.guard() !== before) return null;
+    if (!file.isUntouched()) return null;
     const checksum = touched || source.checksum === null ? crc32(bytes) : null;
     if (touched && checksum !== source.checksum) return null;
     return {
       bytes,
       checksum: source.checksum === null ? checksum : null,
-      guard: touched ? before : null,
+      guard: touched ? file.guard : null,
     };
   });
 }

@@ -185,7 +185,8 @@ export class LoaderPool {
       })
       .finally(() => {
         if (child.tasksDone >= (this.#options.tasksPerChild ?? TASKS_PER_CHILD)) child.kill('closing');
-        this.#dispatch();
+        // Behind what follows from the outcome: a batch is done, and said to be, before the next one starts.
+        process.nextTick(() => this.#dispatch());
       });
   }
 }

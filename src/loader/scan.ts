@@ -63,8 +63,6 @@ function readText(file: SourceFile, limitBytes: number): string {
 }
 
 function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolean): ScanFinding {
-  // Taken first: content that changes while it is read then lies under an older guard, which a load does not trust.
-  const guard = file.guard();
   const opened = openImage(file, limits);
   if (!opened.header) return { kind: 'refused', ...opened.problem };
   const { header, data } = opened;
@@ -79,19 +77,15 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
     header: { ...header, patientId: null },
     patient: header.patientId === null ? null : sha256(header.patientId),
     headerDigest,
-    checksums: withChecksums ? frameChecksums(data, header, guard, limits) : null,
-    guard,
+    checksums: withChecksums ? frameChecksums(data, header, limits) : null,
+    // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
+    guard: file.guard,
   };
 }
 
-function frameChecksums(
-  data: SourceFile,
-  header: ImageHeader,
-  guard: string,
-  limits: LoaderLimits,
-): number[] {
+function frameChecksums(data: SourceFile, header: ImageHeader, limits: LoaderLimits): number[] {
   return Array.from({ length: header.frames }, (_, frame) =>
-    crc32(readPlaces(data, framePlaces(data, header, frame, guard), limits)),
+    crc32(readPlaces(data, framePlaces(data, header, frame), limits)),
   );
 }
 

@@ -19,13 +19,18 @@ export class SlotWriter {
     });
   }
 
-  /** Makes a slot zeros, not valid, its spacing unknown. */
-  clear(slot: number, place: number): void {
-    for (const { tensor } of this.#tensors) this.#slot(tensor.name, slot).fill(0);
-    const pairs = this.#slot('pairs', slot);
-    pairs.writeBigInt64LE(BigInt(place));
+  /** Makes a slot empty masks, not valid, its spacing unknown; its image is whatever was there. */
+  begin(slot: number, place: number): void {
+    for (const { tensor } of this.#tensors)
+      if (tensor.name !== 'images') this.#slot(tensor.name, slot).fill(0);
+    this.#slot('pairs', slot).writeBigInt64LE(BigInt(place));
     this.#writeDoubles('spacing', slot, [Number.NaN, Number.NaN]);
     this.#writeDoubles('affine', slot, [1, 0, 0, 0, 1, 0]);
+  }
+
+  /** Makes the slot's image zeros. */
+  blank(slot: number): void {
+    this.#slot('images', slot).fill(0);
   }
 
   /** The slot's place in `images`. */

@@ -137,6 +137,12 @@ export class Spool {
     this.#wake();
   }
 
+  /** Gives a segment back that the disk had no room for, and with it those that are kept for use again. */
+  discard(segment: Segment): void {
+    for (const unused of [segment, ...this.#free.splice(0)]) this.#unlink(unused);
+    this.#wake();
+  }
+
   #wake(): void {
     // Each looks again for itself: what came back may be enough for several, or too little for the first.
     for (const waiter of [...this.#waiting]) waiter.wake();

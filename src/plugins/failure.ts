@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
 import { ERRORS, type ErrorCode, SlfError } from '../errors.js';
@@ -66,6 +68,8 @@ export function answerTo(error: unknown): SlfError {
       );
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new SlfError('SLF_TOO_LARGE', 'the body is over the limit of 1 MiB');
+    case 'FST_ERR_BAD_URL':
+      return new SlfError('SLF_INVALID', 'the URL cannot be decoded: check its % signs');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new SlfError('SLF_INVALID', 'the body is not JSON: check quotes and commas');
     default:
@@ -75,12 +79,9 @@ export function answerTo(error: unknown): SlfError {
   }
 }
 
-/** Sends an error as problem+json. */
-export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
-  const { retryAfterS, ...subject } = error.subject;
-  if (error.status === 503) reply.header('retry-after', String(retryAfterS ?? 1));
-  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');
-  const document: ProblemDocument = {
+function documentOf(error: SlfError): ProblemDocument {
+  const { retryAfterS: _, ...subject } = error.subject;
+  return {
     type: `urn:slicefeed:error:${error.code}`,
     title: ERRORS[error.code].title,
     status: error.status,
@@ -88,7 +89,39 @@ export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply 
     code: error.code,
     ...subject,
   };
-  return reply.code(error.status).type('application/problem+json').serializer(JSON.stringify).send(document);
+}
+
+/** Answers what is no HTTP request (or one whose head is over 16 KiB) and closes the connection. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const answer = tooLarge
+    ? new SlfError('SLF_HEAD_TOO_LARGE', 'the request line and headers together may have 16 KiB')
+    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new SlfError('SLF_TOO_SLOW', 'the request did not arrive in time')
+      : new SlfError('SLF_INVALID', 'what was sent is not an HTTP request');
+  const body = JSON.stringify(documentOf(answer));
+  const head = [
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Sends an error as problem+json. */
+export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
+  if (error.status === 503) reply.header('retry-after', String(error.subject.retryAfterS ?? 1));
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');
+  return reply
+    .code(error.status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(documentOf(error));
 }
 
 /** Every error as problem+json, in one place; what is the service's own fault is logged with its stack. */

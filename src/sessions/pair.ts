@@ -1,4 +1,4 @@
-import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
+import { findSlice, findStudy, revisionName, type Slice } from '../catalog/studies.js';
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';
@@ -64,7 +64,7 @@ export async function fetchPair(
       masks: null,
       pairs: () => [{ place: slice.ordinal, id: pairId(study as StudyId, slice.slice), slice }],
     },
-    `pair/${slice.revision}/${slice.ordinal}/${slice.headerDigest}/${values}/${rule}/${JSON.stringify(structures)}`,
+    `pair/${revisionName(db, slice.revision)}/${slice.ordinal}/${values}/${rule}/${JSON.stringify(structures)}`,
   );
   const askedAt = performance.now();
   const loading = engine.load(batch.order, 'asked');
@@ -72,7 +72,11 @@ export async function fetchPair(
     const lease = await loading.lease;
     batch.accept(lease);
     const waitMs = performance.now() - askedAt;
-    return { batch, lease, warm: 'miss', waitMs, end: () => lease.release(), slice, structures };
+    const [outcome] = lease.outcomes;
+    const checksum = slice.checksum ?? (outcome?.kind === 'loaded' ? outcome.checksum : null);
+    // The revision's name covers no pixels; outside a snapshot only their checksum tells them from others.
+    const etag = (form: string) => batch.etag(`${form} ${checksum}`);
+    return { batch, lease, warm: 'miss', waitMs, etag, end: () => lease.release(), slice, structures };
   } catch (error) {
     loading.abandon();
     throw refuseLoad(error);

@@ -20,6 +20,8 @@ export interface Delivery {
   readonly lease: Lease;
   readonly warm: 'hit' | 'miss';
   readonly waitMs: number;
+  /** The strong ETag of a form of the body. */
+  etag(form: string): string;
   end(): void;
 }
 
@@ -62,6 +64,7 @@ export class Session {
   #recipe: Recipe;
   #names: readonly (readonly string[])[];
   #windows: RankWindow[];
+  #ended = false;
 
   constructor(stored: StoredSession, context: SessionContext) {
     const { spec, snapshot } = stored;
@@ -116,6 +119,7 @@ export class Session {
    */
   async fetch(step: number, rank: number, signal: AbortSignal): Promise<Delivery> {
     this.check(step, rank);
+    if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
     this.lastUsedMs = Date.now();
     const askedAt = performance.now();
     const window = this.#windows[rank]!;
@@ -126,6 +130,7 @@ export class Session {
       leave = await window.gate.enter(SENDING_WAIT_MS, signal);
       taken ??= window.take(step);
       const { batch, loading } = taken;
+      if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
       const warm = loading.finished ? 'hit' : 'miss';
       window.warmAfter(step);
       const lease = await untilAborted(loading.lease, signal);
@@ -137,7 +142,7 @@ export class Session {
         lease.release();
         leave();
       };
-      return { batch, lease, warm, waitMs, end };
+      return { batch, lease, warm, waitMs, etag: (form) => batch.etag(form), end };
     } catch (error) {
       if (taken) {
         window.letGo(step);
@@ -218,6 +223,12 @@ export class Session {
       },
       `${snapshot.digest}/${digest}/${step}/${rank}`,
     );
+  }
+
+  /** Ends the session: gives every warm batch back and loads no more; what is being sent goes on to its end. */
+  end(): void {
+    this.#ended = true;
+    this.cool(Number.POSITIVE_INFINITY);
   }
 
   /** Gives warm batches back until `neededBytes` are free or none is left; answers what it freed. */

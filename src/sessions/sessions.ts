@@ -157,7 +157,7 @@ export class Sessions {
   }
 
   #rest(id: SessionId): void {
-    this.#live.get(id)?.cool(Number.POSITIVE_INFINITY);
+    this.#live.get(id)?.end();
     this.#live.delete(id);
   }
 }

@@ -39,10 +39,13 @@ export class RankWindow {
 
   /** Takes a step's batch out for an asker: the warm one, else one that begins to load. Ends with `letGo`. */
   take(step: number): Warm {
-    const present = this.#warm.get(step);
+    const warm = this.#warm.get(step);
     this.#warm.delete(step);
-    present?.loading.raise();
-    const taken = present ?? this.#load(step, 'asked');
+    // A file that was away while the batch was warmed may be back.
+    const isStale = warm?.loading.stale === true;
+    if (isStale) warm.loading.abandon();
+    else warm?.loading.raise();
+    const taken = isStale || !warm ? this.#load(step, 'asked') : warm;
     this.#held.set(step, (this.#held.get(step) ?? 0) + 1);
     return taken;
   }

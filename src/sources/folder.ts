@@ -22,12 +22,12 @@ const MAX_DEPTH = 12;
 /** Throws an error for people when a data folder cannot be served. */
 export function checkFolder(root: string): void {
   const hint = 'name a folder that this user may read with --data FOLDER or SLICEFEED_DATA';
-  let isFolder: boolean;
   try {
-    isFolder = statSync(root).isDirectory();
+    if (!statSync(root).isDirectory()) throw new Error(`the data folder ${root} is a file: ${hint}`);
     accessSync(root, constants.R_OK | constants.X_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
     const why =
       code === 'ENOENT'
         ? 'does not exist'
@@ -36,7 +36,6 @@ export function checkFolder(root: string): void {
           : `cannot be read (${code})`;
     throw new Error(`the data folder ${root} ${why}: ${hint}`);
   }
-  if (!isFolder) throw new Error(`the data folder ${root} is a file: ${hint}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { pairIdsOf, readBatch } from '../fixtures/batch.js';
 import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
@@ -66,7 +66,13 @@ t.test(
   },
 );
 
-async function onFullDisk(t: Test, disk: string): Promise<void> {
+const disk = temporaryFolder(t);
+const mounted = does('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk);
+t.teardown(() => mounted && does('umount', '-l', disk));
+const withoutDisk = !mounted && 'there is no small disk to fill: mounting a tmpfs is not allowed here';
+const withoutLimits = !does('prlimit', '--version') && 'the program prlimit is missing';
+
+t.test('a full disk is a 503, and never a verdict', { skip: withoutDisk }, async (t) => {
   const server = await startTestServer(t, folder, { SPOOL: disk, MEMORY_BUDGET: '64MiB' });
   await server.ready();
   const spec = { ...SPEC, onError: 'mask', shape: { fit: 'pad', rows: 512, columns: 512 } };
@@ -76,26 +82,14 @@ async function onFullDisk(t: Test, disk: string): Promise<void> {
   for (let times = 0; times < 2; times++) await refused(t, url, {}, 503, 'SLF_ROOM');
   t.strictSame(await quarantineOf(server), []);
   const small = await openSession(server.url, SPEC);
-  t.equal(
-    (await ask(`${server.url}/v1/sessions/${small.id}/batches/0`)).status,
-    200,
-    'what has room goes on',
-  );
+  const other = await ask(`${server.url}/v1/sessions/${small.id}/batches/0`);
+  t.equal(other.status, 200, 'what has room goes on');
   t.ok(does('mount', '-o', 'remount,size=16m', disk), 'the disk grows');
   const batch = readBatch(await getBody(url));
   t.strictSame([...batch.tensors.valid!.bytes], [1, 1], 'nothing was masked for want of room');
-}
-
-t.test('a full disk is a 503, and never a verdict', async (t) => {
-  const disk = temporaryFolder(t);
-  if (!does('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk))
-    return t.skip('no small disk to fill: mounting a tmpfs is not allowed here');
-  t.teardown(() => does('umount', '-l', disk));
-  await onFullDisk(t, disk);
 });
 
-t.test('too many open files are a 503, and never a verdict', async (t) => {
-  if (!does('prlimit', '--version')) return t.skip('the program prlimit is missing');
+t.test('too many open files are a 503, and never a verdict', { skip: withoutLimits }, async (t) => {
   const server = await startTestServer(t, folder);
   await server.ready();
   const { id } = await openSession(server.url, { ...SPEC, onError: 'mask' });

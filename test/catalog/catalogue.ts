@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { type ScanProgress, type ScanResult, scanFolder } from '../../src/catalog/scan.js';
 import { openDatabase } from '../../src/catalog/schema.js';
 import type { Selection } from '../../src/catalog/selection.js';
+import { makeSnapshot, type Snapshot } from '../../src/catalog/snapshot.js';
+import { presentStudies } from '../../src/catalog/studies.js';
 import type { ScanFinding, ScanUnit } from '../../src/loader/messages.js';
 import { scan } from '../../src/loader/scan.js';
 import type { Database } from '../../src/sqlite.js';
@@ -92,4 +94,9 @@ export function digests(db: Database): Record<string, string> {
     .prepare('SELECT s.id, r.digest FROM study s JOIN revision r ON r.id = s.revision ORDER BY s.id')
     .all();
   return Object.fromEntries((rows as { id: string; digest: string }[]).map(({ id, digest }) => [id, digest]));
+}
+
+/** The snapshot of all that is present, by structures. */
+export function present(db: Database, structures: readonly string[] = ['i']): Snapshot {
+  return makeSnapshot(db, presentStudies(db), selecting(structures));
 }

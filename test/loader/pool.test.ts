@@ -265,6 +265,34 @@ t.test('close lets tasks finish in its time, takes no more, and leaves no proces
   t.equal(pool.readyCount, 0);
 });
 
+t.test('close begins nothing more, also of what waits for a fresh child', async (t) => {
+  const latches = await startLatches(t);
+  const { pool } = await startPool(t, { size: 2, env: latches.env });
+  const wear = ['a', 'b'].map((name) => pool.submit<'scan'>(script(`hold:${name}`), options()));
+  const held = await latches.held('a');
+  (await latches.held('b')).release();
+  await wear[1]!.outcomes;
+  const begun: string[] = [];
+  const alone = pool.submit<'scan'>(script('alone'), {
+    ...options(),
+    fresh: true,
+    onStart: () => begun.push('alone'),
+  });
+  const rejected = t.rejects(alone.outcomes, { name: 'LoaderDeath', death: 'closing' });
+  // The fresh child has started and is not ready yet.
+  const before = new Set(pool.pids);
+  while (pool.pids.every((pid) => before.has(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
+  const closed = pool.close(600);
+  await rejected;
+  // Longer than a child needs to be ready.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  held.release();
+  t.equal((await wear[0]!.outcomes).length, 1);
+  await closed;
+  t.strictSame(begun, []);
+  t.strictSame(pool.pids, []);
+});
+
 t.test('close while children start, or wait to be started again, leaves none', async (t) => {
   const { log } = memoryLog();
   const starting = new LoaderPool({ ...scripted(), size: 2, log });

@@ -41,13 +41,14 @@ t.test('who leaves twice frees one place', async (t) => {
   const gate = new Gate(1);
   const inside: string[] = [];
   const leave = await gate.enter(LONG_MS, never);
-  entering(gate, 'a', inside);
-  entering(gate, 'b', inside);
+  const [a, b] = [entering(gate, 'a', inside), entering(gate, 'b', inside)];
   leave();
   leave();
   await turn();
   t.strictSame(inside, ['a']);
   t.equal(gate.inside, 1);
+  (await a)();
+  (await b)();
 });
 
 t.test('who waits too long is told to come back, and holds no place', async (t) => {

@@ -66,7 +66,7 @@ t.test('every default is filled in', async (t) => {
     epochs: null,
     lastBatch: 'keep',
     prefetch: 1,
-    image: { values: 'rescaled', dtype: 'int32', channels: 1 },
+    image: { values: 'rescaled', dtype: 'uint16', channels: 1 },
     mask: { rule: 'pixel-center', origin: 'integer' },
     shape: { fit: 'exact', rows: 2, columns: 3 },
     onError: 'fail',
