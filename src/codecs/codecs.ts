@@ -1,5 +1,6 @@
 import type { Codec } from './codec.js';
 import { deflatedFramesCodec } from './deflated-frames.js';
+import { jpegCodec } from './jpeg.js';
 import { jpegLsCodec } from './jpeg-ls.js';
 import { htj2kCodec, jpeg2000Codec } from './jpeg2000.js';
 import { nativeCodec } from './native.js';
@@ -10,6 +11,7 @@ export const CODECS: readonly Codec[] = [
   nativeCodec,
   rleCodec,
   deflatedFramesCodec,
+  jpegCodec,
   jpegLsCodec,
   jpeg2000Codec,
   htj2kCodec,

@@ -9,7 +9,10 @@ export interface CodedSamples {
   /** Bits of a sample, its sign's included. */
   readonly bits: number;
   readonly signed: boolean;
-  /** Whether readers take samples of fewer bits than BitsAllocated as they are coded, unsigned, whatever the header says. */
+  /**
+   * Whether readers take samples as they are coded, unsigned and uncut, whatever the header says: a lossy image may have
+   * values over BitsStored, which would wrap.
+   */
   readonly isTakenAsCoded?: boolean;
 }
 
@@ -60,8 +63,9 @@ export function fitSamples(
   }
   const bytes = asWide(values, bitsAllocated / 8);
   const kept = Math.min(coded.bits, bitsStored);
-  const asCoded = coded.isTakenAsCoded === true && signed && coded.bits < bitsAllocated;
-  if (asCoded)
+  const asCoded =
+    coded.isTakenAsCoded === true && (signed ? coded.bits < bitsAllocated : coded.bits > bitsStored);
+  if (asCoded && signed)
     notes.push({
       code: 'HEADER_REPAIRED',
       detail: 'the compressed image has unsigned samples; they are taken as they are',
