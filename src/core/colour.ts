@@ -23,7 +23,8 @@ export interface LookupTable {
 
 /** Reads a table's entries; one of 8 bits has a byte for each where its length says so. Null where they are not all there. */
 export function lookupTable(place: TablePlace, bytes: Uint8Array): LookupTable | null {
-  const { entries: count, first, bits, big } = place;
+  const { entries: count, first, bits, big, segmented } = place;
+  if (segmented) return fromSegments(place, bytes);
   const entries = new Uint16Array(count);
   const packed = bits <= 8 && bytes.length < 2 * count;
   if (bytes.length < (packed ? count : 2 * count)) return null;
@@ -32,7 +33,43 @@ export function lookupTable(place: TablePlace, bytes: Uint8Array): LookupTable |
     else
       entries[i] = big ? (bytes[2 * i]! << 8) | bytes[2 * i + 1]! : bytes[2 * i]! | (bytes[2 * i + 1]! << 8);
   }
+  // Some writers say 8 bits of entries that have 16.
+  if (bits <= 8 && entries.some((entry) => entry > 0xff)) for (let i = 0; i < count; i++) entries[i]! >>= 8;
   return { first, bits, entries };
+}
+
+/** Expands segments: runs of entries, straight lines between entries, and earlier segments again. */
+function fromSegments(
+  { entries: count, first, bits, big }: TablePlace,
+  bytes: Uint8Array,
+): LookupTable | null {
+  const size = bits <= 8 && bytes.length % 2 !== 0 ? 1 : 2;
+  const words = Array.from({ length: Math.floor(bytes.length / size) }, (_, i) => {
+    const [a, b] = [bytes[size * i]!, bytes[size * i + 1]!];
+    return size === 1 ? a : big ? (a << 8) | b : a | (b << 8);
+  });
+  const out: number[] = [];
+  const expand = (from: number, segments: number, isNested: boolean): void => {
+    let at = from;
+    for (let done = 0; done < segments && at + 1 < words.length && out.length < count; done++) {
+      const [kind, length] = [words[at]!, words[at + 1]!];
+      if (kind === 0) {
+        out.push(...words.slice(at + 2, at + 2 + length));
+        at += 2 + length;
+      } else if (kind === 1) {
+        const [start, end] = [out.at(-1) ?? 0, words[at + 2] ?? 0];
+        for (let i = 1; i <= length; i++) out.push(Math.round(start + ((end - start) * i) / length));
+        at += 3;
+      } else if (kind === 2 && !isNested) {
+        // The offset counts bytes from the start of the segments.
+        const offset = (words[at + 2] ?? 0) + 0x10000 * (words[at + 3] ?? 0);
+        expand(Math.floor(offset / size), length, true);
+        at += 4;
+      } else return;
+    }
+  };
+  expand(0, words.length, false);
+  return out.length < count ? null : { first, bits, entries: Uint16Array.from(out.slice(0, count)) };
 }
 
 /** Stored values through a table; what is outside gets its first or last entry (DICOM PS3.3, section C.11.1.1.1). */
