@@ -252,15 +252,34 @@ t.test('the pixel description is checked before anything is made of it', async (
   t.equal(code({ tag: '00280008', vr: 'IS', value: '1A' }), 'HEADER_BROKEN');
   t.equal(code({ tag: '00280008', vr: 'IS', value: '2' }), 'PIXELS_SHORT');
   t.equal(code(us('00280100', 24)), 'PIXELS_UNSUPPORTED');
-  t.equal(code(us('00280101', 17)), 'HEADER_BROKEN');
-  t.equal(code(us('00280101', 0)), 'HEADER_BROKEN');
-  t.equal(code(us('00280102', 16)), 'HEADER_BROKEN');
-  t.equal(code(us('00280101', 12), us('00280102', 10)), 'HEADER_BROKEN');
   t.equal(code(us('00280103', 2)), 'HEADER_BROKEN');
   t.equal(code(us('00280002', 4)), 'PIXELS_UNSUPPORTED');
   t.equal(code(us('00280002', 3), us('00280006', 2)), 'HEADER_BROKEN');
   t.equal(code(us('00280010', 16_384), us('00280011', 16_384)), 'LIMIT_EXCEEDED');
   t.equal(code(us('00280010', 3)), 'PIXELS_SHORT');
+});
+
+t.test('bits and names that cannot be are read as other readers do, with a note', async (t) => {
+  const repaired = (...extra: Element[]) => {
+    const { bitsStored, highBit, photometric, notes } = header(file({ extra }));
+    return [bitsStored, highBit, photometric, ...notes.map(({ code }) => code)];
+  };
+  t.strictSame(repaired(us('00280101', 17)), [16, 15, 'MONOCHROME2', 'HEADER_REPAIRED']);
+  t.strictSame(repaired(us('00280101', 0)), [16, 15, 'MONOCHROME2', 'HEADER_REPAIRED']);
+  t.strictSame(repaired(us('00280102', 16)), [16, 15, 'MONOCHROME2', 'HEADER_REPAIRED']);
+  t.strictSame(repaired(us('00280101', 12), us('00280102', 10)), [12, 11, 'MONOCHROME2', 'HEADER_REPAIRED']);
+  t.strictSame(repaired({ tag: '00280004', vr: 'CS', value: 'RGB' }), [
+    16,
+    15,
+    'MONOCHROME2',
+    'HEADER_REPAIRED',
+  ]);
+  t.strictSame(repaired({ tag: '00280004', vr: 'CS', value: '' }), [
+    16,
+    15,
+    'MONOCHROME2',
+    'HEADER_REPAIRED',
+  ]);
 });
 
 t.test('what is over in the pixel data: a pad byte is silent, more gets a note', async (t) => {
