@@ -5,6 +5,7 @@ const SOC = 0xff4f;
 const SIZ = 0xff51;
 const COD = 0xff52;
 const SOT = 0xff90;
+const EOC = 0xffd9;
 /** Tiles that an image may have; each costs a decoder memory before a sample is read. */
 const MAX_TILES = 4096;
 
@@ -42,6 +43,7 @@ export function readCodestream(frame: Uint8Array): Codestream {
     if (view.getUint8(at) !== depth || view.getUint8(at + 1) !== 1 || view.getUint8(at + 2) !== 1)
       throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 components have different depths or sizes');
   }
+  checkLength(view);
   return {
     bytes,
     rows: y - y0,
@@ -64,6 +66,24 @@ function startOf(frame: Uint8Array): number {
       return at;
   }
   throw new PixelError('PIXELS_SHORT', 'the frame holds no JPEG 2000 codestream');
+}
+
+/** Decoders fill what is cut off with the little they have; so each tile-part has to be there (section A.4.2). */
+function checkLength(view: DataView): void {
+  let at = 2;
+  while (at + 12 <= view.byteLength) {
+    const marker = view.getUint16(at);
+    if (marker === SOT) {
+      const length = view.getUint32(at + 6);
+      // The last one may go up to the end.
+      if (length === 0) at = view.byteLength;
+      else if (length < 14)
+        throw new PixelError('PIXELS_SHORT', 'a tile-part of the JPEG 2000 codestream has no length');
+      else at += length;
+    } else if (marker === EOC || marker < 0xff00) break;
+    else at += 2 + Math.max(2, view.getUint16(at + 2));
+  }
+  if (at > view.byteLength) throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
 }
 
 function isTransformed(view: DataView): boolean {

@@ -5,9 +5,9 @@ import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
 import { readJpegFrame } from './jpeg-frame.js';
 import { checkCoded } from './samples.js';
-import { SharedDecoder, type WasmDecoder } from './wasm.js';
+import { SharedModule, type WasmDecoder } from './wasm.js';
 
-const charls = new SharedDecoder(
+const charls = new SharedModule(
   '@cornerstonejs/codec-charls/decodewasmjs',
   '@cornerstonejs/codec-charls/decodewasm',
   'JpegLSDecoder',

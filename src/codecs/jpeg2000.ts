@@ -5,14 +5,14 @@ import { readCodestream } from './codestream.js';
 import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
 import { checkCoded } from './samples.js';
-import { SharedDecoder, type WasmDecoder } from './wasm.js';
+import { SharedModule, type WasmDecoder } from './wasm.js';
 
-const openjpeg = new SharedDecoder(
+const openjpeg = new SharedModule(
   '@cornerstonejs/codec-openjpeg/decodewasmjs',
   '@cornerstonejs/codec-openjpeg/decodewasm',
   'J2KDecoder',
 );
-const openjph = new SharedDecoder(
+const openjph = new SharedModule(
   '@cornerstonejs/codec-openjph/wasmjs',
   '@cornerstonejs/codec-openjph/wasm',
   'HTJ2KDecoder',
@@ -23,7 +23,7 @@ function refuses(header: ImageHeader): HeaderProblem | null {
 }
 
 async function decode(
-  shared: SharedDecoder,
+  shared: SharedModule,
   frameBytes: Uint8Array,
   header: ImageHeader,
 ): Promise<DecodedFrame> {

@@ -23,14 +23,20 @@ export interface WasmFrame {
   readonly isSigned?: boolean;
 }
 
-type Factory = (options: object) => Promise<Record<string, new () => WasmDecoder>>;
+interface Made extends WasmDecoder {
+  /** Gives back what the decoder holds of the module's memory. */
+  delete(): void;
+}
+
+type Classes = Record<string, new () => Made>;
+type Factory = (options: object) => Promise<Classes>;
 
 /**
- * One decoder, made on first use and used again for every frame, so that its memory is allocated once. A decoder that
- * fails is left to the collector with all its memory, because a trap may leave it in any state.
+ * One module, made on first use and used again for every frame, so that its memory is allocated once. One in which a
+ * frame fails is left to the collector with all its memory, because a trap may leave it in any state.
  */
-export class SharedDecoder {
-  #decoder: Promise<WasmDecoder> | null = null;
+export class SharedModule {
+  #module: Promise<Classes> | null = null;
 
   /** `script` and `binary` name what a package exports, `decoder` the class in it. */
   constructor(
@@ -39,26 +45,25 @@ export class SharedDecoder {
     readonly decoder: string,
   ) {}
 
-  /** Calls `work` with the decoder; nothing of the decoder may be kept. */
+  /** Calls `work` with a decoder that knows of no other frame; nothing of it may be kept. */
   async use<T>(work: (decoder: WasmDecoder) => T): Promise<T> {
-    this.#decoder ??= this.#make();
-    const decoder = await this.#decoder;
+    this.#module ??= this.#make();
+    const { [this.decoder]: Decoder } = await this.#module;
     try {
-      return work(decoder);
+      // A decoder that fails without a word keeps the image before: each frame gets one of its own.
+      const decoder = new Decoder!();
+      const result = work(decoder);
+      decoder.delete();
+      return result;
     } catch (error) {
-      this.#decoder = null;
+      this.#module = null;
       throw error;
     }
   }
 
-  async #make(): Promise<WasmDecoder> {
+  async #make(): Promise<Classes> {
     const { default: factory } = (await import(this.script)) as { default: Factory };
     const silent = (): void => {};
-    const module = await factory({
-      wasmBinary: readFileSync(resolve(this.binary)),
-      print: silent,
-      printErr: silent,
-    });
-    return new module[this.decoder]!();
+    return factory({ wasmBinary: readFileSync(resolve(this.binary)), print: silent, printErr: silent });
   }
 }
