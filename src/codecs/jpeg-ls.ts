@@ -22,6 +22,7 @@ async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<Deco
   if (coded.process !== 0xf7)
     throw new PixelError('PIXELS_UNSUPPORTED', 'the frame is a JPEG image, not JPEG-LS');
   checkCoded(coded, header);
+  if (!hasEnd(frameBytes)) throw new PixelError('PIXELS_SHORT', 'the JPEG-LS image is cut off');
   return charls.use((decoder) =>
     decodedFrame(
       decoder,
@@ -31,6 +32,16 @@ async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<Deco
       run,
     ),
   );
+}
+
+/** Bytes that may follow the end of an image: padding. */
+const MAX_PADDING = 64;
+
+/** Whether the image's last marker is there; without it the decoder goes on for seconds behind the end. */
+function hasEnd(bytes: Uint8Array): boolean {
+  for (let at = bytes.length - 2; at >= Math.max(0, bytes.length - MAX_PADDING); at--)
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
+  return false;
 }
 
 function run(decoder: WasmDecoder): void {

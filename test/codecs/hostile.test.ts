@@ -100,7 +100,13 @@ t.test('a broken codestream after a good one never shows the good one', { skip }
     // The packets of the first tile-part: everything behind its head.
     broken.fill(0x55, 300, broken.length - 2);
     const shown = await decodeFrame({ ...image, frames: [broken] }, 0).catch(() => null);
-    if (shown) t.notSame(shown.values, good.values, path);
-    t.strictSame((await decodeFrame(image, 0)).values, good.values, `${path} again`);
+    t.notOk(shown !== null && isSame(shown.values, good.values), path);
+    t.ok(isSame((await decodeFrame(image, 0)).values, good.values), `${path} again`);
   }
 });
+
+function isSame(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+    Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(a).equals(bytes(b));
+}
