@@ -35,8 +35,7 @@ const text = `# Transfer syntaxes
 
 Every transfer syntax that is read, and what became of the public images that the project is tried on: each was decoded to
 stored values and their SHA-256 compared with that of other decoders (pydicom, GDCM, dcmtk). *Exact*: every value is the same, in
-lossy images too; *others*: a decoded image with other values, which a lossy encoding may have; a syntax without files is
-covered by images that the tests make. Made by \`node scripts/transfer-syntaxes.mjs\`.
+lossy images too; *others*: a decoded image with other values, which a lossy encoding may have. Made by \`node scripts/transfer-syntaxes.mjs\`.
 
 ${cells(['transfer syntax', 'files', 'exact', 'others', 'refused'])}
 ${cells(['---', '---', '---', '---', '---'])}
