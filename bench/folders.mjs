@@ -81,8 +81,11 @@ export async function sizedStudies(folder, side, pairs) {
   return repeatStudies(source, join(folder, 'data'), Math.max(1, Math.floor(pairs / images)));
 }
 
-/** Studies whose files are hard links to those of a folder of ours: `images` each, the first `contours` of them with one. */
-export function linkStudies(source, folder, studies, images, contours) {
+/**
+ * Studies whose files are hard links to those of a folder of ours: `images` each, the first `contours` of them with one; with `thin` the
+ * contours are files of their own, of every `thin`th point.
+ */
+export function linkStudies(source, folder, { studies, images, contours, thin = 1 }) {
   const pool = drawnImages(source).flatMap((study) => study.images);
   let links = 'patient_id,original_id\n';
   let next = 0;
@@ -96,7 +99,16 @@ export function linkStudies(source, folder, studies, images, contours) {
       if (number > contours) continue;
       const { path } = drawn.contours.find(({ structure }) => structure === 'i') ?? drawn.contours[0];
       const name = `IM-0001-${String(number).padStart(4, '0')}-icontour-manual.txt`;
-      linkSync(path, join(folder, 'contourfiles', original, 'i-contours', name));
+      const placed = join(folder, 'contourfiles', original, 'i-contours', name);
+      if (thin === 1) linkSync(path, placed);
+      else
+        writeFileSync(
+          placed,
+          readFileSync(path, 'utf8')
+            .split('\n')
+            .filter((_, i) => i % thin === 0)
+            .join('\n'),
+        );
     }
   }
   writeFileSync(join(folder, 'link.csv'), links);

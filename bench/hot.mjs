@@ -26,14 +26,17 @@ function placeOf({ url, lineNumber, columnNumber }) {
   return `${file}:${(entry?.originalLine ?? lineNumber) + 1}`;
 }
 
-/** A call path's nearest frame of this project, for native calls that hide who made them. */
+/** A call path's nearest frame of this project, else of a package, for native calls that hide who made them. */
 function callerOf(node, parents) {
+  let packaged = '';
   for (let at = parents.get(node.id); at; at = parents.get(at.id)) {
-    const { url } = at.callFrame;
-    if (url.startsWith('file:') && !url.includes('/node_modules/') && !url.includes('/bench/'))
-      return `${at.callFrame.functionName || '(anonymous)'} ${placeOf(at.callFrame)}`;
+    const { url, functionName } = at.callFrame;
+    if (!url.startsWith('file:') || url.includes('/bench/')) continue;
+    const name = `${functionName || '(anonymous)'} ${placeOf(at.callFrame)}`;
+    if (!url.includes('/node_modules/')) return name;
+    packaged ||= name;
   }
-  return '';
+  return packaged;
 }
 
 /**

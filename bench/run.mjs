@@ -1,6 +1,7 @@
-// Every figure of docs/performance.md: `node run.mjs [--quick | --tiny] [--out FOLDER] [--without-torch]`, after a build.
+// Every figure of docs/performance.md: `node run.mjs [--quick | --tiny] [--out FOLDER] [--only GROUP,…] [--without-torch]`,
+// after a build.
 // Prints a table and writes results.json to FOLDER (this one); a full run also makes docs/performance.md and its plot, of the others
-// only one with --docs FOLDER.
+// only one with --docs FOLDER. Groups: dataloader, wire, loading, sessions, opening, scan, plot, profile.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
     'without-torch': { type: 'boolean', default: false },
     out: { type: 'string', default: import.meta.dirname },
     docs: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const sizeName = options.tiny ? 'tiny' : options.quick ? 'quick' : 'full';
@@ -46,27 +48,38 @@ async function warmService(run) {
   return { service, session, nextStep: stepsPerEpoch };
 }
 
+/** Groups of figures, in the order in which they run; those marked `warm` share one service. */
+const GROUPS = [
+  { name: 'dataloader', figures: dataloaderFigures },
+  { name: 'wire', warm: true, figures: wireFigures },
+  { name: 'loading', warm: true, figures: loadingFigures },
+  { name: 'sessions', warm: true, figures: sessionsFigure },
+  { name: 'opening', figures: openingFigures },
+  { name: 'scan', figures: scanFigures },
+];
+
 async function measure(run) {
   const figures = [];
-  const add = async (name, work) => {
+  for (const { name, warm, figures: measureGroup } of GROUPS) {
+    if (!isAsked(name) || (name === 'dataloader' && !run.torch)) continue;
     say(name);
-    figures.push(...(await work(run)));
-  };
-  if (run.torch) await add('beside a DataLoader', dataloaderFigures);
-  Object.assign(run, await warmService(run));
-  await add('beside a fixed Buffer', wireFigures);
-  await add('loading alone', loadingFigures);
-  await add('many sessions', sessionsFigure);
-  await run.service.stop();
-  await add('opening over many pairs', openingFigures);
-  await add('the scan', scanFigures);
-  say('batch sizes and image sizes');
-  const points = await gridPoints(run);
-  say('profiles');
+    if (warm && !run.service) Object.assign(run, await warmService(run));
+    if (!warm) await run.service?.stop();
+    figures.push(...(await measureGroup(run)));
+  }
+  await run.service?.stop();
+  say('plot');
+  const points = isAsked('plot') ? await gridPoints(run) : [];
+  say('profile');
   const { data, folder, reader, size } = run;
   const out = join(folder, 'profiles');
-  const done = await profile({ data, folder, reader, batches: size.profiledBatches, kind: 'cpu', out });
-  return { figures, points, cost: done.cost, profile: profileTables(done) };
+  const looking = { data, folder, reader, batches: size.profiledBatches, kind: 'cpu', out };
+  const done = isAsked('profile') ? await profile(looking) : null;
+  return { figures, points, cost: done?.cost ?? [], profile: done ? profileTables(done) : [] };
+}
+
+function isAsked(name) {
+  return options.only === undefined || options.only.split(',').includes(name);
 }
 
 async function prepare(folder) {
@@ -125,7 +138,8 @@ async function main() {
   const results = { size: sizeName, seconds, machine, versions, settings, ...measured };
   mkdirSync(options.out, { recursive: true });
   writeFileSync(join(options.out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
-  const docs = options.docs ?? (sizeName === 'full' ? join(import.meta.dirname, '../docs') : null);
+  const docs =
+    options.docs ?? (sizeName === 'full' && !options.only ? join(import.meta.dirname, '../docs') : null);
   if (docs !== null) {
     writeFileSync(join(docs, 'performance.md'), markdown(results, readFileSync(beside('notes.md'), 'utf8')));
     writeFileSync(join(docs, 'performance.svg'), drawPlot(measured.points));

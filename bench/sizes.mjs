@@ -15,7 +15,7 @@ export const SIZES = {
     few: 1000,
     many: 1_000_000,
     perStudy: 200,
-    openings: 5,
+    openings: 3,
     sessions: 100,
     steps: 10,
     files: 100_000,

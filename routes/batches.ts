@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';
@@ -34,6 +35,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     const asked = session.batch(step, rank);
     if (!movesCursor && asked.settled && isKnown(request, asked.etag(format)))
       return reply.code(304).header('etag', asked.etag(format)).send();
+    await firstInLine(request, reply);
     const delivery = await session.fetch(step, rank, request.gone);
     reply.headers({
       'slicefeed-session': id,

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
+import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
@@ -52,6 +53,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const format = chooseFormat(request.query.format, request.headers.accept);
+      await firstInLine(request, reply);
       const delivery = await fetchPair(from, pairRequest(request.params, request.query));
       if (isKnown(request, delivery.etag(format))) {
         delivery.end();

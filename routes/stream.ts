@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
 import { answerTo } from '../src/plugins/failure.js';
-import { BodyStream } from '../src/plugins/send.js';
+import { BodyStream, firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import { problemBody, safetensorsBody } from '../src/wire/safetensors.js';
@@ -47,6 +47,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         });
       session.check(from, rank);
       const end = Math.min(to ?? Number.POSITIVE_INFINITY, session.plan.steps ?? Number.POSITIVE_INFINITY);
+      await firstInLine(request, reply);
       // The first batch is there before the answer begins, so that what is wrong with it is a proper error.
       let delivery = await session.fetch(from, rank, request.gone);
       reply.headers({ 'slicefeed-session': session.stored.id, 'slicefeed-rank': String(rank) });

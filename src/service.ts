@@ -23,6 +23,8 @@ import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
 const CLOSE_GRACE_MS = 5_000;
+/** How often a scan that takes long says how far it is. */
+const SCAN_TELLS_MS = 5_000;
 
 /** Everything behind the HTTP edge, in the order of the way of a batch. */
 export interface Service {
@@ -128,6 +130,9 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const scanOnce = async (): Promise<ScanResult> => {
     scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
     const startedAt = performance.now();
+    const tell = setInterval(() => {
+      log.info({ ...scan }, 'scanning');
+    }, SCAN_TELLS_MS);
     try {
       const result = await scanFolder(db, config.data, readFiles, scan, log);
       scanned = true;
@@ -142,6 +147,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       scan.state = 'failed';
       if (!closing) log.error({ err: error }, 'scan failed');
       throw error;
+    } finally {
+      clearInterval(tell);
     }
   };
   let last: Promise<unknown> = scanOnce().catch(() => {});

@@ -72,7 +72,7 @@ t.test('settings are turned into what the process uses', async (t) => {
       TOKEN: ' one, ro:two ,,',
       INSECURE: '1',
       LOADERS: '3',
-      LOADER_MEMORY: '64MiB',
+      LOADER_MEMORY: '128MiB',
       PAIR_SECONDS: '0.5',
       MEMORY_BUDGET: '32MiB',
       BATCH_BYTES: '1 MiB',
@@ -88,7 +88,7 @@ t.test('settings are turned into what the process uses', async (t) => {
     tokens: ['one', 'ro:two'],
     insecure: true,
     loaders: 3,
-    loaderMemoryBytes: 64 * 1024 ** 2,
+    loaderMemoryBytes: 128 * 1024 ** 2,
     pairTimeoutMs: 500,
     budgetBytes: 32 * 1024 ** 2,
     batchBytesLimit: 1024 ** 2,
@@ -126,7 +126,7 @@ t.test('the port that Kubernetes sets for a service of this name is told with it
 });
 
 t.test('a loader without memory cannot be', async (t) => {
-  t.match(messageOf({ LOADER_MEMORY: '0' }), /^SLICEFEED_LOADER_MEMORY /);
+  for (const size of ['0', '1KiB']) t.match(messageOf({ LOADER_MEMORY: size }), /^SLICEFEED_LOADER_MEMORY /);
 });
 
 t.test('sizes', async (t) => {

@@ -8,7 +8,10 @@ import { Service } from '../service.mjs';
 
 /** A service over made rows, the pixels of the study they share read before, as after an epoch. */
 async function serve({ data, folder, size }, pairs) {
-  const source = linkStudies(data, join(folder, `rows-${pairs}`), 1, size.perStudy, size.perStudy);
+  const { perStudy } = size;
+  // Whole contours would make it 9 GB of rows, for nothing that is measured here.
+  const shared = { studies: 1, images: perStudy, contours: perStudy, thin: 8 };
+  const source = linkStudies(data, join(folder, `rows-${pairs}`), shared);
   const service = await Service.ready(source.folder, folder);
   const session = await service.open({});
   for (let step = 0; step < session.stepsPerEpoch; step++) await fetchBatch(service, session, step);

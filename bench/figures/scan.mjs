@@ -30,7 +30,7 @@ export async function scanFigures(run) {
     },
   );
   const studies = Math.ceil(size.files / (IMAGES + CONTOURS));
-  const linked = linkStudies(data, join(folder, 'linked'), studies, IMAGES, CONTOURS);
+  const linked = linkStudies(data, join(folder, 'linked'), { studies, images: IMAGES, contours: CONTOURS });
   const { service } = await scanOnce(linked.folder, folder);
   const again = await interleave(
     Math.min(size.rounds, 3),

@@ -102,12 +102,18 @@ class Flight {
           use();
           spool.read(segment, offset, length, into);
         },
-        async draw(unit) {
+        draw: async (unit) => {
           use();
+          // The segment stays while it is drawn, also when the lease ends meanwhile.
+          this.#interests++;
           const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
           const task = { kind: 'draw' as const, units };
           const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
-          return (await job.outcomes)[0]!;
+          try {
+            return (await job.outcomes)[0]!;
+          } finally {
+            if (--this.#interests === 0) this.#giveUp();
+          }
         },
         release: leave,
       };

@@ -7,7 +7,6 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
 const MEMORY_POLL_MS = 50;
 const KILL_AFTER_MS = 2_000;
-const PAGE_BYTES = 4096;
 
 /** Why a child ended in the middle of a task. `outside`: somebody else killed it, which says nothing of its files. */
 export type DeathCause = 'crash' | 'deadline' | 'memory' | 'outside' | 'closing';
@@ -28,6 +27,8 @@ export class NoRoom extends Error {
 export interface ChildOptions {
   readonly limits: LoaderLimits;
   readonly memoryBytes: number;
+  /** How long a child may take to be ready. */
+  readonly readyTimeoutMs?: number;
   /** The program of the child; tests hand in their own. */
   readonly main?: string;
   readonly env?: Record<string, string>;
@@ -84,7 +85,7 @@ export class LoaderChild {
         }
       });
     });
-    this.ready = this.#handshake(options.limits);
+    this.ready = this.#handshake(options.limits, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
     this.ready.catch(() => {});
     this.#poll = setInterval(() => this.#checkMemory(options.memoryBytes), MEMORY_POLL_MS);
     this.#poll.unref();
@@ -130,12 +131,12 @@ export class LoaderChild {
     void this.exited.then(() => clearTimeout(last));
   }
 
-  async #handshake(limits: LoaderLimits): Promise<void> {
+  async #handshake(limits: LoaderLimits, timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.kill('deadline');
         reject(new LoaderDeath('deadline'));
-      }, READY_TIMEOUT_MS);
+      }, timeoutMs);
       const onReady = (message: FromLoader) => {
         if (message.type !== 'ready') return;
         clearTimeout(timer);
@@ -203,8 +204,8 @@ export class LoaderChild {
     const pid = this.#process.pid;
     if (pid === undefined || !this.#alive) return;
     try {
-      const residentPages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-      if (residentPages * PAGE_BYTES > limitBytes) this.kill('memory');
+      const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+      if (Number(kib) * 1024 > limitBytes) this.kill('memory');
     } catch {
       // Between the process's end and its exit event, or on a system without /proc: nothing to read.
     }

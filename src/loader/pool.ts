@@ -106,7 +106,7 @@ export class LoaderPool {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const entry of [...this.#queue.drain(), ...this.#wantFresh])
+    for (const entry of [...this.#queue.drain(), ...this.#wantFresh.splice(0)])
       entry.reject(new LoaderDeath('closing'));
     const until = Date.now() + graceMs;
     while ([...this.#children].some((child) => child.busy) && Date.now() < until)

@@ -42,23 +42,32 @@ function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFindi
     case 'image':
       return readImage(file, limits, unit.withChecksums);
     case 'contour': {
-      const contour = parseContour(readText(file, limits.contourPoints * CONTOUR_POINT_BYTES), {
-        maxPoints: limits.contourPoints,
-      });
-      return { kind: 'contour', contour };
+      const { contourPoints } = limits;
+      const text = readText(file, contourPoints * CONTOUR_POINT_BYTES);
+      if (text === null)
+        return {
+          kind: 'refused',
+          code: 'CONTOUR_TOO_MANY_POINTS',
+          detail: `longer than ${contourPoints} points can be`,
+        };
+      return { kind: 'contour', contour: parseContour(text, { maxPoints: contourPoints }) };
     }
-    case 'table':
-      return { kind: 'table', table: parseLinkTable(readText(file, TABLE_BYTES)) };
+    case 'table': {
+      const text = readText(file, TABLE_BYTES);
+      if (text === null)
+        return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: `it is over ${TABLE_BYTES} bytes` };
+      return { kind: 'table', table: parseLinkTable(text) };
+    }
     default:
       throw new Error(`unknown kind of file ${JSON.stringify(unit.kind satisfies never)}`);
   }
 }
 
-/** The whole file as text; one over the limit is cut, so that its last line is refused and names the place. */
-function readText(file: SourceFile, limitBytes: number): string {
-  const length = Math.min(file.sizeBytes, limitBytes);
-  const bytes = scratchBytes(length);
-  file.read(bytes, 0, length);
+/** The whole file as text, or null where it is over the limit: a part of it would say something else. */
+function readText(file: SourceFile, limitBytes: number): string | null {
+  if (file.sizeBytes > limitBytes) return null;
+  const bytes = scratchBytes(file.sizeBytes);
+  file.read(bytes, 0, file.sizeBytes);
   return bytes.toString('utf8');
 }
 

@@ -4,6 +4,25 @@ import type { Lease } from '../engine/engine.js';
 import type { Body, Piece } from '../wire/body.js';
 import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
 
+/**
+ * Waits until the answers to earlier requests of the same connection have been sent: a pipelined request that can't be answered yet
+ * takes no batch and no place from others. Rejects when the connection closes.
+ */
+export function firstInLine(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { gone } = request;
+  const response = reply.raw;
+  if (response.socket) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const onGone = () => reject(gone.reason);
+    gone.addEventListener('abort', onGone, { once: true });
+    if (gone.aborted) onGone();
+    response.once('socket', () => {
+      gone.removeEventListener('abort', onGone);
+      resolve();
+    });
+  });
+}
+
 /** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
 function write(response: ServerResponse, chunk: Uint8Array, gone: AbortSignal): Promise<boolean> {
   if (gone.aborted) return Promise.resolve(false);

@@ -59,7 +59,7 @@ export function splitOf({ split }: SpecRequest): Split | null {
 
 /** The pairs a request stands on: of the present catalogue, or exactly those of a kept snapshot. Throws `SlfError`. */
 export function chooseSnapshot(db: Database, request: SpecRequest): Snapshot {
-  if (request.snapshot !== undefined) return reopen(db, request, request.snapshot as SnapshotDigest);
+  if (request.snapshot) return reopen(db, request, request.snapshot as SnapshotDigest);
   const studies = chooseStudies(db, request, presentStudies(db));
   const { missing = 'exclude', rename = {}, where = {} } = request;
   checkRename(rename);

@@ -1,8 +1,12 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { SlfError } from '../errors.js';
 
 const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
+
+/** The same schema, which also takes null: an answered spec can be sent back as it is. */
+const orNull = <T extends TSchema>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, type: [(schema as { type?: string }).type, 'null'] });
 
 const Names = (description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { description, maxItems: 10_000 });
@@ -25,26 +29,28 @@ export const SpecRequest = Type.Object(
       ),
     ),
     split: Type.Optional(
-      Type.Object(
-        {
-          of: Type.Integer({ minimum: 2, maximum: 1000, description: 'folds' }),
-          parts: Type.Array(Type.Integer({ minimum: 0, maximum: 999 }), {
-            minItems: 1,
-            description: 'the folds to take, counted from 0; a patient is in one fold with all studies',
-          }),
-          seed: Type.Optional(
-            Type.Integer({
-              minimum: 0,
-              maximum: Number.MAX_SAFE_INTEGER,
-              description: 'another seed, other folds; default 0',
+      orNull(
+        Type.Object(
+          {
+            of: Type.Integer({ minimum: 2, maximum: 1000, description: 'folds' }),
+            parts: Type.Array(Type.Integer({ minimum: 0, maximum: 999 }), {
+              minItems: 1,
+              description: 'the folds to take, counted from 0; a patient is in one fold with all studies',
             }),
-          ),
-        },
-        closed,
+            seed: Type.Optional(
+              Type.Integer({
+                minimum: 0,
+                maximum: Number.MAX_SAFE_INTEGER,
+                description: 'another seed, other folds; default 0',
+              }),
+            ),
+          },
+          closed,
+        ),
       ),
     ),
     snapshot: Type.Optional(
-      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'reopen exactly this list of pairs' }),
+      orNull(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'reopen exactly this list of pairs' })),
     ),
     structures: Type.Optional(
       Names('structures; a slice is a pair when it has all of them; `[]`: every slice, images only'),
@@ -130,10 +136,10 @@ export const SpecRequest = Type.Object(
         {
           fit: Type.Optional(oneOf(['exact', 'pad', 'crop', 'resize'], { description: 'default exact' })),
           rows: Type.Optional(
-            Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' }),
+            orNull(Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' })),
           ),
           columns: Type.Optional(
-            Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' }),
+            orNull(Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' })),
           ),
           fill: Type.Optional(Type.Number({ description: 'the value of padding; default 0' })),
         },

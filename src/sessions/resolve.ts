@@ -131,7 +131,8 @@ function chooseShape(
     rows: Math.max(...shapes.map(({ rows }) => rows)),
     columns: Math.max(...shapes.map(({ columns }) => columns)),
   };
-  const { rows = largest.rows, columns = largest.columns } = asked;
+  const rows = asked.rows ?? largest.rows;
+  const columns = asked.columns ?? largest.columns;
   const listed = () => {
     const some = shapes.slice(0, 5).map(({ rows: r, columns: c, slice }) => `${r} × ${c} (${slice})`);
     return some.join(', ') + (shapes.length > some.length ? ` and ${shapes.length - some.length} more` : '');

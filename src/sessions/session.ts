@@ -52,6 +52,14 @@ function sizeOf({ spec, snapshot }: StoredSession): Size {
   return largest[0]!;
 }
 
+/** What trainers of a session waited and found, since the service started. */
+export interface Timings {
+  waitMs: number;
+  loadMs: number;
+  hits: number;
+  misses: number;
+}
+
 /** A trainer's feed while it is in use: the warm window of each rank over a plan and a snapshot. */
 export class Session {
   readonly stored: StoredSession;
@@ -59,14 +67,15 @@ export class Session {
   readonly layout: BatchLayout;
   readonly digest;
   lastUsedMs = Date.now();
-  readonly timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
+  readonly timings: Timings;
   #context: SessionContext;
   #recipe: Recipe;
   #names: readonly (readonly string[])[];
   #windows: RankWindow[];
   #ended = false;
 
-  constructor(stored: StoredSession, context: SessionContext) {
+  constructor(stored: StoredSession, context: SessionContext, timings: Timings) {
+    this.timings = timings;
     const { spec, snapshot } = stored;
     this.stored = stored;
     this.#context = context;

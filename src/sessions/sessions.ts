@@ -6,7 +6,7 @@ import { SlfError } from '../errors.js';
 import type { Spool } from '../loader/spool.js';
 import type { SpecRequest } from './request.js';
 import { resolveSpec } from './resolve.js';
-import { Session, type SessionContext } from './session.js';
+import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
 import { SessionStore, type StoredSession } from './store.js';
 
@@ -25,6 +25,8 @@ export class Sessions {
   readonly store: SessionStore;
   #options: SessionsOptions;
   #live = new Map<SessionId, Session>();
+  /** Of sessions that rest, too. */
+  #timings = new Map<SessionId, Timings>();
   #idleCheck: NodeJS.Timeout;
 
   constructor(options: SessionsOptions) {
@@ -58,7 +60,7 @@ export class Sessions {
     const { spec, snapshot } = resolveSpec(this.#options.db, request);
     const id = name ?? (`s-${randomBytes(6).toString('hex')}` as SessionId);
     const stored = { id, request: canonicalJson(request), spec, snapshot, bytesVersion: BYTES_VERSION };
-    const session = new Session(stored, this.#options);
+    const session = this.#make(stored);
     if (session.layout.sizeBytes > this.#options.batchBytesLimit)
       throw new SlfError(
         'SLF_BATCH_TOO_LARGE',
@@ -67,7 +69,7 @@ export class Sessions {
       );
     this.#reserve(session);
     this.store.put(stored);
-    this.#live.set(id, session);
+    this.#hold(session);
     session.warmUp();
     this.#options.onOpened(snapshot);
     return { session, created: true };
@@ -83,9 +85,9 @@ export class Sessions {
         'SLF_BYTES_VERSION',
         `the session was opened under bytes version ${stored.bytesVersion}, this release makes ${BYTES_VERSION}`,
       );
-    const session = new Session(stored, this.#options);
+    const session = this.#make(stored);
     this.#reserve(session);
-    this.#live.set(stored.id, session);
+    this.#hold(session);
     this.#options.onOpened(stored.snapshot);
     return session;
   }
@@ -94,12 +96,13 @@ export class Sessions {
   look(id: string): { session: Session; state: 'open' | 'idle' } {
     const live = this.#live.get(id as SessionId);
     if (live) return { session: live, state: 'open' };
-    return { session: new Session(this.#stored(id), this.#options), state: 'idle' };
+    return { session: this.#make(this.#stored(id)), state: 'idle' };
   }
 
   delete(id: string): void {
     const { id: known } = this.#stored(id);
     this.#rest(known);
+    this.#timings.delete(known);
     this.store.delete(known);
   }
 
@@ -107,6 +110,16 @@ export class Sessions {
   close(): void {
     clearInterval(this.#idleCheck);
     for (const id of [...this.#live.keys()]) this.#rest(id);
+  }
+
+  #make(stored: StoredSession): Session {
+    const timings = this.#timings.get(stored.id) ?? { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
+    return new Session(stored, this.#options, timings);
+  }
+
+  #hold(session: Session): void {
+    this.#live.set(session.stored.id, session);
+    this.#timings.set(session.stored.id, session.timings);
   }
 
   #stored(id: string): StoredSession {

@@ -169,10 +169,11 @@ t.test('each rank has a warm window of its own', async (t) => {
     prefetch: 2,
     epochs: 1,
   });
-  const loads = (rank: number) =>
+  const lines = (msg: string, rank: number) =>
     server.log
-      .filter((line) => line.msg === 'load started' && line.session === feed.id && line.rank === rank)
+      .filter((line) => line.msg === msg && line.session === feed.id && line.rank === rank)
       .map((line) => line.step);
+  const loads = (rank: number) => lines('load started', rank);
   const warm = async (count: number) => {
     await until(async () => (await feed.look()).warm === count);
     return [loads(0), loads(1)];
@@ -196,6 +197,9 @@ t.test('each rank has a warm window of its own', async (t) => {
     ],
     'a step further on gives the window back, and nothing follows the last',
   );
+  await feed.body(0, 0);
+  await until(() => lines('load done', 0).length === 6);
+  t.equal((await feed.look()).warm, 2, 'and so does a step back');
 });
 
 t.test('without prefetch nothing is warm but the first of each rank', async (t) => {

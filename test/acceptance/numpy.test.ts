@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { type OpenedSession, openSession } from '../fixtures/client.js';
 import {
@@ -66,20 +66,18 @@ interface Seen {
   readonly sums: [number, number];
 }
 
-async function serve(
-  t: Test,
-  spec: object,
-): Promise<{ folder: string; url: string; session: OpenedSession }> {
-  const folder = join(temporaryFolder(t), 'phantom');
-  await makePhantom(folder, { studies: 2, slices: 3, phases: 4, rows: 48, columns: 40 });
-  const server = await startTestServer(t, folder);
-  await server.ready();
+const folder = join(temporaryFolder(t), 'phantom');
+await makePhantom(folder, { studies: 2, slices: 3, phases: 4, rows: 48, columns: 40 });
+const server = await startTestServer(t, folder);
+await server.ready();
+
+async function open(spec: object): Promise<{ url: string; session: OpenedSession }> {
   const session = await openSession(server.url, spec);
-  return { folder, url: `${server.url}/v1/sessions/${session.id}`, session };
+  return { url: `${server.url}/v1/sessions/${session.id}`, session };
 }
 
 t.test('numpy reads the same batch of both formats', { skip: withoutNumpy }, async (t) => {
-  const { url, session } = await serve(t, { structures: ['i'], epochs: 1, batchSize: 5 });
+  const { url, session } = await open({ structures: ['i'], epochs: 1, batchSize: 5 });
   const seen: Seen[] = JSON.parse(await python(COMPARE_FORMATS, url, String(session.steps)));
   const names = ['affine', 'images', 'masks', 'pairs', 'sourceShape', 'spacing', 'valid'];
   t.equal(seen.length, 3);
@@ -144,7 +142,7 @@ for (const values of ['stored', 'rescaled'])
         image: { values },
         mask: { rule: 'pil' },
       };
-      const { folder, url, session } = await serve(t, spec);
+      const { url, session } = await open(spec);
       const [wrong, pairs] = JSON.parse(await python(COMPARE_PEERS, folder, url, String(session.steps)));
       t.strictSame(wrong, []);
       t.equal(pairs.length, 6);

@@ -129,9 +129,9 @@ const FIELDS: readonly (readonly [field: string, body: Record<string, unknown>])
   ...['pil', 'opencv', 'coverage'].map((rule) => ['mask.rule', { mask: { rule } }] as const),
   ...['xor', 'union'].map((holes) => ['mask.holes', { mask: { holes } }] as const),
   ['mask.origin', { mask: { origin: 'half' } }],
-  ...['pad', 'crop', 'resize'].map(
-    (fit) => ['shape.fit', { shape: { fit, rows: 20, columns: 24 } }] as const,
-  ),
+  ['shape.fit', { shape: { fit: 'pad', rows: 40, columns: 48 } }],
+  ['shape.fit', { shape: { fit: 'crop', rows: 20, columns: 24 } }],
+  ['shape.fit', { shape: { fit: 'resize', rows: 20, columns: 48 } }],
   ['shape.fill', { shape: { fit: 'pad', fill: 7, rows: 64, columns: 64 } }],
   ['onError', { onError: 'mask' }],
 ];

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { maskOf, pairIdsOf, type ReadTensor, readBatch, slotOf } from '../fixtures/batch.js';
 import { getBody, getJson, openSession } from '../fixtures/client.js';
 import { startTestServer } from '../helper.js';
@@ -64,7 +64,7 @@ interface PairRow {
 }
 
 /** Every slice of every study, page by page. */
-async function slices(url: string): Promise<PairRow[]> {
+async function slices(): Promise<PairRow[]> {
   const { studies } = await getJson<{ studies: { id: string }[] }>(`${url}/v1/studies`);
   const rows: PairRow[] = [];
   for (const { id } of studies) {
@@ -81,14 +81,18 @@ async function slices(url: string): Promise<PairRow[]> {
   return rows;
 }
 
-async function serve(t: Test): Promise<string> {
-  const server = await startTestServer(t, resolve(data ?? ''));
+async function serve(folder: string): Promise<string> {
+  const server = await startTestServer(t, resolve(folder));
   await server.ready();
   return server.url;
 }
 
+const url = data === null ? '' : await serve(data);
+const stored: Readonly<Record<string, string>> = withoutPydicom
+  ? {}
+  : JSON.parse(await python(STORED, data ?? ''));
+
 t.test('every mask of both rules is that of the reference table', { skip: withoutData }, async (t) => {
-  const url = await serve(t);
   const wanted = references(data ?? '');
   t.equal(wanted.length, 84);
   for (const rule of ['pixel-center', 'pil'] as const) {
@@ -105,9 +109,7 @@ t.test('every mask of both rules is that of the reference table', { skip: withou
 });
 
 t.test('every image with values=stored is what pydicom reads', { skip: withoutPydicom }, async (t) => {
-  const url = await serve(t);
-  const stored: Record<string, string> = JSON.parse(await python(STORED, data ?? ''));
-  const all = await slices(url);
+  const all = await slices();
   t.strictSame(all.map(({ file }) => file).sort(), Object.keys(stored).sort());
   const other: string[] = [];
   for (const { id, file } of all) {
@@ -120,9 +122,7 @@ t.test('every image with values=stored is what pydicom reads', { skip: withoutPy
 });
 
 t.test('an epoch gives every pair once, the same images and masks', { skip: withoutPydicom }, async (t) => {
-  const url = await serve(t);
-  const stored: Record<string, string> = JSON.parse(await python(STORED, data ?? ''));
-  const fileOf = new Map((await slices(url)).map(({ id, file }) => [id, file]));
+  const fileOf = new Map((await slices()).map(({ id, file }) => [id, file]));
   const wanted = references(data ?? '').filter(({ structure }) => structure === 'i');
   const maskById = new Map(wanted.map((one) => [`${one.study}/${one.slice}`, one.masks]));
   for (const rule of ['pixel-center', 'pil'] as const) {
@@ -148,7 +148,6 @@ t.test('an epoch gives every pair once, the same images and masks', { skip: with
 });
 
 t.test('both structures of a pair keep the session’s order', { skip: withoutData }, async (t) => {
-  const url = await serve(t);
   const wanted = new Map(
     references(data ?? '').map((one) => [`${one.study}/${one.slice}/${one.structure}`, one.masks.pil]),
   );

@@ -282,10 +282,9 @@ t.test('close begins nothing more, also of what waits for a fresh child', async 
   // The fresh child has started and is not ready yet.
   const before = new Set(pool.pids);
   while (pool.pids.every((pid) => before.has(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
-  const closed = pool.close(600);
+  const closed = pool.close(DEADLINE_MS);
   await rejected;
-  // Longer than a child needs to be ready.
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await allReady(pool);
   held.release();
   t.equal((await wear[0]!.outcomes).length, 1);
   await closed;

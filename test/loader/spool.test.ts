@@ -164,6 +164,20 @@ t.test('one who waits asks for warm batches first, one who only tries does not',
   t.strictSame(asked, [60]);
 });
 
+t.test('a segment for which the disk had no room is removed, and all that are free with it', async (t) => {
+  const spool = open(t, 100);
+  const [bad, free, used] = [spool.tryTake(40)!, spool.tryTake(20)!, spool.tryTake(30)!];
+  spool.give(free);
+  const taking = spool.take(60, WAIT_MS);
+  spool.discard(bad);
+  t.equal((await within(taking, 1000, 'the wait for what was discarded')).sizeBytes, 60);
+  t.strictSame(
+    [bad, free, used].map(({ path }) => existsSync(path)),
+    [false, false, true],
+  );
+  t.equal(spool.usedBytes, 90);
+});
+
 t.test('whatever is taken and given, files and bytes agree and the budget holds', async (t) => {
   const folder = temporaryFolder(t);
   const steps = fc.array(

@@ -21,7 +21,8 @@ async function session(t: Test, pairs: number, request: SpecRequest) {
   const stored = { id, request: '{}', spec, snapshot, bytesVersion: BYTES_VERSION };
   store.put(stored);
   // Nothing is loaded here: of what a session stands on, the plan and the stored spec are all that an audit looks at.
-  const made = new Session(stored, { db } as unknown as SessionContext);
+  const timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
+  const made = new Session(stored, { db } as unknown as SessionContext, timings);
   return {
     plan: made.plan,
     deliver: (step: number, rank = 0) =>

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import t from 'tap';
 import { Gate } from '../../src/sessions/gate.js';
 
@@ -90,6 +91,7 @@ t.test('a signal that aborts later takes nothing from one who is in', async (t) 
   const waiting = gate.enter(LONG_MS, controller.signal);
   first();
   const leave = await waiting;
+  t.strictSame(getEventListeners(controller.signal, 'abort'), [], 'one signal may serve many');
   controller.abort();
   t.equal(gate.inside, 1);
   leave();

@@ -49,8 +49,10 @@ export async function train(options: TrainerOptions): Promise<void> {
   for (let step = 0; step < session.endStep; ) {
     session.begunEpoch = Math.max(session.begunEpoch, Math.floor(step / stepsPerEpoch));
     const way = random();
-    if (way < 0.3) take(step, await feed.body({ path: `${base}/batches/${step}?rank=${rank}` })), step++;
-    else if (way < 0.6) {
+    if (way < 0.3) {
+      take(step, await feed.body({ path: `${base}/batches/${step}?rank=${rank}` }));
+      step++;
+    } else if (way < 0.6) {
       const path = `${base}/next?rank=${rank}&after=${step - 1}`;
       take(step, await feed.body({ method: 'POST', path }));
       step++;

@@ -116,9 +116,13 @@ export async function runTrial(
         return { session, rank, feed: own, ledger, random: seededRandom(seed), onBody };
       }),
     );
-    const killing = every(options.loaderKillMs, reading.signal, () =>
-      service.killLoader((count) => below(random, count)),
-    );
+    // On a machine with so much to do that a loader takes longer to start than the next kill takes to come, nobody would get on.
+    let bodiesAtKill = -1;
+    const killing = every(options.loaderKillMs, reading.signal, () => {
+      if (ledger.bodies === bodiesAtKill) return;
+      bodiesAtKill = ledger.bodies;
+      service.killLoader((count) => below(random, count));
+    });
     const telling = every(1000, reading.signal, () => onProgress(seen()));
     const timeUp = setTimeout(() => {
       for (const session of sessions)
