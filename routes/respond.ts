@@ -120,7 +120,7 @@ export async function respondBatch(
       'server-timing': `wait;dur=${waitMs.toFixed(2)}`,
     });
     const out = new BodyStream(request, reply, service.buffers, body.contentType);
-    const whole = (await out.write(body, lease, record)) && (await out.end());
+    const whole = await out.writeLast(body, lease, record);
     logSent(request, service, delivery, body, startedAt, whole);
   } finally {
     delivery.end();

@@ -23,6 +23,8 @@ import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
 const CLOSE_GRACE_MS = 5_000;
+const CALM_MS = 200;
+const CALM_WAIT_MS = 2_000;
 /** How often a scan that takes long says how far it is. */
 const SCAN_TELLS_MS = 5_000;
 
@@ -103,7 +105,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   };
   const quarantine = new Quarantine(db);
   const verdicts = new Verdicts(db);
-  const checksums = new Checksums(db, config.data, readFiles);
+  const checksums = new Checksums(db, config.data, readFiles, () => untilCalm(pool));
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
@@ -186,4 +188,14 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       lock.release();
     },
   };
+}
+
+/** Waits until no trainer has asked for a while; where they ask without end, not longer than a task is worth. */
+async function untilCalm(pool: LoaderPool): Promise<void> {
+  const until = performance.now() + CALM_WAIT_MS;
+  for (;;) {
+    const now = performance.now();
+    if (now >= until || now - pool.lastAskedAt >= CALM_MS) return;
+    await new Promise((resolve) => setTimeout(resolve, CALM_MS).unref());
+  }
 }

@@ -3,6 +3,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
 import type { Snapshot } from './snapshot.js';
+import { forgetSlices } from './studies.js';
 
 /** A task of so few keeps a loader free for a trainer that asks meanwhile. */
 const FILES_PER_TASK = 8;
@@ -23,20 +24,25 @@ export class Checksums {
   #db: Database;
   #root: string;
   #readFiles: ReadFiles;
+  #calm: () => Promise<void>;
   #line: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  #stop!: () => void;
+  #stopping = new Promise<void>((resolve) => {
+    this.#stop = resolve;
+  });
 
-  constructor(db: Database, root: string, readFiles: ReadFiles) {
+  /** `calm` resolves when loaders have little else to do. */
+  constructor(db: Database, root: string, readFiles: ReadFiles, calm: () => Promise<void>) {
     this.#db = db;
     this.#root = root;
     this.#readFiles = readFiles;
+    this.#calm = calm;
   }
 
   /** Takes a snapshot's pairs up, behind those that wait already. */
   add(snapshot: Snapshot): void {
     this.#line = this.#line
-      // Not before the first batch of the session that stands on it is with a loader.
-      .then(() => new Promise((resolve) => setImmediate(resolve)))
       .then(() => this.#fill(snapshot))
       .catch(() => {
         // Loaders that end or a service that closes: the next load of a pair records its checksum as well.
@@ -45,11 +51,15 @@ export class Checksums {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#stop();
     await this.#line;
   }
 
   async #fill(snapshot: Snapshot): Promise<void> {
     for (const { revision } of snapshot.studies) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const unread = prepare(this.#db, 'SELECT 1 FROM slice WHERE revision = ? AND checksum IS NULL LIMIT 1');
+      if (this.#stopped || unread.get(revision) === undefined) continue;
       const ordinals = selectedOrdinals(this.#db, revision, snapshot.selection);
       const chosen = ordinals && new Set(ordinals);
       for (let after = -1; !this.#stopped; ) {
@@ -71,6 +81,8 @@ export class Checksums {
     const paths = [...new Set(rows.map(({ path }) => path))];
     if (paths.length === 0) return;
     const units = paths.map((path): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
+    await Promise.race([this.#calm(), this.#stopping]);
+    if (this.#stopped) return;
     const findings = await this.#readFiles(this.#root, units);
     const found = new Map(paths.map((path, at) => [path, findings[at]!]));
     const update = prepare(
@@ -86,5 +98,6 @@ export class Checksums {
         if (checksum !== undefined) update.run(checksum, revision, ord, guard);
       }
     });
+    forgetSlices(this.#db);
   }
 }

@@ -3,6 +3,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { forgetSlices } from './studies.js';
 
 /** A slice as a scan found it; `contours` by structure. */
 export interface FoundSlice {
@@ -63,6 +64,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     | undefined;
   if (known) {
     transact(db, () => refreshSources(db, known.id, study.slices));
+    forgetSlices(db);
     return known.id;
   }
   const counts = new Map<string, number>();

@@ -9,6 +9,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { describeSlices } from './describe.js';
 import { type FileFinding, FileTable } from './files.js';
 import { writeRevision } from './revision.js';
+import { prepareSelections } from './selection.js';
 
 /** Reads files in loader children; a file that ends its child comes back refused like any other. */
 export type ReadFiles = (root: string, units: readonly ScanUnit[]) => Promise<readonly ScanFinding[]>;
@@ -73,6 +74,7 @@ export async function scanFolder(
     const { slices, patient, problems } = describeSlices(study, files);
     if (slices.length === 0 && problems.length === 0) continue;
     const revision = await writeRevision(db, { id: study.id, patient, slices });
+    prepareSelections(db, revision);
     const old = before.get(study.id);
     before.delete(study.id);
     if (old === undefined) result.added++;

@@ -51,6 +51,7 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);
   CREATE INDEX slice_by_path ON slice (path);
+  CREATE INDEX slice_unread ON slice (revision, ord) WHERE checksum IS NULL;
 
   -- One closed polygon: float64 x, y alternating, in pixel coordinates.
   CREATE TABLE contour (

@@ -119,3 +119,13 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   if (!row) throw new Error('the selection of a snapshot is gone');
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
+
+/** Works out ahead what most sessions ask for, so that opening one reads no slice: each structure by itself, all together, none. */
+export function prepareSelections(db: Database, revision: number): void {
+  const { structures } = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision) as {
+    structures: string;
+  };
+  const names = Object.keys(JSON.parse(structures));
+  for (const wanted of [[], ...names.map((name) => [name]), names])
+    selectPairs(db, revision, { structures: wanted, missing: 'exclude', rename: {}, where: {} });
+}

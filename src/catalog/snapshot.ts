@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SnapshotDigest, StudyId } from '../core/ids.js';
+import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import {
   joinRanges,
@@ -77,11 +78,23 @@ function assemble(db: Database, revisions: readonly RevisionRow[], selection: Se
 
 /** The snapshot of these states of studies, in order of the studies' ids; not kept until `keepSnapshot`. */
 export function makeSnapshot(db: Database, studies: readonly StudyState[], selection: Selection): Snapshot {
-  const revisions = [...studies]
-    .sort((a, b) => (a.study < b.study ? -1 : 1))
-    .map(({ revision }) => prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?').get(revision));
-  return assemble(db, revisions as unknown as RevisionRow[], selection);
+  const ordered = [...studies].sort((a, b) => (a.study < b.study ? -1 : 1));
+  const key = `${JSON.stringify(selection)} ${ordered.map(({ revision }) => revision).join()}`;
+  let recent = made.get(db);
+  if (!recent) {
+    recent = new Recent(SNAPSHOTS_REMEMBERED);
+    made.set(db, recent);
+  }
+  return recent.get(key, () => {
+    const row = prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?');
+    const revisions = ordered.map(({ revision }) => row.get(revision));
+    return assemble(db, revisions as unknown as RevisionRow[], selection);
+  });
 }
+
+const SNAPSHOTS_REMEMBERED = 8;
+/** Revisions never change, so what was put together of them stays right. */
+const made = new WeakMap<Database, Recent<string, Snapshot>>();
 
 /** Writes a snapshot down so that a session may stand on it; call it inside the transaction that writes the session. */
 export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {

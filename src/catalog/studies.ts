@@ -1,7 +1,8 @@
 import type { ImageHeader } from '../core/dicom.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
-import { type Database, prepare } from '../sqlite.js';
+import { Recent } from '../recent.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 
 /** A study as the catalogue presents it; rows and columns are null where its slices differ. */
 export interface Study {
@@ -154,6 +155,10 @@ export function findSlice(db: Database, study: string, slice: string): Slice | n
 
 /** A slice of any kept state by its place. */
 export function sliceAt(db: Database, revision: number, ordinal: number): Slice {
+  return recent(db).slices.get(`${revision}/${ordinal}`, () => readSlice(db, revision, ordinal));
+}
+
+function readSlice(db: Database, revision: number, ordinal: number): Slice {
   const row = prepare(db, 'SELECT * FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
   if (!row) throw new Error('a slice of a kept revision is gone');
   return sliceOf(row as unknown as SliceRow);
@@ -175,17 +180,48 @@ export function contoursOf(
   );
 }
 
-/** Writes down what a load found out about a slice's source: the checksum of its pixel bytes, a guard of equal content. */
-export function learnSource(
-  db: Database,
-  slice: Pick<Slice, 'revision' | 'ordinal'>,
-  checksum: number | null,
-  guard: string | null,
-): void {
-  prepare(
+/** What a load found out about a slice's source: the checksum of its pixel bytes, a guard of equal content. */
+export interface Learned {
+  readonly slice: Pick<Slice, 'revision' | 'ordinal'>;
+  readonly checksum: number | null;
+  readonly guard: string | null;
+}
+
+/** Writes down what loads found out, in one transaction. */
+export function learnSources(db: Database, learned: readonly Learned[]): void {
+  const update = prepare(
     db,
     'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',
-  ).run(checksum, guard, slice.revision, slice.ordinal);
+  );
+  transact(db, () => {
+    for (const { slice, checksum, guard } of learned)
+      update.run(checksum, guard, slice.revision, slice.ordinal);
+  });
+  forgetSlices(db);
+}
+
+const SLICES_REMEMBERED = 2048;
+const remembered = new WeakMap<Database, { readonly slices: Recent<string, Slice>; version: number }>();
+
+function recent(db: Database): { readonly slices: Recent<string, Slice>; version: number } {
+  let known = remembered.get(db);
+  if (!known) {
+    known = { slices: new Recent(SLICES_REMEMBERED), version: 0 };
+    remembered.set(db, known);
+  }
+  return known;
+}
+
+/** Changes whenever rows of slices do: what was looked up under another one may have older guards and checksums. */
+export function slicesVersion(db: Database): number {
+  return recent(db).version;
+}
+
+/** To be called when rows of slices were changed: their guards and checksums are looked up again. */
+export function forgetSlices(db: Database): void {
+  const known = recent(db);
+  known.slices.clear();
+  known.version++;
 }
 
 /** A row's bytes as numbers: a view where they lie at a multiple of 8, else a copy. */

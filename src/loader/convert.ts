@@ -28,7 +28,9 @@ export function convertImage(
   };
   const { header } = frame;
   const asIs = frame.rows === rows && frame.columns === columns && frame.channels === channels;
-  if (asIs && values !== 'windowed' && normalize === 'none') {
+  // Between whole values a resized image has others; in an integer type they are rounded, as every resize does.
+  const rounds = fit === 'resize' && dtype !== 'float32' && dtype !== 'float16';
+  if (asIs && !rounds && values !== 'windowed' && normalize === 'none') {
     writeValues(frame.values, header, { values, dtype }, slots.images(slot));
     return;
   }
@@ -36,8 +38,7 @@ export function convertImage(
   normalizeValues(planes, normalize);
   if (frame.rows !== rows || frame.columns !== columns)
     planes = fitValues(planes, channels, fitting(fit, frame, slots.shape), fill);
-  // Between whole values a resized image has others; in an integer type they are rounded, as every resize does.
-  if (fit === 'resize' && dtype !== 'float32' && dtype !== 'float16') planes = planes.map(Math.round);
+  if (rounds) planes = planes.map(Math.round);
   writeValues(planes, { rescale: IDENTITY }, { values: 'stored', dtype }, slots.images(slot));
 }
 

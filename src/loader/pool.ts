@@ -48,6 +48,8 @@ const BACK_OFF_MS = [0, 100, 200, 400, 800, 1600, 3200, 5000];
 export class LoaderPool {
   readonly size: number;
   restarts = 0;
+  /** When the last job for a trainer came; on the clock of `performance.now`. */
+  lastAskedAt = Number.NEGATIVE_INFINITY;
   #options: PoolOptions;
   #children = new Set<LoaderChild>();
   #isReady = new WeakSet<LoaderChild>();
@@ -76,6 +78,7 @@ export class LoaderPool {
     );
   }
   submit<K extends TaskKind>(task: Task<K>, options: JobOptions): Job<K> {
+    if (options.priority !== 'scan') this.lastAskedAt = performance.now();
     let entry!: Entry;
     const outcomes = new Promise<readonly unknown[]>((resolve, reject) => {
       entry = {

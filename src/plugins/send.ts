@@ -37,11 +37,13 @@ function write(response: ServerResponse, chunk: Uint8Array, gone: AbortSignal): 
   });
 }
 
-function finish(response: ServerResponse, gone: AbortSignal): Promise<boolean> {
+/** Ends an answer, with its last bytes in one go; whether the network took the end as well. */
+function finish(response: ServerResponse, last: Uint8Array | null, gone: AbortSignal): Promise<boolean> {
   if (gone.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
     gone.addEventListener('abort', () => resolve(response.writableFinished), { once: true });
-    response.end(() => resolve(true));
+    if (last) response.end(last, () => resolve(true));
+    else response.end(() => resolve(true));
   });
 }
 
@@ -70,21 +72,17 @@ function fill(
   return filled;
 }
 
-/**
- * Writes one body in large chunks; false when the connection closed before all of it had left. `beforeLast` runs when all but the
- * last byte has left.
- */
-async function writeBody(
+/** Writes all of a body but its last byte in large chunks, and answers that byte; null when the connection closed before. */
+async function writeAllButLast(
   response: ServerResponse,
   body: Body,
   lease: Lease | null,
   buffers: SendBuffers,
   gone: AbortSignal,
-  beforeLast: () => void,
-): Promise<boolean> {
+): Promise<Uint8Array | null> {
   const at = { piece: 0, offset: 0 };
-  let left = body.sizeBytes;
-  const writeNext = async (bytes: number) => {
+  for (let left = body.sizeBytes - 1; left > 0; ) {
+    const bytes = Math.min(left, CHUNK_BYTES);
     const buffer = buffers.take(bytes);
     let written = false;
     try {
@@ -94,11 +92,11 @@ async function writeBody(
     } finally {
       buffers.end(buffer, written);
     }
-    return written;
-  };
-  while (left > 1) if (!(await writeNext(Math.min(left - 1, CHUNK_BYTES)))) return false;
-  beforeLast();
-  return writeNext(1);
+    if (!written) return null;
+  }
+  const last = Buffer.alloc(1);
+  fill(body.pieces, at, last, lease);
+  return last;
 }
 
 /**
@@ -129,16 +127,29 @@ export class BodyStream {
    * there before any reader can have the whole body, so that no crash loses a delivery. Answers whether all of it was handed to the network.
    */
   async write(body: Body, lease: Lease | null, beforeLast: () => void = () => {}): Promise<boolean> {
-    try {
-      return await writeBody(this.#response, body, lease, this.#buffers, this.#gone, beforeLast);
-    } catch (error) {
-      this.#request.raw.socket.destroy();
-      throw error;
-    }
+    const last = await this.#allButLast(body, lease, beforeLast);
+    return last !== null && write(this.#response, last, this.#gone);
+  }
+
+  /** Like `write`, for the last body: its last byte and the end of the answer leave in one go. */
+  async writeLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<boolean> {
+    const last = await this.#allButLast(body, lease, beforeLast);
+    return last !== null && finish(this.#response, last, this.#gone);
   }
 
   /** Ends the answer; whether the network took the end as well. */
   end(): Promise<boolean> {
-    return finish(this.#response, this.#gone);
+    return finish(this.#response, null, this.#gone);
+  }
+
+  async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {
+    try {
+      const last = await writeAllButLast(this.#response, body, lease, this.#buffers, this.#gone);
+      if (last) beforeLast();
+      return last;
+    } catch (error) {
+      this.#request.raw.socket.destroy();
+      throw error;
+    }
   }
 }

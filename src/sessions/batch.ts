@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
-import { contoursOf, learnSource, type Slice, sliceAt } from '../catalog/studies.js';
+import {
+  contoursOf,
+  type Learned,
+  learnSources,
+  type Slice,
+  sliceAt,
+  slicesVersion,
+} from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
@@ -44,7 +51,7 @@ export interface BatchDescription {
   readonly turn: string;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
-  /** Asked for once, when it is needed first. */
+  /** Asked for when it is needed first, and again where something was learned of slices before the load. */
   readonly pairs: () => readonly BatchPair[];
 }
 
@@ -56,6 +63,7 @@ export class Batch {
   #context: BatchContext;
   #description: BatchDescription;
   #pairs: readonly BatchPair[] | null = null;
+  #planned: { readonly units: LoadUnit[]; readonly version: number } | null = null;
   #said: Verdict[] | null = null;
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
@@ -66,12 +74,25 @@ export class Batch {
     this.layout = layout;
     const label: BatchOrder['label'] =
       address.step === null ? { turn } : { session: turn, step: address.step, rank: address.rank ?? 0 };
-    this.order = { key, turn, label, layout, segmentBytes, recipe, units: () => this.#units() };
+    this.order = {
+      key,
+      turn,
+      label,
+      layout,
+      segmentBytes,
+      recipe,
+      units: () => this.#plan(),
+    };
   }
 
   get pairs(): readonly BatchPair[] {
     this.#pairs ??= this.#description.pairs();
     return this.#pairs;
+  }
+
+  /** Looks up what loading it needs, ahead of time: when it is asked for, nothing is left but to hand it to a loader. */
+  prepare(): void {
+    this.#plan();
   }
 
   get structures(): readonly string[] {
@@ -118,6 +139,7 @@ export class Batch {
     const { masks } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     const fresh: Verdict[] = [];
+    const learned: Learned[] = [];
     lease.outcomes.forEach((outcome, slot) => {
       const pair = this.pairs[slot];
       if (!pair) return;
@@ -129,7 +151,7 @@ export class Batch {
         });
       if (outcome.kind === 'loaded') {
         if (outcome.checksum !== null || outcome.guard !== null)
-          learnSource(db, pair.slice, outcome.checksum, outcome.guard);
+          learned.push({ slice: pair.slice, checksum: outcome.checksum, guard: outcome.guard });
         return;
       }
       if (said.has(slot)) return;
@@ -150,6 +172,7 @@ export class Batch {
       if (masks === null || outcome.kind === 'changed') throw refuseFinding(outcome, finding, id, slice.file);
       fresh.push({ slot, pair: id, code: finding.code, file: slice.file, detail: finding.detail });
     });
+    if (learned.length > 0) learnSources(db, learned);
     if (masks === null) return;
     masks.verdicts.give(masks.address, fresh);
     for (const { pair, file, code } of fresh)
@@ -162,6 +185,16 @@ export class Batch {
     if (masks === null) return [];
     this.#said ??= masks.verdicts.said(masks.address);
     return this.#said;
+  }
+
+  /** What to load; looked up again where something was learned of slices since the last time. */
+  #plan(): LoadUnit[] {
+    const version = slicesVersion(this.#context.db);
+    if (this.#planned?.version !== version) {
+      this.#pairs = null;
+      this.#planned = { units: this.#units(), version };
+    }
+    return this.#planned.units;
   }
 
   #units(): LoadUnit[] {

@@ -10,7 +10,7 @@ import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
 import type { Verdicts } from './verdicts.js';
-import { RankWindow, type Warm } from './window.js';
+import { RankWindow } from './window.js';
 
 const SENDING_WAIT_MS = 10_000;
 
@@ -93,13 +93,10 @@ export class Session {
     };
     this.#names = spec.structures.map((structure) => namesOf(structure, spec.rename));
     const reach = { steps: this.plan.steps, prefetch: spec.prefetch };
-    this.#windows = Array.from({ length: spec.worldSize }, (_, rank) => {
-      const load = (step: number, priority: 'asked' | 'warm'): Warm => {
-        const batch = this.batch(step, rank);
-        return { batch, loading: context.engine.load(batch.order, priority) };
-      };
-      return new RankWindow(reach, load);
-    });
+    this.#windows = Array.from(
+      { length: spec.worldSize },
+      (_, rank) => new RankWindow(reach, (step) => this.batch(step, rank), context.engine),
+    );
   }
 
   /** Bytes that one batch for each rank takes. */
@@ -210,12 +207,10 @@ export class Session {
     const places = this.plan.share(step, rank);
     const { db, verdicts } = this.#context;
     const address = { snapshot: snapshot.digest, specDigest: digest, step, rank };
-    let pairs = () => pairsAt(db, snapshot, places);
+    const pairs = () => pairsAt(db, snapshot, places);
     let layout = this.layout;
     if (spec.shape.rows === null) {
-      const found = pairs();
-      pairs = () => found;
-      layout = layoutOf(spec, places.length, found[0]?.slice.header ?? this.layout.shape);
+      layout = layoutOf(spec, places.length, pairs()[0]?.slice.header ?? this.layout.shape);
     } else if (places.length !== this.plan.slots) layout = layoutOf(spec, places.length, this.layout.shape);
     return new Batch(
       this.#context,

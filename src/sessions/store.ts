@@ -1,6 +1,7 @@
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
+import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import type { Spec } from './spec.js';
 import { addStep, type Steps, stepCount } from './steps.js';
@@ -28,7 +29,7 @@ const SNAPSHOTS_HELD = 32;
 /** Sessions, cursors and delivery records in the database; every call is one transaction. */
 export class SessionStore {
   #db: Database;
-  #snapshots = new Map<SnapshotDigest, Snapshot>();
+  #snapshots = new Recent<SnapshotDigest, Snapshot | null>(SNAPSHOTS_HELD);
   constructor(db: Database) {
     this.#db = db;
   }
@@ -131,12 +132,6 @@ export class SessionStore {
 
   /** Snapshots never change: the last ones asked for are kept, so that a list of sessions does not put each together again. */
   #snapshot(digest: SnapshotDigest): Snapshot | null {
-    const known = this.#snapshots.get(digest) ?? keptSnapshot(this.#db, digest);
-    if (!known) return null;
-    this.#snapshots.delete(digest);
-    this.#snapshots.set(digest, known);
-    const [oldest] = this.#snapshots.keys();
-    if (this.#snapshots.size > SNAPSHOTS_HELD && oldest !== undefined) this.#snapshots.delete(oldest);
-    return known;
+    return this.#snapshots.get(digest, () => keptSnapshot(this.#db, digest));
   }
 }

@@ -1,4 +1,4 @@
-import type { Loading } from '../engine/engine.js';
+import type { Engine, Loading } from '../engine/engine.js';
 import type { Batch } from './batch.js';
 import { Gate } from './gate.js';
 
@@ -15,17 +15,22 @@ export interface Warm {
 export class RankWindow {
   readonly gate = new Gate(SENDING_PER_RANK);
   #reach: { readonly steps: number | null; readonly prefetch: number };
-  #load: (step: number, priority: 'asked' | 'warm') => Warm;
+  #make: (step: number) => Batch;
+  #engine: Engine;
+  /** The batch that will be warmed next, looked up while there was time. */
+  #prepared: { readonly step: number; readonly batch: Batch } | null = null;
   #warm = new Map<number, Warm>();
   /** The steps that are being loaded for an asker or sent, and for how many. */
   #held = new Map<number, number>();
 
   constructor(
     reach: { readonly steps: number | null; readonly prefetch: number },
-    load: (step: number, priority: 'asked' | 'warm') => Warm,
+    make: (step: number) => Batch,
+    engine: Engine,
   ) {
     this.#reach = reach;
-    this.#load = load;
+    this.#make = make;
+    this.#engine = engine;
   }
 
   get warmCount(): number {
@@ -73,9 +78,27 @@ export class RankWindow {
     const warm = this.#load(step, 'warm');
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
-    warm.loading.lease.catch(() => {
-      if (this.#warm.get(step) === warm) this.#warm.delete(step);
-    });
+    warm.loading.lease.then(
+      () => setImmediate(() => this.#prepare(step + 1)),
+      () => {
+        if (this.#warm.get(step) === warm) this.#warm.delete(step);
+      },
+    );
+  }
+
+  #load(step: number, priority: 'asked' | 'warm'): Warm {
+    const batch = this.#prepared?.step === step ? this.#prepared.batch : this.#make(step);
+    this.#prepared = null;
+    return { batch, loading: this.#engine.load(batch.order, priority) };
+  }
+
+  /** While the trainer is busy with a step, what loading the one behind the window needs is looked up. */
+  #prepare(step: number): void {
+    if (this.#warm.has(step) || this.#warm.size === 0) return;
+    if (this.#reach.steps !== null && step >= this.#reach.steps) return;
+    const batch = this.#make(step);
+    batch.prepare();
+    this.#prepared = { step, batch };
   }
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { Checksums } from '../../src/catalog/checksums.js';
-import { findSlice, learnSource } from '../../src/catalog/studies.js';
+import { findSlice, learnSources } from '../../src/catalog/studies.js';
 import type { ScanUnit } from '../../src/loader/messages.js';
 import { openCatalogue, present, reading, scanInto, smallFolder } from './catalogue.js';
 
@@ -20,11 +20,16 @@ async function open(
   const { read, readFiles } = reading(before);
   let tasks = 0;
   let wake = () => {};
-  const checksums = new Checksums(db, root, (...args) => {
-    tasks++;
-    wake();
-    return readFiles(...args);
-  });
+  const checksums = new Checksums(
+    db,
+    root,
+    (...args) => {
+      tasks++;
+      wake();
+      return readFiles(...args);
+    },
+    async () => {},
+  );
   return {
     root,
     db,
@@ -61,7 +66,7 @@ t.test('where every slice is a pair, all are read', async (t) => {
 
 t.test('what is known is not read again', async (t) => {
   const { db, checksums, asked, paths, checksum } = await open(t);
-  learnSource(db, findSlice(db, 'A', '1')!, 7, null);
+  learnSources(db, [{ slice: findSlice(db, 'A', '1')!, checksum: 7, guard: null }]);
   checksums.add(present(db));
   await asked(1);
   await checksums.stop();

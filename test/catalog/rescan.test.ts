@@ -6,7 +6,7 @@ import { keepSnapshot, keptSnapshot } from '../../src/catalog/snapshot.js';
 import {
   findSlice,
   findStudy,
-  learnSource,
+  learnSources,
   listProblems,
   listSlices,
   listStudies,
@@ -38,7 +38,7 @@ function slice(db: Database, study: string, name: string) {
 /** Marks the pixels of a slice as read. */
 function learn(db: Database, study: string, name: string, first = 1): number {
   const checksum = checksumOf(first);
-  learnSource(db, slice(db, study, name), checksum, null);
+  learnSources(db, [{ slice: slice(db, study, name), checksum, guard: null }]);
   return checksum;
 }
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import {
   findSlice,
   findStudy,
-  learnSource,
+  learnSources,
   listSlices,
   listStudies,
   patientOf,
@@ -98,10 +98,10 @@ t.test('a patient is known as a hash', async (t) => {
 t.test('a checksum is learned once, a guard each time', async (t) => {
   const db = await open(t);
   const slice = findSlice(db, 'A', '1')!;
-  learnSource(db, slice, null, null);
+  learnSources(db, [{ slice, checksum: null, guard: null }]);
   t.strictSame(findSlice(db, 'A', '1'), slice);
-  learnSource(db, slice, 7, null);
-  learnSource(db, slice, 8, 'guard');
+  learnSources(db, [{ slice, checksum: 7, guard: null }]);
+  learnSources(db, [{ slice, checksum: 8, guard: 'guard' }]);
   t.match(findSlice(db, 'A', '1'), { checksum: 7, guard: 'guard' });
   t.match(findSlice(db, 'A', '2'), { checksum: null });
 });

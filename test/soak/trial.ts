@@ -130,6 +130,8 @@ export async function runTrial(
     }, options.seconds * 1000);
     try {
       await Promise.all(trainers.map(train));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${service.lastWords()}`, { cause: error });
     } finally {
       clearTimeout(timeUp);
       reading.abort();
