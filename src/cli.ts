@@ -11,7 +11,16 @@ interface Command {
   readonly usage: string;
   /** The settings that are options of this command. */
   readonly settings: readonly SettingName[];
-  run(options: Partial<Record<SettingName, string>>): Promise<void>;
+  /** Options that are no settings, with what they do. */
+  readonly own?: Readonly<Record<string, string>>;
+  /** What comes without a name. */
+  readonly operand?: string;
+  run(options: Partial<Record<SettingName, string>>, own: OwnOptions): Promise<void>;
+}
+
+interface OwnOptions {
+  readonly operand: string;
+  readonly values: Readonly<Record<string, string>>;
 }
 
 const SERVING = Object.keys(Settings.properties) as SettingName[];
@@ -36,6 +45,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     async run() {
       const { demo } = await import('./demo/demo.js');
       process.exitCode = (await demo()) ? 0 : 1;
+    },
+  },
+  decode: {
+    summary: 'one image through a loader: a JSON line of what it holds',
+    usage: 'slicefeed decode FILE [--frame 0] [--values stored] [--npy OUT] [--png OUT]',
+    settings: [],
+    operand: 'FILE',
+    own: {
+      frame: 'which frame, counted from 0 (0)',
+      values: 'stored, rescaled or windowed (stored)',
+      npy: 'writes the values there, as a NumPy array',
+      png: 'writes a picture of the windowed values there',
+    },
+    async run(_, { operand, values: given }) {
+      const { frame = '0', values = 'stored', npy = null, png = null } = given;
+      if (!/^\d{1,9}$/.test(frame)) throw new WrongUse(`--frame takes a number from 0 on, not "${frame}"`);
+      if (values !== 'stored' && values !== 'rescaled' && values !== 'windowed')
+        throw new WrongUse(`--values takes stored, rescaled or windowed, not "${values}"`);
+      const { loaderMemoryBytes: memoryBytes, pairTimeoutMs: deadlineMs } = readConfig(process.env, {});
+      const { decodeFile } = await import('./decode.js');
+      const options = { frame: Number(frame), values, npy, png, memoryBytes, deadlineMs } as const;
+      process.exitCode = (await decodeFile(operand, options)) ? 0 : 1;
     },
   },
 };
@@ -67,38 +98,50 @@ function help(command: Command): string {
     const ending = fallback === '' || fallback === 0 || fallback === '0' ? '' : ` (${fallback})`;
     return `  --${optionName(setting).padEnd(22)}${description.replaceAll('`', '')}${ending}`;
   });
+  const own = Object.entries(command.own ?? {}).map(([name, text]) => `  --${name.padEnd(22)}${text}`);
   return [
     `${command.summary}`,
     '',
     `Usage: ${command.usage}`,
+    ...(own.length > 0 ? ['', ...own] : []),
     ...(rows.length > 0
       ? ['', ...rows, '', 'Each is also a setting SLICEFEED_NAME in the environment; an option wins.']
       : []),
   ].join('\n');
 }
 
-function readOptions(command: Command, args: string[]): Partial<Record<SettingName, string>> | 'help' {
-  const options = Object.fromEntries(
-    command.settings.map((setting) => [optionName(setting), { type: 'string' as const }]),
-  );
-  const { values } = (() => {
+function readOptions(
+  command: Command,
+  args: string[],
+): { settings: Partial<Record<SettingName, string>>; own: OwnOptions } | 'help' {
+  const names = [...command.settings.map(optionName), ...Object.keys(command.own ?? {})];
+  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
+  const { values, positionals } = (() => {
     try {
       return parseArgs({
         args,
         options: { ...options, help: { type: 'boolean', short: 'h' } },
         strict: true,
+        allowPositionals: command.operand !== undefined,
       });
     } catch (error) {
       throw new WrongUse(`${(error as Error).message.split('. ')[0]}\nUsage: ${command.usage}`);
     }
   })();
   if (values.help) return 'help';
+  const operands = command.operand === undefined ? 0 : 1;
+  if (positionals.length !== operands)
+    throw new WrongUse(`one ${command.operand} is needed\nUsage: ${command.usage}`);
   const given: Partial<Record<SettingName, string>> = {};
   for (const setting of command.settings) {
     const value = (values as Record<string, unknown>)[optionName(setting)];
     if (typeof value === 'string') given[setting] = value;
   }
-  return given;
+  const own = Object.keys(command.own ?? {}).flatMap((name) => {
+    const value = (values as Record<string, unknown>)[name];
+    return typeof value === 'string' ? [[name, value]] : [];
+  });
+  return { settings: given, own: { operand: positionals[0] ?? '', values: Object.fromEntries(own) } };
 }
 
 async function main([name, ...args]: string[]): Promise<void> {
@@ -115,7 +158,7 @@ async function main([name, ...args]: string[]): Promise<void> {
   if (!command) throw new WrongUse(`there is no command "${name}"\n\n${overview()}`);
   const options = readOptions(command, args);
   if (options === 'help') console.log(help(command));
-  else await command.run(options);
+  else await command.run(options.settings, options.own);
 }
 
 main(process.argv.slice(2)).catch((error: Error) => {

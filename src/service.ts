@@ -7,10 +7,10 @@ import { Quarantine } from './catalog/quarantine.js';
 import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
 import type { Config } from './config.js';
-import { DEFAULT_LIMITS } from './core/dicom.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
-import type { LoaderLimits, ScanFinding, ScanUnit } from './loader/messages.js';
+import { loaderLimits } from './loader/limits.js';
+import type { ScanFinding, ScanUnit } from './loader/messages.js';
 import { LoaderPool } from './loader/pool.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
@@ -22,8 +22,6 @@ import { checkFolder } from './sources/folder.js';
 import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
-const FILE_BYTES = 2 * 1024 ** 3;
-const CONTOUR_POINTS = 100_000;
 const CLOSE_GRACE_MS = 5_000;
 /** The background's loader gets what processor time the others leave. */
 const BACKGROUND_NICENESS = 10;
@@ -190,16 +188,5 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       closeSqlite(db);
       lock.release();
     },
-  };
-}
-
-function loaderLimits(memoryBytes: number): LoaderLimits {
-  const quarter = Math.floor(memoryBytes / 4);
-  return {
-    ...DEFAULT_LIMITS,
-    headerBytes: quarter,
-    frameBytes: quarter,
-    fileBytes: FILE_BYTES,
-    contourPoints: CONTOUR_POINTS,
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
-import { declaredRange, type ValueRange } from '../core/pixels.js';
+import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
 import { type Database, prepare } from '../sqlite.js';
 
 /** Which slices of a study are pairs. */
@@ -85,7 +85,7 @@ export function selectPairs(db: Database, revision: number, selection: Selection
     const { rows, columns } = header;
     const shape = `${rows}x${columns}`;
     if (!shapes.has(shape)) shapes.set(shape, { rows, columns, slice });
-    channels.add(header.samplesPerPixel === 3 ? 3 : 1);
+    channels.add(channelsOf(header, 'rescaled'));
     stored = joinRanges(stored, declaredRange(header, 'stored'));
     rescaled = joinRanges(rescaled, declaredRange(header, 'rescaled'));
   }

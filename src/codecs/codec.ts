@@ -9,6 +9,10 @@ export interface DecodedFrame {
   readonly channels: 1 | 3;
   readonly rows: number;
   readonly columns: number;
+  /** What the values are where that is not the header's photometric interpretation: a decoder may convert colour. */
+  readonly photometric?: string;
+  /** What disagreed with the header and was read around. */
+  readonly notes?: readonly HeaderProblem[];
 }
 
 /** Turns one frame's bytes, as they are in the file, into stored values. */
@@ -18,10 +22,11 @@ export interface Codec {
   /** Why it can't read an image of one of its transfer syntaxes (`PIXELS_UNSUPPORTED`), null where it can. */
   refuses(header: ImageHeader): HeaderProblem | null;
   /**
-   * Keeps no reference to `frameBytes`, other than in what it returns. Throws, or rejects with, `PixelError` where
-   * the bytes are not a frame as the header describes it; values of another number or size are never returned.
+   * Keeps no reference to `frameBytes` (all fragments of the frame in a row), other than in what it returns. Throws, or
+   * rejects with, `PixelError` where the bytes are not a frame as the header describes it; values of another number or
+   * size are never returned. `frame` counts from 0.
    */
-  decode(frameBytes: Uint8Array, header: ImageHeader): DecodedFrame | Promise<DecodedFrame>;
+  decode(frameBytes: Uint8Array, header: ImageHeader, frame: number): DecodedFrame | Promise<DecodedFrame>;
 }
 
 export type CodecChoice =

@@ -15,7 +15,8 @@ export const KEPT: ReadonlySet<number> = new Set([
   SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, 0x0020000d, 0x0020000e, 0x00200013,
   0x00200032, 0x00200037, 0x00200052, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010,
   0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00281050,
-  0x00281051, INTERCEPT, SLOPE, 0x00283000,
+  0x00281051, INTERCEPT, SLOPE, 0x00281056, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202,
+  0x00281203, 0x00281221, 0x00281222, 0x00281223,
 ]);
 
 /** The data set's SOP class, else that of the file's meta group, else ''. */
@@ -102,14 +103,13 @@ export function geometry(
 export function modalityValues(
   values: DicomValues,
   notes: Notes,
-): Pick<ImageHeader, 'rescale' | 'window' | 'paddingValue'> {
+): Pick<ImageHeader, 'rescale' | 'window' | 'voiFunction' | 'paddingValue'> {
   let slope = values.decimals(SLOPE)?.[0] ?? 1;
   let intercept = values.decimals(INTERCEPT)?.[0] ?? 0;
   if (Number.isNaN(slope) || Number.isNaN(intercept) || slope === 0) {
     notes.add('RESCALE_INVALID', 'the rescale slope or intercept is no usable number; 1 and 0 are used');
     [slope, intercept] = [1, 0];
   }
-  if (values.has(0x00283000)) notes.add('MODALITY_LUT', 'the modality table is not applied');
   const centers = values.decimals(0x00281050) ?? [];
   const widths = values.decimals(0x00281051) ?? [];
   const window = centers
@@ -121,6 +121,14 @@ export function modalityValues(
   return {
     rescale: { slope, intercept },
     window,
+    voiFunction: voiFunction(values, notes),
     paddingValue: padding !== null && signed ? (padding << 16) >> 16 : padding,
   };
+}
+
+function voiFunction(values: DicomValues, notes: Notes): ImageHeader['voiFunction'] {
+  const name = values.text(0x00281056) ?? 'LINEAR';
+  if (name === 'LINEAR' || name === 'LINEAR_EXACT' || name === 'SIGMOID') return name;
+  notes.add('HEADER_REPAIRED', 'VOILUTFunction is none of the three there are; LINEAR is used');
+  return 'LINEAR';
 }

@@ -22,7 +22,7 @@ export interface SequenceVisitor {
 export class HeaderStop extends Error {
   override readonly name = 'HeaderStop';
   constructor(readonly outcome: Exclude<HeaderRead, { kind: 'header' }>) {
-    super(outcome.kind === 'more' ? 'more bytes are needed' : outcome.problem.detail);
+    super(outcome.kind === 'refused' ? outcome.problem.detail : 'other bytes are needed');
   }
 }
 
@@ -82,6 +82,10 @@ export class DicomCursor {
     readonly limits: Limits,
   ) {
     this.#stream = new dicomParser.ByteStream(this.#numbers, prefix, 0);
+  }
+
+  get isBigEndian(): boolean {
+    return this.#numbers === bigEndianByteArrayParser;
   }
 
   /** From here on numbers are big-endian (explicit VR big endian, retired). */

@@ -54,8 +54,9 @@ export function describePixels(
   const rows = side(values, 0x00280010, 'Rows', limits);
   const columns = side(values, 0x00280011, 'Columns', limits);
   const frames = frameCount(values, limits, notes);
-  const photometric = (values.text(0x00280004) ?? '').slice(0, 16);
-  const samplesPerPixel = samples(values, photometric, notes);
+  const told = (values.text(0x00280004) ?? '').slice(0, 16);
+  const samplesPerPixel = samples(values, told, notes);
+  const photometric = interpretation(told, samplesPerPixel, notes);
   const description = {
     rows,
     columns,
@@ -69,18 +70,16 @@ export function describePixels(
       vr: element.vr,
       offset: element.offset,
       length: element.undefinedLength ? null : element.length,
+      frames: null,
     },
   };
-  const frameBytes = Math.ceil(
-    description.bitsAllocated === 1
-      ? rows * columns * samplesPerPixel
-      : (rows * columns * samplesPerPixel * description.bitsAllocated) / 8,
-  );
+  const sampleBytes = Math.ceil(description.bitsAllocated / 8);
+  const frameBytes = rows * columns * samplesPerPixel * (sampleBytes === 3 ? 4 : sampleBytes);
   if (frameBytes > limits.frameBytes) {
     throw refusal('LIMIT_EXCEEDED', `a frame has ${frameBytes} bytes; the limit is ${limits.frameBytes}`);
   }
-  if (isNative(transferSyntax)) checkLength(description, fileSizeBytes, notes);
-  else if (!element.undefinedLength) {
+  if (isNative(transferSyntax)) return checkLength(description, fileSizeBytes, notes);
+  if (!element.undefinedLength) {
     throw refusal(
       'HEADER_BROKEN',
       `${transferSyntaxName(transferSyntax)} asks for fragments, the pixel data is one plain run`,
@@ -89,11 +88,17 @@ export function describePixels(
   return description;
 }
 
-function checkLength(image: PixelDescription, fileSizeBytes: number, notes: Notes): void {
-  const { offset, length } = image.pixelData;
+function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes): PixelDescription {
+  const { offset, length } = told.pixelData;
   if (length === null) {
     throw refusal('HEADER_BROKEN', 'the pixel data is in fragments, which its transfer syntax does not have');
   }
+  // Some writers unfold the shared chroma and keep its name.
+  const whole = { ...told, photometric: told.photometric.replace(/_42\d$/, '') };
+  const isUnfolded = told.photometric.endsWith('_422') && length >= frameSizeBytes(whole) * told.frames;
+  if (isUnfolded)
+    notes.add('HEADER_REPAIRED', `the pixel data is as long as that of ${whole.photometric}, which is used`);
+  const image = isUnfolded ? whole : told;
   const wanted = Math.ceil(frameSizeBytes(image) * image.frames);
   const present = Math.min(length, Math.max(0, fileSizeBytes - offset));
   if (present < wanted) {
@@ -103,6 +108,7 @@ function checkLength(image: PixelDescription, fileSizeBytes: number, notes: Note
   if (length > wanted + 1) {
     notes.add('PIXELS_LONG', `the image has ${wanted} bytes, its pixel data ${length}; the rest is not read`);
   }
+  return image;
 }
 
 function side(values: DicomValues, tag: number, name: string, limits: Limits): number {
@@ -138,6 +144,21 @@ function samples(values: DicomValues, photometric: string, notes: Notes): 1 | 3 
   return assumed;
 }
 
+const GREY = new Set(['MONOCHROME1', 'MONOCHROME2', 'PALETTE COLOR']);
+const COLOUR = /^(RGB|YBR_.*|HSV|ARGB|CMYK)$/;
+
+/** One that says another number of samples than there are, or nothing that is known, is read as the plainest there is. */
+function interpretation(told: string, samplesPerPixel: 1 | 3, notes: Notes): string {
+  // Grey that says three samples is not read: nothing tells which of the two is wrong.
+  if (GREY.has(told) || (samplesPerPixel === 3 && COLOUR.test(told))) return told;
+  const used = samplesPerPixel === 1 ? 'MONOCHROME2' : 'RGB';
+  notes.add(
+    'HEADER_REPAIRED',
+    `PhotometricInterpretation is missing or does not fit ${samplesPerPixel} samples; ${used} is used`,
+  );
+  return used;
+}
+
 function planar(values: DicomValues, samplesPerPixel: number, notes: Notes): 0 | 1 {
   if (samplesPerPixel === 1) return 0;
   const value = values.uint16(0x00280006);
@@ -154,7 +175,7 @@ function bits(
 ): Pick<ImageHeader, 'bitsAllocated' | 'bitsStored' | 'highBit' | 'signed' | 'pixelKind'> {
   const bitsAllocated = values.uint16(0x00280100);
   if (bitsAllocated === null) throw refusal('HEADER_BROKEN', 'BitsAllocated is missing');
-  const allowed = pixelKind === 'integer' ? [1, 8, 16, 32, 64] : pixelKind === 'float' ? [32] : [64];
+  const allowed = pixelKind === 'integer' ? [1, 8, 12, 16, 32, 64] : pixelKind === 'float' ? [32] : [64];
   if (!allowed.includes(bitsAllocated)) {
     throw refusal('PIXELS_UNSUPPORTED', `BitsAllocated is ${bitsAllocated}; ${allowed.join(', ')} can be`);
   }
@@ -165,17 +186,16 @@ function bits(
     notes.add('HEADER_REPAIRED', `${name} is missing; ${value} is used`);
     return value;
   };
-  const bitsStored = values.uint16(0x00280101) ?? assume('BitsStored', bitsAllocated);
-  if (bitsStored < 1 || bitsStored > bitsAllocated) {
-    throw refusal('HEADER_BROKEN', `BitsStored is ${bitsStored} of ${bitsAllocated} BitsAllocated`);
-  }
-  const highBit = values.uint16(0x00280102) ?? assume('HighBit', bitsStored - 1);
-  if (highBit < bitsStored - 1 || highBit >= bitsAllocated) {
-    throw refusal(
-      'HEADER_BROKEN',
-      `HighBit is ${highBit} with ${bitsStored} BitsStored of ${bitsAllocated} BitsAllocated`,
-    );
-  }
+  // What can't be is read as if it were not there, as other readers do.
+  const usable = (name: string, tag: number, least: number, most: number, otherwise: number): number => {
+    const value = values.uint16(tag);
+    if (value === null) return assume(name, otherwise);
+    if (value >= least && value <= most) return value;
+    notes.add('HEADER_REPAIRED', `${name} is ${value}, which cannot be; ${otherwise} is used`);
+    return otherwise;
+  };
+  const bitsStored = usable('BitsStored', 0x00280101, 1, bitsAllocated, bitsAllocated);
+  const highBit = usable('HighBit', 0x00280102, bitsStored - 1, bitsAllocated - 1, bitsStored - 1);
   const sign = values.uint16(0x00280103) ?? assume('PixelRepresentation', 0);
   if (sign > 1) throw refusal('HEADER_BROKEN', `PixelRepresentation is ${sign}; it is 0 or 1`);
   return { bitsAllocated, bitsStored, highBit, signed: sign === 1, pixelKind };

@@ -1,4 +1,4 @@
-import { type DicomCursor, isVr, refusal } from './dicom-cursor.js';
+import { type DicomCursor, HeaderStop, isVr, refusal } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
 import {
   DEFLATED_LITTLE_ENDIAN,
@@ -17,9 +17,15 @@ const LONGEST_FIRST = 1024;
 /**
  * Finds where the file starts, keeps the elements of its meta group (DICOM PS3.10, section 7.1), and sets the
  * cursor to the first element of the data set with its encoding; returns the transfer syntax. A file without the
- * preamble or without the meta group is taken when its first element looks like one of group 0002 or 0008.
+ * preamble or without the meta group is taken when its first element looks like one of group 0002 or 0008. Throws
+ * `HeaderStop` with `deflated` before a deflated data set, unless it is told that the bytes are inflated already.
  */
-export function startDataSet(cursor: DicomCursor, values: DicomValues, notes: Notes): string {
+export function startDataSet(
+  cursor: DicomCursor,
+  values: DicomValues,
+  notes: Notes,
+  isInflated: boolean,
+): string {
   cursor.position = findStart(cursor, notes);
   while (groupAt(cursor, cursor.position) === 2) {
     const element = cursor.next(true);
@@ -41,9 +47,8 @@ export function startDataSet(cursor: DicomCursor, values: DicomValues, notes: No
       'the transfer syntax is private or unknown; convert the file',
     );
   }
-  if (declared === DEFLATED_LITTLE_ENDIAN) {
-    throw refusal('TRANSFER_SYNTAX_UNSUPPORTED', `${name} is not read; convert the file`);
-  }
+  if (declared === DEFLATED_LITTLE_ENDIAN && !isInflated && !explicit)
+    throw new HeaderStop({ kind: 'deflated', offset: cursor.position });
   if (declared === EXPLICIT_BIG_ENDIAN) cursor.useBigEndian();
   cursor.explicit = explicit;
   const atEnd = cursor.position >= cursor.fileSizeBytes;

@@ -2,8 +2,16 @@ export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 export const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
+export const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
+export const DEFLATED_FRAMES = '1.2.840.10008.1.2.8.1';
+export const RLE_LOSSLESS = '1.2.840.10008.1.2.5';
 
-const NATIVE = new Set([IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN]);
+const NATIVE = new Set([
+  IMPLICIT_LITTLE_ENDIAN,
+  EXPLICIT_LITTLE_ENDIAN,
+  EXPLICIT_BIG_ENDIAN,
+  DEFLATED_LITTLE_ENDIAN,
+]);
 
 /** The transfer syntaxes of DICOM PS3.6, table A-1, that an image file may have; names are for details. */
 const TRANSFER_SYNTAXES: ReadonlyMap<string, string> = new Map([
@@ -11,6 +19,8 @@ const TRANSFER_SYNTAXES: ReadonlyMap<string, string> = new Map([
   [EXPLICIT_LITTLE_ENDIAN, 'explicit VR little endian'],
   [DEFLATED_LITTLE_ENDIAN, 'deflated explicit VR little endian'],
   [EXPLICIT_BIG_ENDIAN, 'explicit VR big endian'],
+  [ENCAPSULATED_UNCOMPRESSED, 'encapsulated uncompressed explicit VR little endian'],
+  [DEFLATED_FRAMES, 'deflated image frame'],
   ['1.2.840.10008.1.2.4.50', 'JPEG baseline'],
   ['1.2.840.10008.1.2.4.51', 'JPEG extended'],
   ['1.2.840.10008.1.2.4.53', 'JPEG spectral selection'],
@@ -35,7 +45,7 @@ const TRANSFER_SYNTAXES: ReadonlyMap<string, string> = new Map([
   ['1.2.840.10008.1.2.4.201', 'HTJ2K lossless'],
   ['1.2.840.10008.1.2.4.202', 'HTJ2K lossless, RPCL'],
   ['1.2.840.10008.1.2.4.203', 'HTJ2K'],
-  ['1.2.840.10008.1.2.5', 'RLE lossless'],
+  [RLE_LOSSLESS, 'RLE lossless'],
 ]);
 
 /** `NAME (UID)` of a known transfer syntax, null for any other: its text is a value of the file and is not shown. */

@@ -16,6 +16,11 @@ export class DicomValues {
     this.#elements.set(element.tag, element);
   }
 
+  /** Where a kept element is. */
+  element(tag: number): DicomElement | null {
+    return this.#elements.get(tag) ?? null;
+  }
+
   /** Whether the element is there with a value. */
   has(tag: number): boolean {
     return (this.#elements.get(tag)?.length ?? 0) > 0;

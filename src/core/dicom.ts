@@ -1,3 +1,4 @@
+import type { TablePlace } from './colour.js';
 import {
   geometry,
   identity,
@@ -12,6 +13,7 @@ import { describePixels, PIXEL_KINDS } from './dicom-description.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import { Notes } from './dicom-notes.js';
 import { startDataSet } from './dicom-start.js';
+import { LookupTables } from './dicom-tables.js';
 import { kindName, kindWithoutPixels } from './dicom-uids.js';
 import { DicomValues } from './dicom-values.js';
 import type { ProblemCode } from './problem.js';
@@ -75,6 +77,14 @@ export interface ImageHeader {
   /** Modality value = slope · stored value + intercept (DICOM PS3.3, section C.11.1.1.2). */
   readonly rescale: { readonly slope: number; readonly intercept: number };
   readonly window: readonly { readonly center: number; readonly width: number }[];
+  /** How a window is applied (DICOM PS3.3, section C.11.2.1.3). */
+  readonly voiFunction: 'LINEAR' | 'LINEAR_EXACT' | 'SIGMOID';
+  /** Of stored values to modality values, instead of `rescale`. */
+  readonly modalityTable: TablePlace | null;
+  /** Of modality values to shades, the first of them. */
+  readonly voiTable: TablePlace | null;
+  /** Red, green and blue of PALETTE COLOR. */
+  readonly palette: readonly TablePlace[] | null;
   /** In stored values (DICOM PS3.3, section C.7.5.1.1.2). */
   readonly paddingValue: number | null;
   /**
@@ -86,12 +96,17 @@ export interface ImageHeader {
   readonly position: readonly [number, number, number] | null;
   /** Direction cosines of a row, then of a column; null where frames differ. */
   readonly orientation: readonly number[] | null;
-  /** `offset` and `length` in bytes, `offset` from the file's start; `length` null for encapsulated frames. */
+  /**
+   * `offset` and `length` in bytes, `offset` from the file's start (of a deflated file: as if it were inflated); `length`
+   * null for encapsulated frames. `frames`: for each encapsulated frame the places of its fragments, offset and length in
+   * turn; null where the frames are not encapsulated, not looked for yet, or so many that they are found again when needed.
+   */
   readonly pixelData: {
     readonly tag: string;
     readonly vr: string | null;
     readonly offset: number;
     readonly length: number | null;
+    readonly frames: readonly (readonly number[])[] | null;
   };
   /** Bytes before the pixels' value. */
   readonly headerBytes: number;
@@ -101,19 +116,26 @@ export interface ImageHeader {
 export type HeaderRead =
   | { readonly kind: 'header'; readonly header: ImageHeader }
   | { readonly kind: 'more'; readonly atLeastBytes: number }
+  | { readonly kind: 'deflated'; readonly offset: number }
   | { readonly kind: 'refused'; readonly problem: HeaderProblem };
 
 /**
  * Reads an image's header from the first bytes of its file, up to the pixels' value and no further. `more` asks to
  * be called again with at least so many bytes (always more than before, at most the whole file or
  * `limits.headerBytes`). Never throws, whatever the bytes; a transfer syntax or a pixel description that no codec
- * reads is not refused here but by `chooseCodec`, except where not even the header can be read.
+ * reads is not refused here but by `chooseCodec`, except where not even the header can be read. `deflated` tells where
+ * a deflated data set starts: to be called again with `isInflated`, the meta group, and the inflated data set behind it.
  */
-export function readHeader(prefix: Uint8Array, fileSizeBytes: number, limits: Limits): HeaderRead {
+export function readHeader(
+  prefix: Uint8Array,
+  fileSizeBytes: number,
+  limits: Limits,
+  isInflated = false,
+): HeaderRead {
   try {
     if (fileSizeBytes === 0) throw refusal('NOT_DICOM', 'the file is empty');
     if (prefix.length === 0) return { kind: 'more', atLeastBytes: Math.min(fileSizeBytes, 65_536) };
-    return { kind: 'header', header: parse(new DicomCursor(prefix, fileSizeBytes, limits)) };
+    return { kind: 'header', header: parse(new DicomCursor(prefix, fileSizeBytes, limits), isInflated) };
   } catch (error) {
     if (error instanceof HeaderStop) return error.outcome;
     // From the parsing library: a text, an object or an error, with positions and perhaps values in it.
@@ -121,12 +143,13 @@ export function readHeader(prefix: Uint8Array, fileSizeBytes: number, limits: Li
   }
 }
 
-function parse(cursor: DicomCursor): ImageHeader {
+function parse(cursor: DicomCursor, isInflated: boolean): ImageHeader {
   const values = new DicomValues(cursor);
   const notes = new Notes();
   const groups = new FunctionalGroups(cursor);
-  const transferSyntax = startDataSet(cursor, values, notes);
-  const pixels = findPixels(cursor, values, groups);
+  const transferSyntax = startDataSet(cursor, values, notes, isInflated);
+  const tables = new LookupTables(cursor);
+  const pixels = findPixels(cursor, values, groups, tables);
   // What the data set says at its top level goes before what its functional groups say.
   for (const element of groups.agreed()) if (!values.has(element.tag)) values.keep(element);
   if (RESCALE.some((tag) => groups.differs(tag) && !values.has(tag))) {
@@ -138,16 +161,23 @@ function parse(cursor: DicomCursor): ImageHeader {
     ...describePixels(values, pixels, transferSyntax, notes),
     ...geometry(values, notes),
     ...modalityValues(values, notes),
+    ...tables.places(values, values.uint16(0x00280103) === 1, notes),
     headerBytes: pixels.offset,
     notes: notes.list,
   };
 }
 
-function findPixels(cursor: DicomCursor, values: DicomValues, groups: FunctionalGroups): DicomElement {
+function findPixels(
+  cursor: DicomCursor,
+  values: DicomValues,
+  groups: FunctionalGroups,
+  tables: LookupTables,
+): DicomElement {
   while (cursor.position < cursor.fileSizeBytes) {
     const element = cursor.next();
     if (PIXEL_KINDS.has(element.tag)) return element;
     if (FunctionalGroups.is(element.tag)) cursor.walk(element, groups);
+    else if (LookupTables.is(element.tag)) cursor.walk(element, tables);
     else {
       if (KEPT.has(element.tag)) values.keep(element);
       cursor.skip(element);

@@ -57,7 +57,7 @@ export function storedValues(bytes: Uint8Array, header: Described): StoredValues
   const { bitsAllocated, bitsStored, signed, pixelKind } = header;
   const size = bitsAllocated / 8;
   if (bytes.byteLength % size !== 0) throw new PixelError('PIXELS_SHORT', 'the last sample is cut off');
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
   const { buffer, byteOffset } = aligned;
   const length = bytes.byteLength / size;
   if (pixelKind === 'float') return new Float32Array(buffer, byteOffset, length);
@@ -260,9 +260,18 @@ function toHalves(count: number): void {
   }
 }
 
+/** Planes of an image: as many as its samples where they are stored, else three for a palette's colours too. */
+export function channelsOf(
+  { samplesPerPixel, photometric }: Pick<ImageHeader, 'samplesPerPixel' | 'photometric'>,
+  values: ValueKind | 'windowed',
+): 1 | 3 {
+  return samplesPerPixel === 3 || (values !== 'stored' && photometric === 'PALETTE COLOR') ? 3 : 1;
+}
+
 /** What values a header allows, by its bits, sign and rescale; pixels are not looked at. */
 export function declaredRange(
-  header: Pick<ImageHeader, 'bitsStored' | 'signed' | 'pixelKind' | 'rescale'>,
+  header: Pick<ImageHeader, 'bitsStored' | 'signed' | 'pixelKind' | 'rescale'> &
+    Partial<Pick<ImageHeader, 'palette' | 'modalityTable' | 'photometric'>>,
   values: ValueKind,
 ): ValueRange {
   const limit = 2 ** (header.bitsStored - (header.signed ? 1 : 0));
@@ -270,6 +279,12 @@ export function declaredRange(
   const low = integer ? (header.signed ? -limit : 0) : -FLOAT32_MAX;
   const high = integer ? limit - 1 : FLOAT32_MAX;
   if (values === 'stored') return { min: low, max: high, whole: integer };
+  const tables =
+    header.photometric === 'PALETTE COLOR' ? header.palette : header.modalityTable && [header.modalityTable];
+  if (tables) {
+    const bits = Math.max(...tables.map((table) => table.bits));
+    return { min: 0, max: bits <= 8 ? 0xff : 0xffff, whole: true };
+  }
   const { slope, intercept } = header.rescale;
   const [a, b] = [slope * low + intercept, slope * high + intercept];
   const whole = integer && Number.isInteger(slope) && Number.isInteger(intercept);

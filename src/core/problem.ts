@@ -13,7 +13,7 @@ export const PROBLEMS = {
   HEADER_REPAIRED: 'A missing or odd attribute of the header was replaced',
   RESCALE_INVALID:
     'The rescale slope or intercept is not a usable number; stored values are used as they are',
-  MODALITY_LUT: 'The file has a modality table, which is not applied; stored values are used as they are',
+  MODALITY_LUT: 'A modality or VOI table of the file cannot be used; values are what they are without it',
   SPACING_INVALID: 'The pixel spacing is not two positive numbers; it is taken as unknown',
   SPACING_AT_DETECTOR:
     'Only the spacing at the detector is known, which is that of the pixels times the magnification',

@@ -1,3 +1,4 @@
+import type { LookupTable } from './colour.js';
 import type { ImageHeader } from './dicom.js';
 import type { StoredValues, ValueKind } from './pixels.js';
 import { windowValues } from './window.js';
@@ -9,8 +10,13 @@ export type Values = ValueKind | 'windowed';
 const LUMINANCE = [0.299, 0.587, 0.114] as const;
 
 /** An image's values in double precision, in the order of `stored`. */
-export function valuesOf(stored: StoredValues, header: ImageHeader, values: Values): Float64Array {
-  if (values === 'windowed') return windowValues(stored, header);
+export function valuesOf(
+  stored: StoredValues,
+  header: ImageHeader,
+  values: Values,
+  voi: LookupTable | null = null,
+): Float64Array {
+  if (values === 'windowed') return windowValues(stored, header, voi);
   const out = Float64Array.from(stored);
   const { slope, intercept } = header.rescale;
   if (values === 'rescaled' && (slope !== 1 || intercept !== 0))

@@ -4,6 +4,7 @@ import { affineOf, type Fitting, fitMask, fitting, fitValues } from '../core/fit
 import { normalizeValues } from '../core/normalize.js';
 import { writeValues } from '../core/pixels.js';
 import { rasterize } from '../core/rasterize.js';
+import { type ImageTables, shown } from '../core/shown.js';
 import { toChannels, valuesOf } from '../core/values.js';
 import type { Recipe } from './messages.js';
 import type { SlotWriter } from './slots.js';
@@ -12,14 +13,20 @@ const IDENTITY = { slope: 1, intercept: 0 } as const;
 
 /** Turns a decoded frame into the slot's image: values, channels, normalize, fit, dtype. Throws `PixelError`. */
 export function convertImage(
-  frame: DecodedFrame,
-  header: ImageHeader,
+  decoded: DecodedFrame,
+  stored: ImageHeader,
+  tables: ImageTables,
   slot: number,
   slots: SlotWriter,
   recipe: Recipe,
 ): void {
   const { values, normalize, dtype, fit, fill } = recipe;
   const { rows, columns, channels } = slots.shape;
+  const frame = {
+    ...decoded,
+    ...(values === 'stored' ? { header: stored } : shown(decoded, stored, tables)),
+  };
+  const { header } = frame;
   const asIs = frame.rows === rows && frame.columns === columns && frame.channels === channels;
   // Between whole values a resized image has others; in an integer type they are rounded, as every resize does.
   const rounds = fit === 'resize' && dtype !== 'float32' && dtype !== 'float16';
@@ -27,7 +34,7 @@ export function convertImage(
     writeValues(frame.values, header, { values, dtype }, slots.images(slot));
     return;
   }
-  let planes = toChannels(valuesOf(frame.values, header, values), frame.channels, channels);
+  let planes = toChannels(valuesOf(frame.values, header, values, tables.voi), frame.channels, channels);
   normalizeValues(planes, normalize);
   if (frame.rows !== rows || frame.columns !== columns)
     planes = fitValues(planes, channels, fitting(fit, frame, slots.shape), fill);

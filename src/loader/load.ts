@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { chooseCodec } from '../codecs/codec.js';
-import { CODECS } from '../codecs/codecs.js';
-import { frameRange } from '../codecs/native.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import { PixelError } from '../core/pixels.js';
+import type { ImageTables } from '../core/shown.js';
+import type { Values } from '../core/values.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
 import { isGoneError, scratchBytes, withSourceFile } from './files.js';
+import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
+import { decodeFrame } from './read-frame.js';
 import { SlotWriter } from './slots.js';
+import { readTables } from './tables.js';
 
 /**
  * Loads a run of consecutive slots of a batch into their places in the segment. A slot that can't be loaded is zeros, not valid,
@@ -34,22 +36,14 @@ async function loadSlot(
     return { kind: 'empty' };
   }
   try {
-    const read = readFrame(unit.source, limits);
+    const read = readFrame(unit.source, recipe.values, limits);
     if (read === null) {
       slots.blank(unit.slot);
       return { kind: 'changed' };
     }
     const { header } = unit.source;
-    const { codec, problem } = chooseCodec(CODECS, header);
-    if (!codec) throw new PixelError(problem.code, problem.detail);
-    const frame = await codec.decode(read.bytes, header);
-    if (
-      frame.rows !== header.rows ||
-      frame.columns !== header.columns ||
-      frame.channels !== header.samplesPerPixel
-    )
-      throw new PixelError('PIXELS_SHORT', 'the decoded frame has another shape than the header says');
-    convertImage(frame, header, unit.slot, slots, recipe);
+    const frame = await decodeFrame(read.bytes, header, unit.source.frame);
+    convertImage(frame, header, read.tables, unit.slot, slots, recipe);
     convertMasks(unit.polygons, header, unit.slot, slots, recipe);
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
@@ -68,6 +62,7 @@ async function loadSlot(
 interface FrameBytes {
   /** Lasts until the next read. */
   readonly bytes: Uint8Array;
+  readonly tables: ImageTables;
   readonly checksum: number | null;
   readonly guard: string | null;
 }
@@ -76,27 +71,34 @@ interface FrameBytes {
  * A frame's bytes as the file stores them, or null where the file's content is not that of the snapshot. A file whose guard
  * differs is compared by content: its header with the digest of the scan, its pixels with the checksum of their first load.
  */
-function readFrame(source: PairSource, limits: LoaderLimits): FrameBytes | null {
+function readFrame(source: PairSource, values: Values, limits: LoaderLimits): FrameBytes | null {
   const { header } = source;
-  const { offset, length } = frameRange(header, source.frame);
-  if (length > limits.frameBytes) throw new PixelError('LIMIT_EXCEEDED', `a frame of ${length} bytes`);
   return withSourceFile(source.root, source.path, (file) => {
     const touched = file.guard !== source.guard;
-    if (file.sizeBytes < offset + length) return null;
     // The size is part of the revision's name; '' stands for a guard that nobody has taken yet.
     if (touched && source.guard !== '' && file.sizeBytes !== guardedSizeBytes(source.guard)) return null;
-    if (touched) {
-      const head = scratchBytes(header.headerBytes);
-      file.read(head, 0, header.headerBytes);
-      if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+    let bytes: Uint8Array;
+    let tables: ImageTables;
+    try {
+      const data = dataOf(file, header, limits);
+      if (touched) {
+        const head = scratchBytes(header.headerBytes);
+        data.read(head, 0, header.headerBytes);
+        if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+      }
+      tables = readTables(data, header, values);
+      bytes = readPlaces(data, framePlaces(data, header, source.frame), limits);
+    } catch (error) {
+      // What cannot be found any more in a file that was written to since tells of the writing, not of the image.
+      if (touched && error instanceof PixelError) return null;
+      throw error;
     }
-    const bytes = scratchBytes(length);
-    file.read(bytes, offset, length);
     if (!file.isUntouched()) return null;
     const checksum = touched || source.checksum === null ? crc32(bytes) : null;
     if (touched && checksum !== source.checksum) return null;
     return {
       bytes,
+      tables,
       checksum: source.checksum === null ? checksum : null,
       guard: touched ? file.guard : null,
     };

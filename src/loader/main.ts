@@ -1,3 +1,4 @@
+import { decode } from './decode.js';
 import { draw } from './draw.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
@@ -20,6 +21,8 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
       return scan(task, held);
     case 'load':
       return load(task, held);
+    case 'decode':
+      return decode(task, held);
     case 'draw':
       return draw(task);
     default:

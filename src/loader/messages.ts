@@ -1,5 +1,5 @@
 import type { ContourParse } from '../core/contour.js';
-import type { ImageHeader } from '../core/dicom.js';
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
@@ -90,6 +90,32 @@ export interface DrawUnit {
   readonly window: { readonly low: number; readonly high: number } | null;
 }
 
+/** One frame of one file, for a person. */
+export interface DecodeUnit {
+  readonly root: string;
+  readonly path: string;
+  readonly frame: number;
+  readonly values: Values;
+  /** Whether the values come back too, and not their digest alone. */
+  readonly withValues: boolean;
+}
+
+/** What a frame was decoded to; `values` by pixel in little-endian order, H × W or H × W × 3. */
+export type DecodeFinding =
+  | {
+      readonly kind: 'decoded';
+      readonly shape: readonly number[];
+      readonly dtype: string;
+      readonly min: number;
+      readonly max: number;
+      readonly sha256: string;
+      readonly frames: number;
+      readonly transferSyntax: string;
+      readonly problems: readonly HeaderProblem[];
+      readonly values: Uint8Array | null;
+    }
+  | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
+
 /** Each kind of task, its units and what comes back for each unit, in order. */
 export interface TaskKinds {
   scan: { task: { readonly root: string }; unit: ScanUnit; outcome: ScanFinding };
@@ -98,6 +124,7 @@ export interface TaskKinds {
     unit: LoadUnit;
     outcome: LoadOutcome;
   };
+  decode: { task: object; unit: DecodeUnit; outcome: DecodeFinding };
   draw: { task: object; unit: DrawUnit; outcome: Uint8Array };
 }
 

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
-import { frameRange } from '../codecs/native.js';
 import { parseContour } from '../core/contour.js';
-import { type ImageHeader, readHeader } from '../core/dicom.js';
+import type { ImageHeader } from '../core/dicom.js';
 import { parseLinkTable } from '../core/link-table.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
+import { framePlaces, openImage, readPlaces } from './image.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
 
-const FIRST_BYTES = 65_536;
 /** More text than the points a contour may have can need. */
 const CONTOUR_POINT_BYTES = 64;
 const TABLE_BYTES = 16 * 1024 * 1024;
@@ -73,40 +72,30 @@ function readText(file: SourceFile, limitBytes: number): string | null {
 }
 
 function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolean): ScanFinding {
-  let wanted = Math.min(FIRST_BYTES, file.sizeBytes);
-  for (;;) {
-    const prefix = scratchBytes(wanted);
-    file.read(prefix, 0, wanted);
-    const found = readHeader(prefix, file.sizeBytes, limits);
-    if (found.kind === 'more') {
-      wanted = found.atLeastBytes;
-      continue;
-    }
-    if (found.kind === 'refused') return { kind: 'refused', ...found.problem };
-    const { header } = found;
-    const { problem } = chooseCodec(CODECS, header);
-    if (problem) return { kind: 'refused', ...problem };
-    const headerDigest = sha256(prefix.subarray(0, header.headerBytes));
-    return {
-      kind: 'image',
-      // The patient's id names a person: it leaves this process as a hash alone.
-      header: { ...header, patientId: null },
-      patient: header.patientId === null ? null : sha256(header.patientId),
-      headerDigest,
-      checksums: withChecksums ? frameChecksums(file, header) : null,
-      // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
-      guard: file.guard,
-    };
-  }
+  const opened = openImage(file, limits);
+  if (!opened.header) return { kind: 'refused', ...opened.problem };
+  const { header, data } = opened;
+  const { problem: refused } = chooseCodec(CODECS, header);
+  if (refused) return { kind: 'refused', ...refused };
+  const head = scratchBytes(header.headerBytes);
+  data.read(head, 0, header.headerBytes);
+  const headerDigest = sha256(head);
+  return {
+    kind: 'image',
+    // The patient's id names a person: it leaves this process as a hash alone.
+    header: { ...header, patientId: null },
+    patient: header.patientId === null ? null : sha256(header.patientId),
+    headerDigest,
+    checksums: withChecksums ? frameChecksums(data, header, limits) : null,
+    // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
+    guard: file.guard,
+  };
 }
 
-function frameChecksums(file: SourceFile, header: ImageHeader): number[] {
-  return Array.from({ length: header.frames }, (_, frame) => {
-    const { offset, length } = frameRange(header, frame);
-    const bytes = scratchBytes(length);
-    file.read(bytes, offset, length);
-    return crc32(bytes);
-  });
+function frameChecksums(data: SourceFile, header: ImageHeader, limits: LoaderLimits): number[] {
+  return Array.from({ length: header.frames }, (_, frame) =>
+    crc32(readPlaces(data, framePlaces(data, header, frame), limits)),
+  );
 }
 
 function sha256(data: Uint8Array | string): string {

@@ -1,7 +1,7 @@
 import { findSlice, findStudy, revisionName, type Slice } from '../catalog/studies.js';
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
-import { autoDtype, declaredRange } from '../core/pixels.js';
+import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
 import type { DrawnRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 import type { Engine } from '../engine/engine.js';
@@ -44,7 +44,7 @@ export async function fetchPair(
   const dtype = values === 'windowed' ? 'float32' : autoDtype([declaredRange(header, values)]);
   const layout = batchLayout({
     slots: 1,
-    channels: header.samplesPerPixel,
+    channels: channelsOf(header, values),
     rows: header.rows,
     columns: header.columns,
     structures: structures.length,

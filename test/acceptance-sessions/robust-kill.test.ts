@@ -111,7 +111,7 @@ t.test(
     const dead = spoolFolders(spool).find((name) => name !== othersFolder)!;
     t.ok(readdirSync(join(spool, dead)).length > 1, 'there are segments to be left behind');
     const loaders = childrenOf(killed.pid);
-    t.equal(loaders.length, 1);
+    t.ok(loaders.length >= 1);
 
     await killed.killAndRestart();
     await killed.ready();
@@ -119,7 +119,8 @@ t.test(
     t.notOk(folders.includes(dead), 'what the killed one left is swept');
     t.ok(folders.includes(othersFolder!), 'what the other one uses is there');
     t.equal(folders.length, 2);
-    t.ok((await goneAfter(loaders[0]!, 5_000)) >= 0, 'its loader is gone too');
+    // Rejects where one of them stays.
+    await Promise.all(loaders.map((pid) => goneAfter(pid, 5_000)));
     t.equal((await feeds[1]!.body({ path: `${path}/batches/1` })).length, bodies[1]!.length);
     t.ok(bodies[0]!.equals(await feeds[0]!.body({ path: `${path}/batches/0` })));
 

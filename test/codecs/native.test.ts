@@ -24,7 +24,7 @@ function headerOf(bytes: Uint8Array): ImageHeader {
 function decodeFrame(bytes: Uint8Array, frame = 0) {
   const header = headerOf(bytes);
   const { offset, length } = frameRange(header, frame);
-  return nativeCodec.decode(bytes.subarray(offset, offset + length), header);
+  return nativeCodec.decode(bytes.subarray(offset, offset + length), header, frame);
 }
 
 /** SHA-256 of all frames' values in the order H × W × C, as the peers have them. */
@@ -96,16 +96,19 @@ t.test('an image gets the codec of its transfer syntax, or the reason why there 
     choose(headerOf(file({ ...image, photometric: 'MONOCHROME1' }, '1.2.840.10008.1.2'))).codec,
     nativeCodec,
   );
-  t.match(choose({ ...header, transferSyntax: '1.2.840.10008.1.2.2' }), {
+  t.match(choose({ ...header, transferSyntax: '1.2.840.10008.1.2.4.100' }), {
     codec: null,
-    problem: { code: 'TRANSFER_SYNTAX_UNSUPPORTED', detail: /big endian \(1\.2\.840\.10008\.1\.2\.2\)/ },
+    problem: {
+      code: 'TRANSFER_SYNTAX_UNSUPPORTED',
+      detail: /MPEG-2 main profile \(1\.2\.840\.10008\.1\.2\.4\.100\)/,
+    },
   });
   const refused = (change: Partial<ImageHeader>) => choose({ ...header, ...change }).problem;
-  t.match(refused({ photometric: 'PALETTE COLOR' }), { code: 'PIXELS_UNSUPPORTED', detail: /PALETTE COLOR/ });
+  t.match(refused({ photometric: 'PALETTE COLOR' }), { code: 'PIXELS_UNSUPPORTED', detail: /no palette/ });
   t.match(refused({ photometric: '' }), { code: 'PIXELS_UNSUPPORTED', detail: /^no photometric/ });
   t.match(refused({ photometric: 'RGB' }), { code: 'PIXELS_UNSUPPORTED', detail: /RGB has 3 samples/ });
   t.match(refused({ samplesPerPixel: 3 }), { code: 'PIXELS_UNSUPPORTED' });
-  t.match(refused({ bitsAllocated: 1 }), { code: 'PIXELS_UNSUPPORTED', detail: /1 bits/ });
+  t.match(refused({ bitsAllocated: 24 }), { code: 'PIXELS_UNSUPPORTED', detail: /24 bits/ });
   t.match(refused({ bitsAllocated: 64 }), { code: 'PIXELS_UNSUPPORTED' });
   t.match(refused({ photometric: 'JANE DOE' }), { detail: /^an unknown photometric/ });
 });
@@ -140,29 +143,5 @@ t.test(
       return digest(bytes, headerOf(bytes));
     });
     t.strictSame(ours, expected);
-  },
-);
-
-const golden = sharedData('dicom', 'golden.tsv');
-t.test(
-  'the golden images that are stored uncompressed',
-  { skip: golden === null && 'the real data is missing: ../shared/data/dicom/golden.tsv' },
-  async (t) => {
-    const [names, ...rows] = readFileSync(golden!, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t'));
-    const column = (name: string) => names!.indexOf(name);
-    let compared = 0;
-    for (const row of rows) {
-      if (row[column('confidence')] !== 'native') continue;
-      if (!nativeCodec.transferSyntaxes.includes(row[column('transfer_syntax')]!)) continue;
-      const bytes = new Uint8Array(readFileSync(sharedData('dicom', row[0]!)!));
-      const header = headerOf(bytes);
-      t.equal(chooseCodec([nativeCodec], header).codec, nativeCodec, row[0]!);
-      t.equal(digest(bytes, header), row[column('sha256')], row[0]!);
-      compared += 1;
-    }
-    t.ok(compared >= 20, `${compared} images`);
   },
 );

@@ -34,6 +34,26 @@ t.test('a window of width 1 is a threshold', async (t) => {
   t.strictSame(windowed([98, 99, 100, 101], { window: [{ center: 100, width: 1 }] }), [0, 0, 1, 1]);
 });
 
+t.test('LINEAR_EXACT has no half pixels, SIGMOID no ends', async (t) => {
+  const window = [{ center: 10, width: 4 }];
+  t.strictSame(windowed([8, 9, 10, 12, 13], { window, voiFunction: 'LINEAR_EXACT' }), [0, 0.25, 0.5, 1, 1]);
+  const exact = { window: [{ center: 10, width: 0.5 }], voiFunction: 'LINEAR_EXACT' } as const;
+  t.strictSame(windowed([9, 10, 11], exact), [0, 0.5, 1]);
+  const [low, middle, high] = windowed([8, 10, 12], { window, voiFunction: 'SIGMOID' });
+  t.equal(middle, 0.5);
+  t.ok(Math.abs(low! + high! - 1) < 1e-15);
+  t.ok(Math.abs(high! - 1 / (1 + Math.exp(-2))) < 1e-15);
+});
+
+t.test('a VOI table goes before the window', async (t) => {
+  const table = { first: 5, bits: 8, entries: Uint16Array.of(0, 51, 255) };
+  const changes = { window: [{ center: 10, width: 4 }], rescale: { slope: 2, intercept: 0 } };
+  const stored = Int16Array.of(0, 3, 4);
+  t.strictSame([...windowValues(stored, header(changes), table)], [0, 0.2, 1]);
+  const inverted = header({ ...changes, photometric: 'MONOCHROME1' });
+  t.strictSame([...windowValues(stored, inverted, table)], [1, 0.8, 0]);
+});
+
 t.test('the window is in modality values', async (t) => {
   const changes = { window: [{ center: 40, width: 400 }], rescale: { slope: 2, intercept: -1024 } };
   const [low, middle, high] = windowed([(-160 + 1024) / 2, 532, (239 + 1024 + 1) / 2], changes);

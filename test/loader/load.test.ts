@@ -290,6 +290,45 @@ t.test('colour lies in planes', async (t) => {
 });
 
 t.test(
+  'a palette and a modality table are stored as numbers and rescaled to what they stand for',
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const size = { rows: 1, columns: 2, pixels: Uint8Array.of(0, 1) };
+    const table = (tag: string, ...entries: number[]) => [
+      { tag: `002811${tag}`, vr: 'US', value: [2, 0, 16] },
+      { tag: `002812${tag}`, vr: 'OW', value: Uint16Array.from(entries) },
+    ];
+    const extra = [...table('01', 10, 20), ...table('02', 30, 40), ...table('03', 50, 60)];
+    const palette = unit(writeImage(folder, 'a.dcm', { ...size, photometric: 'PALETTE COLOR', extra }));
+    const shape = { ...SHAPE, channels: 3, rows: 1, columns: 2 } as const;
+    const loaded = await loadInto(folder, [palette], shape, recipe({ values: 'rescaled' }));
+    t.strictSame(loaded.values('images'), [10, 20, 30, 40, 50, 60]);
+    const grey = { ...shape, channels: 1 } as const;
+    t.strictSame((await loadInto(folder, [palette], grey)).values('images'), [0, 1]);
+
+    const item = [
+      { tag: '00283002', vr: 'US', value: [2, 0, 16] },
+      { tag: '00283006', vr: 'OW', value: Uint16Array.of(700, 900) },
+    ];
+    const modality = { tag: '00283000', vr: 'SQ', value: [item] };
+    const source = unit(writeImage(folder, 'b.dcm', { ...size, extra: [modality] }));
+    t.strictSame((await loadInto(folder, [source], grey)).values('images'), [0, 1]);
+    const rescaled = await loadInto(folder, [source], grey, recipe({ values: 'rescaled' }));
+    t.strictSame(rescaled.values('images'), [700, 900]);
+  },
+);
+
+t.test('luminance and chroma are stored as they are and rescaled to red, green and blue', async (t) => {
+  const folder = temporaryFolder(t);
+  const size = { rows: 1, columns: 1, samplesPerPixel: 3, photometric: 'YBR_FULL' };
+  const source = unit(writeImage(folder, 'a.dcm', { ...size, pixels: Uint8Array.of(76, 85, 255) }));
+  const shape = { ...SHAPE, channels: 3, rows: 1, columns: 1 } as const;
+  t.strictSame((await loadInto(folder, [source], shape)).values('images'), [76, 85, 255]);
+  const rescaled = await loadInto(folder, [source], shape, recipe({ values: 'rescaled' }));
+  t.strictSame(rescaled.values('images'), [254, 0, 0]);
+});
+
+t.test(
   "a full disk is the machine's, not the file's",
   { skip: !existsSync('/dev/full') && 'no /dev/full' },
   async (t) => {

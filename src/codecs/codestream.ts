@@ -1,0 +1,97 @@
+import { PixelError } from '../core/pixels.js';
+import type { CodedSamples } from './samples.js';
+
+const SOC = 0xff4f;
+const SIZ = 0xff51;
+const COD = 0xff52;
+const SOT = 0xff90;
+const EOC = 0xffd9;
+/** Tiles that an image may have; each costs a decoder memory before a sample is read. */
+const MAX_TILES = 4096;
+
+/** What the main header of a JPEG 2000 codestream says (ISO/IEC 15444-1, annex A). */
+export interface Codestream extends CodedSamples {
+  /** The codestream alone, without the boxes of a JP2 file around it. */
+  readonly bytes: Uint8Array;
+  /** Whether the components are transformed to luminance and chroma, which decoders undo. */
+  readonly isTransformed: boolean;
+}
+
+/** Reads the main header of a codestream, bare or in a JP2 file. Throws `PixelError`. */
+export function readCodestream(frame: Uint8Array): Codestream {
+  const bytes = frame.subarray(startOf(frame));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 48 || view.getUint16(2) !== SIZ)
+    throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream has no size');
+  const [x, y, x0, y0] = [8, 12, 16, 20].map((at) => view.getUint32(at)) as [number, number, number, number];
+  const [tileX, tileY, tileX0, tileY0] = [24, 28, 32, 36].map((at) => view.getUint32(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const channels = view.getUint16(40);
+  if (channels < 1 || 42 + 3 * channels > bytes.length)
+    throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
+  if (tileX === 0 || tileY === 0 || x <= x0 || y <= y0)
+    throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 codestream has no area');
+  if (Math.ceil((x - tileX0) / tileX) * Math.ceil((y - tileY0) / tileY) > MAX_TILES)
+    throw new PixelError('LIMIT_EXCEEDED', `the JPEG 2000 codestream has more than ${MAX_TILES} tiles`);
+  const depth = view.getUint8(42);
+  for (let channel = 0; channel < channels; channel++) {
+    const at = 42 + 3 * channel;
+    if (view.getUint8(at) !== depth || view.getUint8(at + 1) !== 1 || view.getUint8(at + 2) !== 1)
+      throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 components have different depths or sizes');
+  }
+  checkLength(view);
+  return {
+    bytes,
+    rows: y - y0,
+    columns: x - x0,
+    channels,
+    bits: (depth & 0x7f) + 1,
+    signed: depth >= 0x80,
+    isTransformed: isTransformed(view),
+  };
+}
+
+function startOf(frame: Uint8Array): number {
+  for (let at = 0; at + 4 <= Math.min(frame.length, 4096); at++) {
+    if (
+      frame[at] === SOC >> 8 &&
+      frame[at + 1] === (SOC & 0xff) &&
+      frame[at + 2] === 0xff &&
+      frame[at + 3] === (SIZ & 0xff)
+    )
+      return at;
+  }
+  throw new PixelError('PIXELS_SHORT', 'the frame holds no JPEG 2000 codestream');
+}
+
+/** Decoders fill what is cut off with the little they have; so each tile-part has to be there (section A.4.2). */
+function checkLength(view: DataView): void {
+  let at = 2;
+  while (at + 12 <= view.byteLength) {
+    const marker = view.getUint16(at);
+    if (marker === SOT) {
+      const length = view.getUint32(at + 6);
+      // The last one may go up to the end.
+      if (length === 0) at = view.byteLength;
+      else if (length < 14)
+        throw new PixelError('PIXELS_SHORT', 'a tile-part of the JPEG 2000 codestream has no length');
+      else at += length;
+    } else if (marker === EOC || marker < 0xff00) break;
+    else at += 2 + Math.max(2, view.getUint16(at + 2));
+  }
+  if (at > view.byteLength) throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
+}
+
+function isTransformed(view: DataView): boolean {
+  for (let at = 2; at + 10 <= view.byteLength; ) {
+    const marker = view.getUint16(at);
+    if (marker === COD) return view.getUint8(at + 8) !== 0;
+    if (marker === SOT || marker < 0xff00) break;
+    at += 2 + Math.max(2, view.getUint16(at + 2));
+  }
+  throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream does not say how it is coded');
+}

@@ -1,0 +1,61 @@
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { PixelError } from '../core/pixels.js';
+import type { Codec, DecodedFrame } from './codec.js';
+import { decodedFrame } from './decoded.js';
+import { refuseDescription } from './description.js';
+import { readJpegFrame } from './jpeg-frame.js';
+import { checkCoded } from './samples.js';
+import { SharedModule, type WasmDecoder } from './wasm.js';
+
+const charls = new SharedModule(
+  '@cornerstonejs/codec-charls/decodewasmjs',
+  '@cornerstonejs/codec-charls/decodewasm',
+  'JpegLSDecoder',
+);
+
+function refuses(header: ImageHeader): HeaderProblem | null {
+  return refuseDescription(header, [8, 16]);
+}
+
+async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<DecodedFrame> {
+  const coded = readJpegFrame(frameBytes);
+  if (coded.process !== 0xf7)
+    throw new PixelError('PIXELS_UNSUPPORTED', 'the frame is a JPEG image, not JPEG-LS');
+  checkCoded(coded, header);
+  if (!hasEnd(frameBytes)) throw new PixelError('PIXELS_SHORT', 'the JPEG-LS image is cut off');
+  return charls.use((decoder) =>
+    decodedFrame(
+      decoder,
+      { ...coded, isTakenAsCoded: true, bytes: frameBytes },
+      header,
+      header.photometric,
+      run,
+    ),
+  );
+}
+
+/** Bytes that may follow the end of an image: padding. */
+const MAX_PADDING = 64;
+
+/** Whether the image's last marker is there; without it the decoder goes on for seconds behind the end. */
+function hasEnd(bytes: Uint8Array): boolean {
+  for (let at = bytes.length - 2; at >= Math.max(0, bytes.length - MAX_PADDING); at--)
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
+  return false;
+}
+
+function run(decoder: WasmDecoder): void {
+  try {
+    decoder.decode();
+  } catch {
+    // What it throws is a number or a text of its own, and may quote the frame.
+    throw new PixelError('PIXELS_SHORT', 'the JPEG-LS image cannot be decoded');
+  }
+}
+
+/** JPEG-LS, lossless and near-lossless (DICOM PS3.5, section A.4.3). */
+export const jpegLsCodec = {
+  transferSyntaxes: ['1.2.840.10008.1.2.4.80', '1.2.840.10008.1.2.4.81'],
+  refuses,
+  decode,
+} satisfies Codec;

@@ -1,0 +1,97 @@
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { PixelError, type StoredValues, storedValues } from '../core/pixels.js';
+
+/** What a compressed image says of its own samples. */
+export interface CodedSamples {
+  readonly rows: number;
+  readonly columns: number;
+  readonly channels: number;
+  /** Bits of a sample, its sign's included. */
+  readonly bits: number;
+  readonly signed: boolean;
+  /**
+   * Whether readers take samples as they are coded, unsigned and uncut, whatever the header says: a lossy image may have
+   * values over BitsStored, which would wrap.
+   */
+  readonly isTakenAsCoded?: boolean;
+}
+
+/** Compares a compressed image with the header before anything is allocated for it. Throws `PixelError`. */
+export function checkCoded(coded: CodedSamples, header: ImageHeader): void {
+  const { rows, columns, samplesPerPixel, bitsAllocated } = header;
+  if (coded.rows !== rows || coded.columns !== columns)
+    throw new PixelError(
+      coded.rows * coded.columns < rows * columns ? 'PIXELS_SHORT' : 'PIXELS_LONG',
+      `the compressed image has ${coded.rows} rows of ${coded.columns}, the header says ${rows} of ${columns}`,
+    );
+  if (coded.channels !== samplesPerPixel)
+    throw new PixelError(
+      'PIXELS_UNSUPPORTED',
+      `the compressed image has ${coded.channels} components, SamplesPerPixel says ${samplesPerPixel}`,
+    );
+  if (coded.bits < 1 || coded.bits > bitsAllocated)
+    throw new PixelError(
+      'PIXELS_UNSUPPORTED',
+      `the compressed image has samples of ${coded.bits} bits, BitsAllocated says ${bitsAllocated}`,
+    );
+}
+
+/**
+ * A decoder's samples as the header wants them: one element of BitsAllocated each, cut to BitsStored. A compressed
+ * image of fewer bits than BitsStored has its sign in its own highest bit; one whose sign is not the header's is read
+ * with the header's, with a note.
+ */
+export function fitSamples(
+  values: StoredValues,
+  coded: CodedSamples,
+  header: ImageHeader,
+): { values: StoredValues; notes: HeaderProblem[] } {
+  const notes: HeaderProblem[] = [];
+  const { bitsAllocated, bitsStored, signed } = header;
+  if (coded.bits !== bitsStored)
+    notes.push({
+      code: 'HEADER_REPAIRED',
+      detail: `the compressed image has samples of ${coded.bits} bits, BitsStored says ${bitsStored}`,
+    });
+  if (coded.signed && !signed) {
+    if (isAnyNegative(values))
+      throw new PixelError(
+        'PIXELS_UNSUPPORTED',
+        'the compressed image has negative values, the header says unsigned',
+      );
+    notes.push({ code: 'HEADER_REPAIRED', detail: 'the compressed image says signed, the header unsigned' });
+  }
+  const bytes = asWide(values, bitsAllocated / 8);
+  const kept = Math.min(coded.bits, bitsStored);
+  const asCoded =
+    coded.isTakenAsCoded === true && (signed ? coded.bits < bitsAllocated : coded.bits > bitsStored);
+  if (asCoded && signed)
+    notes.push({
+      code: 'HEADER_REPAIRED',
+      detail: 'the compressed image has unsigned samples; they are taken as they are',
+    });
+  const stored = asCoded ? bitsAllocated : kept;
+  const described = {
+    bitsAllocated,
+    bitsStored: stored,
+    highBit: stored - 1,
+    signed,
+    pixelKind: 'integer' as const,
+  };
+  return { values: storedValues(bytes, described), notes };
+}
+
+function isAnyNegative(values: StoredValues): boolean {
+  let bits = 0;
+  for (let i = 0; i < values.length; i++) bits |= values[i]!;
+  return bits < 0;
+}
+
+/** The bytes of samples with `size` bytes each; a copy where they had another number. */
+function asWide(values: StoredValues, size: number): Uint8Array {
+  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } = values;
+  if (BYTES_PER_ELEMENT === size) return new Uint8Array(buffer, byteOffset, byteLength);
+  const wide =
+    size === 1 ? Uint8Array.from(values) : size === 2 ? Uint16Array.from(values) : Uint32Array.from(values);
+  return new Uint8Array(wide.buffer);
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { resolve } = createRequire(import.meta.url);
+
+/** A decoder of one of the wasm packages: bytes go into its own memory, samples come out of it. */
+export interface WasmDecoder {
+  /** Room for an encoded frame, in the module's memory; valid until its memory grows. */
+  getEncodedBuffer(length: number): Uint8Array;
+  /** Samples by pixel, in the module's memory; valid until the next call. */
+  getDecodedBuffer(): Uint8Array;
+  decode(): void;
+  getFrameInfo(): WasmFrame;
+  /** JPEG-LS alone: 0 where the samples lie by component, else they lie by pixel. */
+  getInterleaveMode?(): number;
+}
+
+export interface WasmFrame {
+  readonly width: number;
+  readonly height: number;
+  readonly bitsPerSample: number;
+  readonly componentCount: number;
+  readonly isSigned?: boolean;
+}
+
+interface Made extends WasmDecoder {
+  /** Gives back what the decoder holds of the module's memory. */
+  delete(): void;
+}
+
+type Classes = Record<string, new () => Made>;
+type Factory = (options: object) => Promise<Classes>;
+
+/**
+ * One module, made on first use and used again for every frame, so that its memory is allocated once. One in which a
+ * frame fails is left to the collector with all its memory, because a trap may leave it in any state.
+ */
+export class SharedModule {
+  #module: Promise<Classes> | null = null;
+
+  /** `script` and `binary` name what a package exports, `decoder` the class in it. */
+  constructor(
+    readonly script: string,
+    readonly binary: string,
+    readonly decoder: string,
+  ) {}
+
+  /** Calls `work` with a decoder that knows of no other frame; nothing of it may be kept. */
+  async use<T>(work: (decoder: WasmDecoder) => T): Promise<T> {
+    this.#module ??= this.#make();
+    const { [this.decoder]: Decoder } = await this.#module;
+    try {
+      // A decoder that fails without a word keeps the image before: each frame gets one of its own.
+      const decoder = new Decoder!();
+      const result = work(decoder);
+      decoder.delete();
+      return result;
+    } catch (error) {
+      this.#module = null;
+      throw error;
+    }
+  }
+
+  async #make(): Promise<Classes> {
+    const { default: factory } = (await import(this.script)) as { default: Factory };
+    const silent = (): void => {};
+    return factory({ wasmBinary: readFileSync(resolve(this.binary)), print: silent, printErr: silent });
+  }
+}

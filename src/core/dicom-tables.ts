@@ -1,0 +1,86 @@
+import type { TablePlace } from './colour.js';
+import type { ImageHeader } from './dicom.js';
+import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
+import type { Notes } from './dicom-notes.js';
+import type { DicomValues } from './dicom-values.js';
+
+const MODALITY_TABLES = 0x00283000;
+const VOI_TABLES = 0x00283010;
+const DESCRIPTOR = 0x00283002;
+const DATA = 0x00283006;
+const COLOURS = [1, 2, 3] as const;
+
+/** The first item of a sequence of tables. */
+interface Found {
+  descriptor?: DicomElement;
+  data?: DicomElement;
+}
+
+/** Finds the lookup tables of a header without reading their entries (DICOM PS3.3, sections C.7.9, C.11.1 and C.11.2). */
+export class LookupTables implements SequenceVisitor {
+  readonly #found = new Map<number, Found>();
+
+  constructor(readonly cursor: DicomCursor) {}
+
+  static is(tag: number): boolean {
+    return tag === MODALITY_TABLES || tag === VOI_TABLES;
+  }
+
+  enters(): boolean {
+    return false;
+  }
+
+  value(parent: number, element: DicomElement): void {
+    if (!LookupTables.is(parent)) return;
+    const found = this.#found.get(parent) ?? {};
+    if (element.tag === DESCRIPTOR) found.descriptor ??= element;
+    if (element.tag === DATA) found.data ??= element;
+    this.#found.set(parent, found);
+  }
+
+  /** Where they are; one that can't be used is null, with a note. */
+  places(
+    values: DicomValues,
+    signed: boolean,
+    notes: Notes,
+  ): Pick<ImageHeader, 'palette' | 'modalityTable' | 'voiTable'> {
+    const one = (tag: number, name: string): TablePlace | null => {
+      const found = this.#found.get(tag);
+      if (!found) return null;
+      const place = this.#place(found.descriptor, found.data, signed, false);
+      if (place === null) notes.add('MODALITY_LUT', `the ${name} table cannot be used; it is left out`);
+      return place;
+    };
+    const palette = COLOURS.map((colour) => {
+      const descriptor = values.element(0x00281100 + colour) ?? undefined;
+      const plain = values.element(0x00281200 + colour);
+      const data = plain ?? values.element(0x00281220 + colour) ?? undefined;
+      return this.#place(descriptor, data, signed, plain === null);
+    });
+    return {
+      palette: palette.every((place) => place !== null) ? palette : null,
+      modalityTable: one(MODALITY_TABLES, 'modality'),
+      voiTable: one(VOI_TABLES, 'VOI'),
+    };
+  }
+
+  #place(
+    descriptor: DicomElement | undefined,
+    data: DicomElement | undefined,
+    signed: boolean,
+    segmented: boolean,
+  ): TablePlace | null {
+    if (!descriptor || !data || descriptor.length < 6 || data.undefinedLength) return null;
+    const { cursor } = this;
+    cursor.need(descriptor.offset + 6);
+    const word = (index: number): number => cursor.uint16(descriptor.offset + 2 * index);
+    // 65,536 does not fit its word and is written as 0.
+    const entries = word(0) || 65_536;
+    const first = signed ? (word(1) << 16) >> 16 : word(1);
+    const bits = word(2);
+    const least = segmented ? 2 : entries;
+    if (bits < 1 || bits > 16 || data.length < least || data.length > 4 * 65_536) return null;
+    const { offset, length } = data;
+    return { entries, first, bits, offset, length, big: cursor.isBigEndian, segmented };
+  }
+}

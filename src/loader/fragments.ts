@@ -1,0 +1,82 @@
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { type Fragment, groupFragments } from '../core/encapsulation.js';
+import { PixelError } from '../core/pixels.js';
+import type { SourceFile } from './files.js';
+
+const ITEM = 0xfffee000;
+const SEQUENCE_END = 0xfffee0dd;
+const UNDEFINED = 0xffffffff;
+/** A frame is seldom in more than a handful; more than this in a file are an attack on time. */
+const MAX_FRAGMENTS = 65_536;
+
+export interface FoundFrames {
+  /** For each frame the places of its fragments, offset and length in turn. */
+  readonly frames: readonly (readonly number[])[];
+  readonly notes: readonly HeaderProblem[];
+}
+
+/** Finds the frames of encapsulated pixel data by the heads of its items. Throws `PixelError`. */
+export function findFrames(file: SourceFile, header: ImageHeader): FoundFrames {
+  const notes: HeaderProblem[] = [];
+  const head = Buffer.alloc(8);
+  const fragments: Fragment[] = [];
+  let table: number[] | null = null;
+  let position = header.pixelData.offset;
+  for (;;) {
+    if (position + 8 > file.sizeBytes) {
+      notes.push({
+        code: 'HEADER_REPAIRED',
+        detail: 'the fragments have no end; they were read up to that of the file',
+      });
+      break;
+    }
+    file.read(head, position, 8);
+    const tag = head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
+    const length = head.readUInt32LE(4);
+    if (tag === SEQUENCE_END) break;
+    if (tag !== ITEM || length === UNDEFINED)
+      throw new PixelError(
+        'HEADER_BROKEN',
+        `the pixel data holds something that is no fragment (at byte ${position})`,
+      );
+    position += 8;
+    if (position + length > file.sizeBytes)
+      throw new PixelError(
+        'PIXELS_SHORT',
+        `a fragment has ${length} bytes, the file ends after ${file.sizeBytes - position}`,
+      );
+    if (table === null) table = readTable(file, position, length, header.frames);
+    else fragments.push({ offset: position, length });
+    if (fragments.length > MAX_FRAGMENTS)
+      throw new PixelError('LIMIT_EXCEEDED', `the pixel data is in more than ${MAX_FRAGMENTS} fragments`);
+    position += length;
+  }
+  const frames = groupFragments(fragments, header.frames, table ?? [], ({ offset, length }) => {
+    if (length < 4) return false;
+    file.read(head, offset, 4);
+    return isStart(head);
+  });
+  if (frames === null) {
+    const code = fragments.length < header.frames ? 'PIXELS_SHORT' : 'HEADER_BROKEN';
+    throw new PixelError(
+      code,
+      `${header.frames} frames in ${fragments.length} fragments, with no table that tells which`,
+    );
+  }
+  return { frames, notes };
+}
+
+/** Whether a JPEG or JPEG-LS image or a JPEG 2000 codestream begins so. */
+function isStart(bytes: Buffer): boolean {
+  return (
+    (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) ||
+    (bytes[0] === 0xff && bytes[1] === 0x4f && bytes[2] === 0xff && bytes[3] === 0x51)
+  );
+}
+
+function readTable(file: SourceFile, offset: number, length: number, frames: number): number[] {
+  if (length !== 4 * frames) return [];
+  const bytes = Buffer.alloc(length);
+  file.read(bytes, offset, length);
+  return Array.from({ length: frames }, (_, frame) => bytes.readUInt32LE(4 * frame));
+}
