@@ -37,7 +37,7 @@ const WHOLE_FILE_BYTES = 256 * 1024;
 
 /**
  * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
- * study a new revision, and leaves the old ones to the snapshots that need them.
+ * study a new revision, and leaves the old ones to the snapshots that need them. New images of up to `wholeFileBytes` are read whole.
  */
 export async function scanFolder(
   db: Database,
@@ -45,6 +45,7 @@ export async function scanFolder(
   readFiles: ReadFiles,
   progress: ScanProgress,
   log: Pick<BaseLogger, 'info' | 'warn'>,
+  wholeFileBytes = WHOLE_FILE_BYTES,
 ): Promise<ScanResult> {
   progress.state = 'walking';
   const guards = new Map<string, string>();
@@ -55,7 +56,7 @@ export async function scanFolder(
   }
   const files = new FileTable(db);
   progress.state = 'reading';
-  await readChanged(db, root, guards, files, readFiles, progress);
+  await readChanged(db, root, guards, files, readFiles, progress, wholeFileBytes);
   progress.state = 'writing';
   files.forgetAllBut(guards);
   const loose: Problem[] = faults.map(({ path, detail }) => ({
@@ -114,6 +115,7 @@ async function readChanged(
   files: FileTable,
   readFiles: ReadFiles,
   progress: ScanProgress,
+  wholeFileBytes: number,
 ): Promise<void> {
   const units: ScanUnit[] = [];
   const seen = prepare(db, 'SELECT 1 FROM slice WHERE path = ? LIMIT 1');
@@ -121,7 +123,7 @@ async function readChanged(
     const kind = kindOf(path);
     const known = files.get(path);
     if (kind === null || known?.guard === guard) continue;
-    const isSmall = guardedSizeBytes(guard) <= WHOLE_FILE_BYTES;
+    const isSmall = guardedSizeBytes(guard) <= wholeFileBytes;
     const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
     units.push({ path, kind, withChecksums });
   }

@@ -40,6 +40,7 @@ export function reading(before: (unit: ScanUnit) => ScanFinding | undefined = ()
   return { read, readFiles };
 }
 
+/** Scans without reading pixels, as large images are scanned. */
 export async function scanInto(
   db: Database,
   root: string,
@@ -47,7 +48,7 @@ export async function scanInto(
 ): Promise<Scanned> {
   const progress: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
   const { log, lines } = memoryLog();
-  const result = await scanFolder(db, root, readFiles, progress, log);
+  const result = await scanFolder(db, root, readFiles, progress, log, 0);
   return { result, progress, read, log: lines };
 }
 
