@@ -79,8 +79,12 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
     });
   const pool = makePool(config.loaders, 0);
-  // Pictures and checksums keep no trainer waiting: they have a loader of their own.
-  const background = makePool(1, BACKGROUND_NICENESS);
+  // Pictures and late checksums keep no trainer waiting: they have a loader of their own, made when the first one is wanted.
+  let behind: LoaderPool | null = null;
+  const background = () => {
+    behind ??= makePool(1, BACKGROUND_NICENESS);
+    return behind;
+  };
   const engine = new LocalEngine({
     pool,
     spool,
@@ -90,10 +94,10 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     onLoaded: (ms) => metrics.load.observe(ms / 1000),
   });
   const readFilesWith =
-    (by: LoaderPool) =>
+    (by: () => LoaderPool) =>
     async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
       const task = { kind: 'scan' as const, root, units };
-      const { outcomes } = supervise<'scan'>(by, task, {
+      const { outcomes } = supervise<'scan'>(by(), task, {
         priority: 'scan',
         turn: 'scan',
         deadlineMs: config.pairTimeoutMs,
@@ -137,7 +141,13 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       log.info({ ...scan }, 'scanning');
     }, SCAN_TELLS_MS);
     try {
-      const result = await scanFolder(db, config.data, readFilesWith(pool), scan, log);
+      const result = await scanFolder(
+        db,
+        config.data,
+        readFilesWith(() => pool),
+        scan,
+        log,
+      );
       scanned = true;
       await prune(db, config.snapshotDays, Date.now());
       const { files, read, studies } = scan;
@@ -181,7 +191,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       closing = true;
       sessions.close();
       const filled = checksums.stop();
-      await Promise.all([pool.close(CLOSE_GRACE_MS), background.close(CLOSE_GRACE_MS)]);
+      await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);
       await Promise.all([engine.close(), filled]);
       await last;
       spool.close();

@@ -11,7 +11,7 @@ export interface LocalEngineOptions {
   readonly pool: LoaderPool;
   readonly spool: Spool;
   /** Draws pictures, so that a person who looks at one keeps no trainer waiting. */
-  readonly pictures: LoaderPool;
+  readonly pictures: () => LoaderPool;
   /** Told of each finished load. */
   readonly onLoaded: (ms: number) => void;
   readonly log: Pick<BaseLogger, 'info' | 'error'>;
@@ -108,7 +108,7 @@ class Flight {
           this.#interests++;
           const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
           const task = { kind: 'draw' as const, units };
-          const job = pictures.submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
+          const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
           try {
             return (await job.outcomes)[0]!;
           } finally {

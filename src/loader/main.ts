@@ -1,5 +1,3 @@
-import { decode } from './decode.js';
-import { draw } from './draw.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
 import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
@@ -15,6 +13,7 @@ function send(message: FromLoader): void {
   if (process.connected) process.send?.(message);
 }
 
+// What few tasks need is loaded with the first of them: a loader that replaces another is ready the sooner.
 async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknown[]> {
   switch (task.kind) {
     case 'scan':
@@ -22,9 +21,9 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
     case 'load':
       return load(task, held);
     case 'decode':
-      return decode(task, held);
+      return (await import('./decode.js')).decode(task, held);
     case 'draw':
-      return draw(task);
+      return (await import('./draw.js')).draw(task);
     default:
       throw new Error(`unknown task ${JSON.stringify((task as { kind?: unknown }).kind)}`);
   }

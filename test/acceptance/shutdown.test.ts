@@ -50,7 +50,7 @@ async function start(t: Test, spool = temporaryFolder(t)): Promise<Running> {
   const url = await command.serving();
   while ((await ask(`${url}/readyz`)).status !== 200) await sleep(20);
   const loaders = childrenOf(command.pid);
-  t.equal(loaders.length, 3, 'two loaders, and the one of the background');
+  t.equal(loaders.length, 2);
   return { command, url, spool, loaders };
 }
 

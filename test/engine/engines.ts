@@ -33,7 +33,7 @@ export async function start(
   const engine = new LocalEngine({
     pool,
     spool,
-    pictures: pool,
+    pictures: () => pool,
     onLoaded: (ms) => loaded.push(ms),
     log,
     pairTimeoutMs: 20_000,
