@@ -58,6 +58,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
   app.get(
     '/v1/sessions/:id/batches/:step',
     {
+      config: { rate: 'spared' },
       exposeHeadRoute: false,
       schema: {
         summary: 'The batch of a step; the same URL always gives the same bytes',
@@ -106,6 +107,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
   app.post(
     '/v1/sessions/:id/next',
     {
+      config: { access: 'read', rate: 'spared' },
       schema: {
         summary: "The batch at a rank's cursor; the cursor moves once the body has been sent",
         tags: ['batches'],

@@ -22,7 +22,7 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
   app.get(
     '/livez',
     {
-      config: { access: 'open' },
+      config: { access: 'open', rate: 'spared' },
       schema: {
         summary: 'The process answers',
         tags: ['service'],
@@ -35,7 +35,7 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
   app.get(
     '/readyz',
     {
-      config: { access: 'open' },
+      config: { access: 'open', rate: 'spared' },
       schema: {
         summary: 'The catalogue is scanned and a loader is ready',
         tags: ['service'],

@@ -42,6 +42,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
   app.get(
     '/v1/studies/:study/pairs/:slice',
     {
+      config: { rate: 'spared' },
       exposeHeadRoute: false,
       schema: {
         summary: 'One pair as a batch of size 1',

@@ -97,6 +97,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   app.post(
     '/v1/sessions',
     {
+      config: { access: 'read' },
       schema: {
         summary: 'Opens a session under a name the service makes',
         tags: ['sessions'],
@@ -113,6 +114,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   app.put(
     '/v1/sessions/:id',
     {
+      config: { access: 'read' },
       schema: {
         summary: 'Opens a session under your name, or joins it: every rank sends the same PUT',
         tags: ['sessions'],

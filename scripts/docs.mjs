@@ -16,6 +16,7 @@ import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
 import { Metrics } from '../dist/src/metrics.js';
 import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
+import { Tokens } from '../dist/src/tokens.js';
 
 const DOCUMENTS = {
   'README.md': {
@@ -193,7 +194,8 @@ const NO_SERVICE = new Proxy(() => {}, {
   },
 });
 
-const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), []);
+const edge = { tokens: new Tokens([]), requestsAMinute: 0 };
+const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), edge);
 await app.ready();
 
 /** Every call that is built, in the words of its route; those about the service itself are told elsewhere. */

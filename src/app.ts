@@ -3,18 +3,28 @@ import fastify, { type FastifyInstance, type FastifyReply, LogController } from 
 import type { Logger } from 'pino';
 import { routes } from '../routes/index.js';
 import { auth } from './plugins/auth.js';
+import { bearer } from './plugins/bearer.js';
 import { connections } from './plugins/connections.js';
 import { disconnect } from './plugins/disconnect.js';
 import { documentation } from './plugins/documentation.js';
 import { answerTo, failure, refuseConnection, sendProblem } from './plugins/failure.js';
 import { parsing } from './plugins/parsing.js';
+import { rate } from './plugins/rate.js';
 import type { Service } from './service.js';
+import type { Tokens } from './tokens.js';
+
+/** What the HTTP edge asks of those who come. */
+export interface Edge {
+  readonly tokens: Tokens;
+  /** Of one token or address; 0: any number. */
+  readonly requestsAMinute: number;
+}
 
 /** The HTTP edge over a running service: plugins, then routes, in the order in which a request meets them. */
 export async function buildApp(
   service: Service,
   log: Logger,
-  tokens: readonly string[],
+  { tokens, requestsAMinute }: Edge,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
@@ -33,6 +43,8 @@ export async function buildApp(
   await app.register(connections);
   await app.register(disconnect);
   await app.register(parsing);
+  await app.register(bearer, { tokens });
+  await app.register(rate, { tokens, perMinute: requestsAMinute });
   await app.register(auth, { tokens });
   await app.register(documentation);
   await app.register(routes, { service });

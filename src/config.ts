@@ -5,6 +5,7 @@ import { availableParallelism, homedir, totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
+import { parseTokens } from './tokens.js';
 
 const Size = (fallback: string, description: string) =>
   Type.String({ pattern: '^[0-9]+ ?(B|KiB|MiB|GiB)?$', default: fallback, description });
@@ -22,6 +23,18 @@ export const Settings = Type.Object({
   TOKEN: Type.String({
     default: '',
     description: 'bearer tokens, comma-separated; `ro:` in front: may open sessions and read only',
+  }),
+  TOKEN_FILE: Type.String({
+    default: '',
+    description:
+      'a file with more of them, a line each or comma-separated, lines that begin with `#` left out; read again when it changes',
+  }),
+  RATE_LIMIT: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 6000,
+    description:
+      'requests a minute of one token, or of one address without a known one; batches are not counted; 0: no limit',
   }),
   INSECURE: Type.String({
     pattern: '^[01]?$',
@@ -74,6 +87,9 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly tokens: readonly string[];
+  /** Absolute; empty: none. */
+  readonly tokenFile: string;
+  readonly requestsAMinute: number;
   readonly insecure: boolean;
   readonly loaders: number;
   readonly loaderMemoryBytes: number;
@@ -98,6 +114,14 @@ export function sizeBytes(text: string): number {
   const [, digits, unit] = /^(\d+) ?(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
   if (digits === undefined) throw new ConfigError(`"${text}" is not a size such as 512MiB`);
   return Number(digits) * UNITS[(unit ?? 'B') as keyof typeof UNITS];
+}
+
+function tokensOf(text: string): readonly string[] {
+  try {
+    return parseTokens(text);
+  } catch (error) {
+    throw new ConfigError(`SLICEFEED_TOKEN: ${(error as Error).message}`);
+  }
 }
 
 function atLeast(
@@ -164,9 +188,9 @@ export function readConfig(
     state: settings.STATE === '' ? defaultState(env, data) : resolve(settings.STATE),
     host: settings.HOST,
     port: settings.PORT,
-    tokens: settings.TOKEN.split(',')
-      .map((token) => token.trim())
-      .filter((token) => token !== ''),
+    tokens: tokensOf(settings.TOKEN),
+    tokenFile: settings.TOKEN_FILE === '' ? '' : resolve(settings.TOKEN_FILE),
+    requestsAMinute: settings.RATE_LIMIT,
     insecure: settings.INSECURE === '1',
     loaders: settings.LOADERS || Math.max(1, Math.min(coreLimit() - 1, room)),
     loaderMemoryBytes,

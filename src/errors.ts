@@ -24,6 +24,7 @@ export const ERRORS = {
   SLF_BATCH_TOO_LARGE: { status: 422, title: 'One batch is larger than the limit' },
   SLF_VALUE_RANGE: { status: 422, title: 'A value does not fit the dtype' },
   SLF_PAIR_FAILED: { status: 422, title: 'A pair of this batch cannot be loaded' },
+  SLF_TOO_MANY_REQUESTS: { status: 429, title: 'This token or address asks too often' },
   SLF_HEAD_TOO_LARGE: { status: 431, title: 'The head of the request is larger than the limit' },
   SLF_INTERNAL: { status: 500, title: 'The service failed' },
   SLF_NOT_BUILT: { status: 501, title: 'This part of the contract is not built yet' },
@@ -42,7 +43,7 @@ export interface ErrorSubject {
   readonly pair?: string;
   readonly file?: string;
   readonly field?: string;
-  /** Seconds after which the same request is worth another try; set on 503s that are not over in a second. */
+  /** Seconds after which the same request is worth another try; set on 429s, and on 503s that are not over in a second. */
   readonly retryAfterS?: number;
 }
 

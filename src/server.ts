@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.js';
-import { type Config, isLoopback } from './config.js';
+import { type Config, ConfigError, isLoopback } from './config.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
+import { followTokenFile, readTokenFile } from './token-file.js';
+import { Tokens } from './tokens.js';
 
 /** A service that listens. */
 export interface Server {
@@ -21,12 +23,22 @@ export function makeLog(level: string): Logger {
   );
 }
 
-/** The tokens that are asked for: those of the settings, else beyond loopback one that is made now and shown once. */
-function tokensFor(config: Config, show: (token: string) => void): readonly string[] {
-  if (config.tokens.length > 0 || config.insecure || isLoopback(config.host)) return config.tokens;
+/** The tokens that are asked for: those of the settings and of their file, else beyond loopback one that is made now and shown once. */
+function tokensFor(config: Config, show: (token: string) => void): Tokens {
+  const given = [...config.tokens, ...tokensOfFile(config)];
+  if (given.length > 0 || config.insecure || isLoopback(config.host)) return new Tokens(given);
   const token = randomBytes(24).toString('base64url');
   show(token);
-  return [token];
+  return new Tokens([token]);
+}
+
+function tokensOfFile({ tokenFile }: Config): readonly string[] {
+  if (tokenFile === '') return [];
+  try {
+    return readTokenFile(tokenFile);
+  } catch (error) {
+    throw new ConfigError(`SLICEFEED_TOKEN_FILE ${tokenFile}: ${(error as Error).message}`);
+  }
 }
 
 /** Starts the service and listens. Throws an error for people when it can't. */
@@ -35,12 +47,17 @@ export async function startServer(
   log: Logger,
   options: ServiceOptions = {},
 ): Promise<Server> {
+  const tokens = tokensFor(config, (token) => {
+    process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
+  });
   const service = startService(config, log, options);
   try {
-    const tokens = tokensFor(config, (token) => {
-      process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
-    });
-    const app = await buildApp(service, log, tokens);
+    const { requestsAMinute } = config;
+    const app = await buildApp(service, log, { tokens, requestsAMinute });
+    if (config.tokenFile !== '') {
+      const unfollow = await followTokenFile(config.tokenFile, config.tokens, tokens, log);
+      app.addHook('onClose', async () => unfollow());
+    }
     const url = await app.listen({
       host: config.host,
       port: config.port,

@@ -1,63 +1,38 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { SlfError } from '../errors.js';
+import type { Tokens } from '../tokens.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** `open`: no token; `write`: not with a read-only token; otherwise any token. */
-    access?: 'open' | 'write';
+    /** `open`: no token; `read`: any token; `write`: not with a read-only one. Without it GET and HEAD are `read`, the others `write`. */
+    access?: 'open' | 'read' | 'write';
   }
 }
 
-const READ_ONLY = 'ro:';
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-/** Finds what a bearer may do: every token is compared, in constant time, whichever matches. */
-export function tokenCheck(tokens: readonly string[]): (bearer: string) => 'full' | 'read' | null {
-  const known: { digest: Buffer; may: 'full' | 'read' }[] = [];
-  for (const token of tokens) {
-    const readOnly = token.startsWith(READ_ONLY);
-    known.push({ digest: digest(token), may: readOnly ? 'read' : 'full' });
-    // A bearer may come with the prefix or without it.
-    if (readOnly) known.push({ digest: digest(token.slice(READ_ONLY.length)), may: 'read' });
-  }
-  return (bearer) => {
-    const asked = digest(bearer);
-    let may: 'full' | 'read' | null = null;
-    for (const token of known)
-      if (timingSafeEqual(token.digest, asked))
-        may = may === 'full' || token.may === 'full' ? 'full' : 'read';
-    return may;
-  };
-}
-
-function bearerOf(request: FastifyRequest): string | null {
-  const [, bearer] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-  return bearer ?? null;
+function accessOf(request: FastifyRequest): 'open' | 'read' | 'write' {
+  const { access } = request.routeOptions.config;
+  if (access) return access;
+  // What is not there changes nothing; that it is not there is told to any bearer.
+  return request.is404 || request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
 }
 
 /** Asks for a token wherever there are tokens; a route's config says what it needs. */
-export const auth = plugin<{ tokens: readonly string[] }>(
+export const auth = plugin<{ tokens: Tokens }>(
   async (app, { tokens }) => {
-    if (tokens.length === 0) return;
-    const may = tokenCheck(tokens);
+    if (!tokens.needed) return;
     app.addHook('onRequest', async (request) => {
-      const { access } = request.routeOptions.config;
+      const access = accessOf(request);
       if (access === 'open') return;
-      const bearer = bearerOf(request);
-      const granted = bearer === null ? null : may(bearer);
-      if (granted === null)
+      const { bearer } = request;
+      if (bearer === null)
         throw new SlfError(
           'SLF_UNAUTHORIZED',
-          'send "Authorization: Bearer TOKEN" with a token of SLICEFEED_TOKEN',
+          'send "Authorization: Bearer TOKEN" with a token of SLICEFEED_TOKEN or SLICEFEED_TOKEN_FILE',
         );
-      if (granted === 'read' && access === 'write')
+      if (bearer.may === 'read' && access === 'write')
         throw new SlfError('SLF_READ_ONLY_TOKEN', 'use a token without the prefix ro:');
     });
   },
-  { name: 'auth', dependencies: ['failure'] },
+  { name: 'auth', dependencies: ['failure', 'bearer'] },
 );

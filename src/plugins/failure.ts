@@ -115,7 +115,8 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
 
 /** Sends an error as problem+json. */
 export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
-  if (error.status === 503) reply.header('retry-after', String(error.subject.retryAfterS ?? 1));
+  if (error.status === 503 || error.status === 429)
+    reply.header('retry-after', String(error.subject.retryAfterS ?? 1));
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');
   return reply
     .code(error.status)

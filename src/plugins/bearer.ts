@@ -1,0 +1,33 @@
+import type { FastifyRequest } from 'fastify';
+import plugin from 'fastify-plugin';
+import type { Bearer, Tokens } from '../tokens.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks, by the token that was sent; null where none or an unknown one was. Looked up on first use. */
+    readonly bearer: Bearer | null;
+  }
+}
+
+const bearers = new WeakMap<FastifyRequest, Bearer | null>();
+
+function bearerOf(request: FastifyRequest, tokens: Tokens): Bearer | null {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+  return token === undefined ? null : tokens.find(token);
+}
+
+export const bearer = plugin<{ tokens: Tokens }>(
+  async (app, { tokens }) => {
+    app.decorateRequest('bearer', {
+      getter() {
+        const request = this as FastifyRequest;
+        const known = bearers.get(request);
+        if (known !== undefined) return known;
+        const found = bearerOf(request, tokens);
+        bearers.set(request, found);
+        return found;
+      },
+    });
+  },
+  { name: 'bearer' },
+);
