@@ -62,6 +62,12 @@ export const Settings = Type.Object({
     default: '',
     description: 'the folder for warm batches; empty: `/dev/shm` where it has room, else the state folder',
   }),
+  DECODE_CACHE: Type.String({
+    pattern: '^([0-9]+ ?(B|KiB|MiB|GiB)?)?$',
+    default: '',
+    description:
+      'bytes of decoded frames of compressed images that are kept in the state folder; empty: `8GiB`, or a tenth of the free disk where that is less; 0: none',
+  }),
   SESSION_IDLE_MINUTES: Type.Number({
     exclusiveMinimum: 0,
     default: 30,
@@ -97,6 +103,8 @@ export interface Config {
   readonly budgetBytes: number;
   readonly batchBytesLimit: number;
   readonly spool: string;
+  /** Null: as much as the disk lends; 0: none. */
+  readonly decodeCacheBytes: number | null;
   readonly sessionIdleMs: number;
   readonly snapshotDays: number;
   readonly logLevel: string;
@@ -198,6 +206,7 @@ export function readConfig(
     budgetBytes,
     batchBytesLimit: atLeast('BATCH_BYTES', settings, '1KiB'),
     spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),
+    decodeCacheBytes: settings.DECODE_CACHE === '' ? null : sizeBytes(settings.DECODE_CACHE),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
     logLevel: settings.LOG_LEVEL,

@@ -11,6 +11,7 @@ export interface Gauges {
   readonly loadersReady: () => number;
   readonly loaderRestarts: () => number;
   readonly quarantined: () => number;
+  readonly decodeCacheBytes: () => number;
 }
 
 /** What the service measures of itself; names and labels hold no id of a study, session or pair. */
@@ -27,6 +28,8 @@ export class Metrics {
   readonly delivered: Counter;
   /** Bodies that the reader left. */
   readonly aborted: Counter;
+  /** Frames of compressed images by where they came from; by `result`: hit (kept from before) or miss (decoded). */
+  readonly decodes: Counter<'result'>;
 
   constructor(gauges: Gauges) {
     const registers = [this.registry];
@@ -58,6 +61,13 @@ export class Metrics {
       help: 'bodies the reader left',
       registers,
     });
+    this.decodes = new Counter({
+      name: 'slicefeed_decode_cache_frames_total',
+      help: 'frames of compressed images, kept from before (hit) or decoded (miss)',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['hit', 'miss']) this.decodes.inc({ result }, 0);
     const read = (name: string, help: string, value: () => number) =>
       new Gauge({
         name: `slicefeed_${name}`,
@@ -72,6 +82,7 @@ export class Metrics {
     read('spool_bytes', 'bytes of all segments', gauges.spoolBytes);
     read('loaders_ready', 'loaders that work', gauges.loadersReady);
     read('loader_restarts', 'loaders replaced since the start', gauges.loaderRestarts);
+    read('decode_cache_bytes', 'bytes of decoded frames on disk', gauges.decodeCacheBytes);
     read('quarantined_pairs', 'pairs in quarantine', gauges.quarantined);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Checksums } from './catalog/checksums.js';
@@ -9,6 +9,7 @@ import { openDatabase } from './catalog/schema.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
+import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
 import type { ScanFinding, ScanUnit } from './loader/messages.js';
 import { LoaderPool } from './loader/pool.js';
@@ -68,12 +69,30 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const db = openDatabase(config.state);
   const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
   const buffers = new SendBuffers((bytes) => spool.charge(bytes));
+  const decodedFolder = join(config.state, 'decoded');
+  const keeper =
+    config.decodeCacheBytes === 0
+      ? null
+      : new DecodedKeeper({
+          folder: decodedFolder,
+          limitBytes: config.decodeCacheBytes,
+          inUse: () => engine.sources(),
+          log,
+        });
+  if (keeper) keeper.open();
+  else rmSync(decodedFolder, { recursive: true, force: true });
   const makePool = (size: number, niceness: number) =>
     new LoaderPool({
       size,
       niceness,
       memoryBytes: config.loaderMemoryBytes,
       limits: loaderLimits(config.loaderMemoryBytes),
+      decodedFolder: keeper && decodedFolder,
+      onDecodes: (tally) => {
+        keeper?.add(tally);
+        metrics.decodes.inc({ result: 'hit' }, tally.hits);
+        metrics.decodes.inc({ result: 'miss' }, tally.misses);
+      },
       log,
       ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
       ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
@@ -130,6 +149,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     loadersReady: () => pool.readyCount,
     loaderRestarts: () => pool.restarts,
     quarantined: () => quarantine.list().length,
+    decodeCacheBytes: () => keeper?.bytes ?? 0,
   });
   let scan: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
   let scanned = false;
@@ -192,7 +212,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       sessions.close();
       const filled = checksums.stop();
       await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);
-      await Promise.all([engine.close(), filled]);
+      await Promise.all([engine.close(), filled, keeper?.close()]);
       await last;
       spool.close();
       closeSqlite(db);

@@ -46,6 +46,7 @@ t.test('every setting has a default', async (t) => {
     pairTimeoutMs: 10_000,
     batchBytesLimit: 256 * 1024 ** 2,
     spool: '',
+    decodeCacheBytes: null,
     sessionIdleMs: 30 * 60_000,
     snapshotDays: 30,
     logLevel: 'info',
@@ -53,6 +54,12 @@ t.test('every setting has a default', async (t) => {
   t.equal(config.budgetBytes, Math.floor(memoryLimitBytes() / 4));
   t.equal(config.loaderMemoryBytes, Math.min(GIB, Math.floor(memoryLimitBytes() / 4)));
   t.ok(config.loaders >= 1 && config.loaders <= Math.max(1, coreLimit() - 1));
+});
+
+t.test('the cache of decoded frames: a size, none, or what the disk lends', async (t) => {
+  t.equal(readConfig({ SLICEFEED_DECODE_CACHE: '2GiB' }).decodeCacheBytes, 2 * GIB);
+  t.equal(readConfig({ SLICEFEED_DECODE_CACHE: '0' }).decodeCacheBytes, 0);
+  t.match(messageOf({ DECODE_CACHE: 'much' }), 'SLICEFEED_DECODE_CACHE');
 });
 
 t.test('an option wins over the environment, which wins over the default', async (t) => {

@@ -57,6 +57,8 @@ export interface Loading {
  */
 export interface Engine {
   load(order: BatchOrder, priority: Exclude<Priority, 'scan'>): Loading;
+  /** The files that loads under way read. */
+  sources(): Iterable<{ readonly root: string; readonly path: string }>;
   /** Ends every load with `LoaderDeath`; leases that are out stay good until released. */
   close(): Promise<void>;
 }

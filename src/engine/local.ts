@@ -1,6 +1,6 @@
 import type { BaseLogger } from 'pino';
 import { NoRoom } from '../loader/child.js';
-import type { LoadUnit } from '../loader/messages.js';
+import type { LoadUnit, PairSource } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
@@ -45,6 +45,11 @@ export class LocalEngine implements Engine {
     return flight.join();
   }
 
+  *sources(): Iterable<PairSource> {
+    for (const { units, finished } of this.#flights.values())
+      if (!finished) for (const { source } of units) if (source) yield source;
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#flights.values()].map((flight) => flight.settled));
   }
@@ -54,6 +59,8 @@ export class LocalEngine implements Engine {
 class Flight {
   finished = false;
   stale = false;
+  /** What is loaded, from the beginning of the load on. */
+  units: readonly LoadUnit[] = [];
   readonly settled: Promise<unknown>;
   #order: BatchOrder;
   #priority: Priority;
@@ -147,6 +154,7 @@ class Flight {
     try {
       if (this.#cancelled) throw new Cancelled('nobody waits for this batch any more');
       const units = this.#order.units();
+      this.units = units;
       const onStart = () => {
         if (startedAt > 0) return;
         startedAt = performance.now();

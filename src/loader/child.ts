@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+import type { DecodeTally, FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
@@ -28,6 +28,10 @@ export class NoRoom extends Error {
 export interface ChildOptions {
   readonly limits: LoaderLimits;
   readonly memoryBytes: number;
+  /** Where the child keeps decoded frames; nowhere by default. */
+  readonly decodedFolder?: string | null;
+  /** Told of what its cache did in a task. */
+  readonly onDecodes?: (tally: DecodeTally) => void;
   /** How long a child may take to be ready. */
   readonly readyTimeoutMs?: number;
   /** How far behind others its processor time stands: 0, or up to 19. */
@@ -66,8 +70,10 @@ export class LoaderChild {
   #alive = true;
   #nextId = 1;
   #poll: NodeJS.Timeout;
+  #onDecodes: (tally: DecodeTally) => void;
 
   constructor(options: ChildOptions) {
+    this.#onDecodes = options.onDecodes ?? (() => {});
     // execArgv is empty on purpose: flags such as --inspect of the parent must not reach its children.
     this.#process = fork(options.main ?? MAIN, [], {
       execArgv: [],
@@ -89,7 +95,7 @@ export class LoaderChild {
       });
     });
     this.#giveWay(options.niceness ?? 0);
-    this.ready = this.#handshake(options.limits, options.readyTimeoutMs ?? READY_TIMEOUT_MS);
+    this.ready = this.#handshake(options);
     this.ready.catch(() => {});
     this.#poll = setInterval(() => this.#checkMemory(options.memoryBytes), MEMORY_POLL_MS);
     this.#poll.unref();
@@ -145,7 +151,8 @@ export class LoaderChild {
     }
   }
 
-  async #handshake(limits: LoaderLimits, timeoutMs: number): Promise<void> {
+  async #handshake({ limits, decodedFolder = null, readyTimeoutMs }: ChildOptions): Promise<void> {
+    const timeoutMs = readyTimeoutMs ?? READY_TIMEOUT_MS;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.kill('deadline');
@@ -162,7 +169,7 @@ export class LoaderChild {
         clearTimeout(timer);
         reject(new LoaderDeath(this.#killedFor ?? 'crash'));
       });
-      this.#send({ type: 'limits', limits });
+      this.#send({ type: 'limits', limits, decodedFolder });
     });
   }
 
@@ -176,6 +183,7 @@ export class LoaderChild {
       case 'ready':
         return;
       case 'done':
+        if (message.decodes) this.#onDecodes(message.decodes);
         this.#settle(message.id, (pending) => pending.resolve(message.outcomes));
         return;
       case 'room':

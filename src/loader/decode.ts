@@ -64,7 +64,7 @@ function open(unit: DecodeUnit, limits: LoaderLimits): Opened {
         'PIXELS_SHORT',
         `there is no frame ${unit.frame}; the file has ${header.frames}, from 0`,
       );
-    const tables = readTables(data, header, unit.values);
+    const tables = readTables(() => data, header, unit.values);
     return { header, tables, bytes: readPlaces(data, framePlaces(data, header, unit.frame), limits) };
   });
 }

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { DecodedFrame } from '../codecs/codec.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import { PixelError } from '../core/pixels.js';
 import type { ImageTables } from '../core/shown.js';
 import type { Values } from '../core/values.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
-import { isGoneError, scratchBytes, withSourceFile } from './files.js';
+import type { DecodedCache, DecodedKey } from './decoded-cache.js';
+import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
@@ -16,10 +18,14 @@ import { readTables } from './tables.js';
  * Loads a run of consecutive slots of a batch into their places in the segment. A slot that can't be loaded is zeros, not valid,
  * and its outcome says why; only what concerns the machine throws.
  */
-export async function load(task: Task<'load'>, limits: LoaderLimits): Promise<LoadOutcome[]> {
+export async function load(
+  task: Task<'load'>,
+  limits: LoaderLimits,
+  cache: DecodedCache | null = null,
+): Promise<LoadOutcome[]> {
   const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length);
   const outcomes: LoadOutcome[] = [];
-  for (const unit of task.units) outcomes.push(await loadSlot(unit, slots, task.recipe, limits));
+  for (const unit of task.units) outcomes.push(await loadSlot(unit, slots, task.recipe, limits, cache));
   slots.flush(task.segment);
   return outcomes;
 }
@@ -29,6 +35,7 @@ async function loadSlot(
   slots: SlotWriter,
   recipe: Recipe,
   limits: LoaderLimits,
+  cache: DecodedCache | null,
 ): Promise<LoadOutcome> {
   slots.begin(unit.slot, unit.place);
   if (!unit.source) {
@@ -36,13 +43,14 @@ async function loadSlot(
     return { kind: 'empty' };
   }
   try {
-    const read = readFrame(unit.source, recipe.values, limits);
+    const read = readFrame(unit.source, recipe.values, limits, cache);
     if (read === null) {
       slots.blank(unit.slot);
       return { kind: 'changed' };
     }
     const { header } = unit.source;
-    const frame = await decodeFrame(read.bytes, header, unit.source.frame);
+    const frame = read.decoded ?? (await decodeFrame(read.bytes, header, unit.source.frame));
+    if (read.decoded === null && read.key !== null) cache?.keep(read.key, frame);
     convertImage(frame, header, read.tables, unit.slot, slots, recipe);
     convertMasks(unit.polygons, header, unit.slot, slots, recipe);
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
@@ -59,48 +67,77 @@ async function loadSlot(
   }
 }
 
-interface FrameBytes {
-  /** Lasts until the next read. */
-  readonly bytes: Uint8Array;
+/** A frame as its file stores it, or as it was decoded before. */
+type FrameRead = {
   readonly tables: ImageTables;
   readonly checksum: number | null;
   readonly guard: string | null;
-}
+} & (
+  | { readonly decoded: DecodedFrame }
+  /** `bytes` last until the next read; `key`: what it is kept under once it is decoded. */
+  | { readonly decoded: null; readonly bytes: Uint8Array; readonly key: DecodedKey | null }
+);
 
 /**
  * A frame's bytes as the file stores them, or null where the file's content is not that of the snapshot. A file whose guard
  * differs is compared by content: its header with the digest of the scan, its pixels with the checksum of their first load.
+ * Only a file that is known untouched, and whose pixels were read once, gives the frame that was decoded before.
  */
-function readFrame(source: PairSource, values: Values, limits: LoaderLimits): FrameBytes | null {
+function readFrame(
+  source: PairSource,
+  values: Values,
+  limits: LoaderLimits,
+  cache: DecodedCache | null,
+): FrameRead | null {
   const { header } = source;
   return withSourceFile(source.root, source.path, (file) => {
     const touched = file.guard !== source.guard;
     // The size is part of the revision's name; '' stands for a guard that nobody has taken yet.
     if (touched && source.guard !== '' && file.sizeBytes !== guardedSizeBytes(source.guard)) return null;
-    let bytes: Uint8Array;
-    let tables: ImageTables;
-    try {
-      const data = dataOf(file, header, limits);
-      if (touched) {
-        const head = scratchBytes(header.headerBytes);
-        data.read(head, 0, header.headerBytes);
-        if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
-      }
-      tables = readTables(data, header, values);
-      bytes = readPlaces(data, framePlaces(data, header, source.frame), limits);
-    } catch (error) {
-      // What cannot be found any more in a file that was written to since tells of the writing, not of the image.
-      if (touched && error instanceof PixelError) return null;
-      throw error;
+    const key = cache?.keyOf(source, file.guard) ?? null;
+    if (key && !touched && source.checksum !== null) {
+      const tables = readTables(() => dataOf(file, header, limits), header, values);
+      const decoded = cache?.find(key, header);
+      if (decoded) return file.isUntouched() ? { decoded, tables, checksum: null, guard: null } : null;
     }
-    if (!file.isUntouched()) return null;
-    const checksum = touched || source.checksum === null ? crc32(bytes) : null;
-    if (touched && checksum !== source.checksum) return null;
-    return {
-      bytes,
-      tables,
-      checksum: source.checksum === null ? checksum : null,
-      guard: touched ? file.guard : null,
-    };
+    return readBytes(source, file, values, limits, key);
   });
+}
+
+function readBytes(
+  source: PairSource,
+  file: SourceFile,
+  values: Values,
+  limits: LoaderLimits,
+  key: DecodedKey | null,
+): FrameRead | null {
+  const { header } = source;
+  const touched = file.guard !== source.guard;
+  let bytes: Uint8Array;
+  let tables: ImageTables;
+  try {
+    const data = dataOf(file, header, limits);
+    if (touched) {
+      const head = scratchBytes(header.headerBytes);
+      data.read(head, 0, header.headerBytes);
+      if (createHash('sha256').update(head).digest('hex') !== source.headerDigest) return null;
+    }
+    tables = readTables(() => data, header, values);
+    bytes = readPlaces(data, framePlaces(data, header, source.frame), limits);
+  } catch (error) {
+    // What cannot be found any more in a file that was written to since tells of the writing, not of the image.
+    if (touched && error instanceof PixelError) return null;
+    throw error;
+  }
+  if (!file.isUntouched()) return null;
+  const checksum = touched || source.checksum === null ? crc32(bytes) : null;
+  if (touched && checksum !== source.checksum) return null;
+  return {
+    decoded: null,
+    bytes,
+    key,
+    tables,
+    checksum: source.checksum === null ? checksum : null,
+    guard: touched ? file.guard : null,
+  };
 }

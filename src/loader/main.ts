@@ -1,3 +1,4 @@
+import { DecodedCache } from './decoded-cache.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
 import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
@@ -7,6 +8,7 @@ import { scan } from './scan.js';
 process.title = 'slicefeed loader';
 
 let limits: LoaderLimits | null = null;
+let cache: DecodedCache | null = null;
 
 function send(message: FromLoader): void {
   // A send after the parent is gone throws; the disconnect event ends this process.
@@ -19,7 +21,7 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
     case 'scan':
       return scan(task, held);
     case 'load':
-      return load(task, held);
+      return load(task, held, cache);
     case 'decode':
       return (await import('./decode.js')).decode(task, held);
     case 'draw':
@@ -32,7 +34,9 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
 async function answer(id: number, task: Task): Promise<void> {
   if (!limits) throw new Error('a task came before the limits');
   try {
-    send({ type: 'done', id, outcomes: await carryOut(task, limits) });
+    const outcomes = await carryOut(task, limits);
+    const decodes = cache?.takeTally();
+    send({ type: 'done', id, outcomes, ...(decodes ? { decodes } : {}) });
   } catch (error) {
     const reason = isRoomError(error) ? 'room' : 'failed';
     send({ type: reason, id, reason: whereOf(error) });
@@ -54,6 +58,7 @@ process.on('message', (message: ToLoader) => {
   switch (message.type) {
     case 'limits':
       limits = message.limits;
+      if (message.decodedFolder !== null) cache = new DecodedCache(message.decodedFolder);
       send({ type: 'ready' });
       break;
     case 'task':

@@ -145,9 +145,16 @@ export interface LoaderLimits {
   readonly contourPoints: number;
 }
 
-/** Parent to child. */
+/** What a loader's cache of decoded frames did. */
+export interface DecodeTally {
+  readonly hits: number;
+  readonly misses: number;
+  readonly writtenBytes: number;
+}
+
+/** Parent to child. `decodedFolder`: where decoded frames are kept, null for nowhere. */
 export type ToLoader =
-  | { readonly type: 'limits'; readonly limits: LoaderLimits }
+  | { readonly type: 'limits'; readonly limits: LoaderLimits; readonly decodedFolder: string | null }
   | { readonly type: 'task'; readonly id: number; readonly task: Task };
 
 /**
@@ -156,6 +163,12 @@ export type ToLoader =
  */
 export type FromLoader =
   | { readonly type: 'ready' }
-  | { readonly type: 'done'; readonly id: number; readonly outcomes: readonly unknown[] }
+  | {
+      readonly type: 'done';
+      readonly id: number;
+      readonly outcomes: readonly unknown[];
+      /** Where the task had to do with frames that are worth keeping decoded. */
+      readonly decodes?: DecodeTally;
+    }
   | { readonly type: 'room'; readonly id: number; readonly reason: string }
   | { readonly type: 'failed'; readonly id: number; readonly reason: string };

@@ -5,16 +5,19 @@ import { type ImageTables, NO_TABLES } from '../core/shown.js';
 import type { Values } from '../core/values.js';
 import { type SourceFile, scratchBytes } from './files.js';
 
-/** Reads the tables that values of this kind go through, from the file that the header's offsets are in. Throws `PixelError`. */
-export function readTables(data: SourceFile, header: ImageHeader, values: Values): ImageTables {
+/**
+ * Reads the tables that values of this kind go through, from the file that the header's offsets are in, which is asked for
+ * where there is one. Throws `PixelError`.
+ */
+export function readTables(dataFile: () => SourceFile, header: ImageHeader, values: Values): ImageTables {
   const { palette, modalityTable, voiTable, samplesPerPixel, photometric } = header;
   if (values === 'stored' || samplesPerPixel !== 1) return NO_TABLES;
   if (photometric === 'PALETTE COLOR')
-    return { ...NO_TABLES, palette: palette?.map((place) => readTable(data, place)) ?? null };
+    return { ...NO_TABLES, palette: palette?.map((place) => readTable(dataFile(), place)) ?? null };
   return {
     palette: null,
-    modality: modalityTable && readTable(data, modalityTable),
-    voi: values === 'windowed' && voiTable ? readTable(data, voiTable) : null,
+    modality: modalityTable && readTable(dataFile(), modalityTable),
+    voi: values === 'windowed' && voiTable ? readTable(dataFile(), voiTable) : null,
   };
 }
 

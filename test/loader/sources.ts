@@ -28,8 +28,8 @@ export function guardAt(...path: string[]): string {
   return guardOf(statSync(join(...path), { bigint: true }));
 }
 
-export function dicomFile(image: ImageOptions): Uint8Array {
-  return writePart10(imageElements(image), { transferSyntax: EXPLICIT_LITTLE });
+export function dicomFile(image: ImageOptions, transferSyntax = EXPLICIT_LITTLE): Uint8Array {
+  return writePart10(imageElements(image), { transferSyntax });
 }
 
 function headerOf(bytes: Uint8Array): ImageHeader {
@@ -39,8 +39,13 @@ function headerOf(bytes: Uint8Array): ImageHeader {
 }
 
 /** Writes an image and says of it what a scan would. */
-export function writeImage(root: string, path: string, image: ImageOptions): PairSource {
-  const bytes = dicomFile(image);
+export function writeImage(
+  root: string,
+  path: string,
+  image: ImageOptions,
+  transferSyntax?: string,
+): PairSource {
+  const bytes = dicomFile(image, transferSyntax);
   writeFileSync(join(root, path), bytes);
   const header = headerOf(bytes);
   return {
