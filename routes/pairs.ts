@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
-import { SlfError } from '../src/errors.js';
 import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
@@ -28,8 +27,6 @@ function pairRequest(
   params: Static<typeof PairParams>,
   { structures, rule, values }: Static<typeof HowQuery>,
 ) {
-  if (rule === 'opencv' || rule === 'coverage')
-    throw new SlfError('SLF_NOT_BUILT', `rule ${rule} is not built yet`, { field: 'rule' });
   const names = structures === undefined ? null : structures.split(',').filter((name) => name !== '');
   return { ...params, structures: names, rule, values };
 }
@@ -49,7 +46,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         tags: ['studies'],
         params: PairParams,
         querystring: query({ ...How, format: Format }),
-        response: { 200: BatchBody, 304: Type.Null(), ...problems(400, 404, 406, 409, 422, 501, 503) },
+        response: { 200: BatchBody, 304: Type.Null(), ...problems(400, 404, 406, 409, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -77,7 +74,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           rule: How.rule,
           scale: Type.Integer({ minimum: 1, maximum: 8, default: 1 }),
         }),
-        response: { 200: Picture, ...problems(400, 404, 409, 422, 501, 503) },
+        response: { 200: Picture, ...problems(400, 404, 409, 422, 503) },
       },
     },
     async (request, reply) => {

@@ -48,6 +48,14 @@ export function affineOf({ rows, columns }: Fitting): number[] {
   return [rows.scale, 0, rows.shift, 0, columns.scale, columns.shift];
 }
 
+/** A polygon (x, y, x, y …) of the source in the coordinates of the target. */
+export function fitPolygon(points: Float64Array, { rows, columns }: Fitting): Float64Array {
+  return points.map((at, i) => {
+    const { scale, shift } = i % 2 === 0 ? columns : rows;
+    return (at - shift) / scale;
+  });
+}
+
 /** The source pixel of each target pixel along an axis, -1 where there is none: the nearest, of two equally near the even one. */
 function nearest({ source, target, scale, shift }: Axis): Int32Array {
   return Int32Array.from({ length: target }, (_, i) => {
@@ -61,8 +69,13 @@ function roundHalfEven(value: number): number {
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** Fits a plane of masks by the nearest pixel, zeros where there is none, into `out` from `offset`. */
-export function fitMask(mask: Uint8Array, fitted: Fitting, out: Uint8Array, offset: number): void {
+/** Fits a plane of a mask by the nearest pixel, zeros where there is none, into `out` from `offset`. */
+export function fitMask<T extends Uint8Array | Float32Array>(
+  mask: T,
+  fitted: Fitting,
+  out: T,
+  offset: number,
+): void {
   const rows = nearest(fitted.rows);
   const columns = nearest(fitted.columns);
   let to = offset;

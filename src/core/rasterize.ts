@@ -1,11 +1,17 @@
+import { fillOpencv } from './rasterize-opencv.js';
 import { fillPil } from './rasterize-pil.js';
 import { Sweep } from './sweep.js';
 
 /** How a closed polygon becomes pixels; the centre of pixel (column x, row y) lies at the coordinates (x, y). */
 export type MaskRule = 'pixel-center' | 'pil' | 'opencv' | 'coverage';
 
-/** The rules that `rasterize` draws. */
-export type DrawnRule = Extract<MaskRule, 'pixel-center' | 'pil'>;
+/** The rules by which a pixel is inside or not; `coverage` has shares, which `cover` measures. */
+export type BinaryRule = Exclude<MaskRule, 'coverage'>;
+
+/** The element type of masks drawn by a rule. */
+export function maskDtype(rule: MaskRule): 'bool' | 'float32' {
+  return rule === 'coverage' ? 'float32' : 'bool';
+}
 
 /**
  * Joins a closed polygon to a mask of `rows * columns` bytes 0 or 1, row-major from `offset`: pixels inside become
@@ -15,12 +21,12 @@ export type DrawnRule = Extract<MaskRule, 'pixel-center' | 'pil'>;
  * `pixel-center`: a pixel is inside when a ray from its centre crosses the polygon an odd number of times, with
  * half-open edges, so that polygons with a common edge neither overlap nor leave a gap (a centre that lies within
  * a rounding error of an edge may fall on either side of it, by the edge's direction).
- * `pil`: see `fillPil`.
+ * `pil`: see `fillPil`. `opencv`: see `fillOpencv`.
  *
  * Throws a RangeError when the mask has no room.
  */
 export function rasterize(
-  rule: DrawnRule,
+  rule: BinaryRule,
   points: Float64Array,
   rows: number,
   columns: number,
@@ -36,6 +42,9 @@ export function rasterize(
       break;
     case 'pil':
       fillPil(points, rows, columns, mask, offset);
+      break;
+    case 'opencv':
+      fillOpencv(points, rows, columns, mask, offset);
       break;
     default:
       throw new RangeError(`no rasterizer for the mask rule ${rule satisfies never}`);

@@ -1,9 +1,10 @@
 import type { DecodedFrame } from '../codecs/codec.js';
+import { cover } from '../core/coverage.js';
 import type { ImageHeader } from '../core/dicom.js';
-import { affineOf, type Fitting, fitMask, fitting, fitValues } from '../core/fit.js';
+import { affineOf, type Fitting, fitMask, fitPolygon, fitting, fitValues, type Size } from '../core/fit.js';
 import { normalizeValues } from '../core/normalize.js';
 import { writeValues } from '../core/pixels.js';
-import { rasterize } from '../core/rasterize.js';
+import { type BinaryRule, rasterize } from '../core/rasterize.js';
 import { type ImageTables, shown } from '../core/shown.js';
 import { toChannels, valuesOf } from '../core/values.js';
 import type { Recipe } from './messages.js';
@@ -42,32 +43,68 @@ export function convertImage(
   writeValues(planes, { rescale: IDENTITY }, { values: 'stored', dtype }, slots.images(slot));
 }
 
-let drawn = new Uint8Array(0);
-
-/** Draws the slot's masks: at the source's size, then fitted like the image, by the nearest pixel. */
+/** Draws the slot's masks; the contours of a structure are joined. */
 export function convertMasks(
   polygons: readonly (readonly Float64Array[])[],
-  source: { readonly rows: number; readonly columns: number },
+  source: Size,
   slot: number,
   slots: SlotWriter,
   recipe: Recipe,
 ): void {
-  const { rows, columns } = slots.shape;
-  const asIs = source.rows === rows && source.columns === columns;
-  polygons.forEach((parts, structure) => {
-    const { mask, offset } = slots.mask(slot, structure);
-    if (asIs) {
-      for (const part of parts)
-        rasterize(recipe.rule, shifted(part, recipe.originShift), rows, columns, mask, offset);
-      return;
-    }
-    const size = source.rows * source.columns;
-    if (drawn.length < size) drawn = new Uint8Array(size);
-    drawn.fill(0, 0, size);
-    for (const part of parts)
-      rasterize(recipe.rule, shifted(part, recipe.originShift), source.rows, source.columns, drawn, 0);
-    fitMask(drawn, fittingOf(source, slots, recipe), mask, offset);
+  const { rule, originShift } = recipe;
+  polygons.forEach((contours, structure) => {
+    const parts = contours.map((contour) => shifted(contour, originShift));
+    const fitted = fittingOf(source, slots, recipe);
+    if (rule === 'coverage') measureShares(parts, source, fitted, slots.shares(slot, structure));
+    else drawMask(rule, parts, source, fitted, slots.mask(slot, structure));
   });
+}
+
+let drawn = new Uint8Array(0);
+
+/** At the source's size, then fitted like the image, by the nearest pixel. */
+function drawMask(
+  rule: BinaryRule,
+  parts: readonly Float64Array[],
+  source: Size,
+  fitted: Fitting,
+  { mask, offset }: { readonly mask: Uint8Array; readonly offset: number },
+): void {
+  if (isAsIs(fitted)) {
+    for (const part of parts) rasterize(rule, part, source.rows, source.columns, mask, offset);
+    return;
+  }
+  const size = source.rows * source.columns;
+  if (drawn.length < size) drawn = new Uint8Array(size);
+  drawn.fill(0, 0, size);
+  for (const part of parts) rasterize(rule, part, source.rows, source.columns, drawn, 0);
+  fitMask(drawn, fitted, mask, offset);
+}
+
+let measured = new Float32Array(0);
+
+/** A resized mask has the shares of its own pixels: it is measured at its own size. The others are fitted like the image. */
+function measureShares(
+  parts: readonly Float64Array[],
+  source: Size,
+  fitted: Fitting,
+  { mask, offset }: { readonly mask: Float32Array; readonly offset: number },
+): void {
+  if (fitted.fit === 'resize' || isAsIs(fitted)) {
+    const regions = parts.map((part) => [isAsIs(fitted) ? part : fitPolygon(part, fitted)]);
+    cover(regions, fitted.rows.target, fitted.columns.target, mask, offset);
+    return;
+  }
+  const size = source.rows * source.columns;
+  if (measured.length < size) measured = new Float32Array(size);
+  measured.fill(0, 0, size);
+  const regions = parts.map((part) => [part]);
+  cover(regions, source.rows, source.columns, measured, 0);
+  fitMask(measured, fitted, mask, offset);
+}
+
+function isAsIs({ rows, columns }: Fitting): boolean {
+  return rows.source === rows.target && columns.source === columns.target;
 }
 
 /** The slot's affine: from its pixels back to the source's. */
@@ -75,11 +112,7 @@ export function slotAffine(source: ImageHeader, slots: SlotWriter, recipe: Recip
   return affineOf(fittingOf(source, slots, recipe));
 }
 
-function fittingOf(
-  source: { readonly rows: number; readonly columns: number },
-  slots: SlotWriter,
-  { fit }: Recipe,
-): Fitting {
+function fittingOf(source: Size, slots: SlotWriter, { fit }: Recipe): Fitting {
   return fitting(fit, source, slots.shape);
 }
 

@@ -6,7 +6,7 @@ import type { LinkTable } from '../core/link-table.js';
 import type { Normalize } from '../core/normalize.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
-import type { DrawnRule } from '../core/rasterize.js';
+import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 
 /** What a file of a source is read as. */
@@ -45,7 +45,7 @@ export interface Recipe {
   /** In the padding of images, after `normalize`. */
   readonly fill: number;
   readonly dtype: ImageDType;
-  readonly rule: DrawnRule;
+  readonly rule: MaskRule;
   /** Added to text contours' coordinates so that pixel centres lie at integers: 0, or -0.5 for `mask.origin: half`. */
   readonly originShift: 0 | -0.5;
 }

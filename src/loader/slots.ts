@@ -43,6 +43,13 @@ export class SlotWriter {
     return { mask: this.#slot('masks', slot), offset: structure * this.shape.rows * this.shape.columns };
   }
 
+  /** Like `mask`, where masks are float32. */
+  shares(slot: number, structure: number): { mask: Float32Array; offset: number } {
+    const { buffer, byteOffset, byteLength } = this.#slot('masks', slot);
+    const mask = new Float32Array(buffer, byteOffset, byteLength / 4);
+    return { mask, offset: structure * this.shape.rows * this.shape.columns };
+  }
+
   /** Marks a slot as valid and says where it comes from. */
   describe(
     slot: number,

@@ -2,7 +2,7 @@ import { findSlice, findStudy, revisionName, type Slice } from '../catalog/studi
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
 import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
-import type { DrawnRule } from '../core/rasterize.js';
+import { type MaskRule, maskDtype } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 import type { Engine } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
@@ -16,7 +16,7 @@ export interface PairRequest {
   readonly slice: string;
   /** Null: those that the slice carries. */
   readonly structures: readonly string[] | null;
-  readonly rule: DrawnRule;
+  readonly rule: MaskRule;
   readonly values: Values;
 }
 
@@ -49,7 +49,7 @@ export async function fetchPair(
     columns: header.columns,
     structures: structures.length,
     imageDtype: dtype,
-    maskDtype: 'bool',
+    maskDtype: maskDtype(rule),
   });
   const batch = new Batch(
     context,

@@ -155,7 +155,6 @@ export type SpecRequest = Static<typeof SpecRequest>;
 /** Values of the contract that this release does not build yet: each is refused by name, never ignored. */
 const NOT_BUILT: readonly (readonly [field: string, isAsked: (request: SpecRequest) => boolean])[] = [
   ['exclude', ({ exclude }) => (exclude ?? []).length > 0],
-  ['mask.rule', ({ mask }) => mask?.rule === 'opencv' || mask?.rule === 'coverage'],
   ['mask.holes', ({ mask }) => (mask?.holes ?? 'standard') !== 'standard'],
 ];
 

@@ -56,7 +56,7 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
       channels,
     },
     mask: {
-      rule: (request.mask?.rule ?? 'pixel-center') as Spec['mask']['rule'],
+      rule: request.mask?.rule ?? 'pixel-center',
       holes: 'standard',
       origin: request.mask?.origin ?? 'integer',
     },

@@ -2,6 +2,7 @@ import { namesOf } from '../catalog/selection.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
+import { maskDtype } from '../core/rasterize.js';
 import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
@@ -39,7 +40,7 @@ function layoutOf(spec: Spec, slots: number, size: Size): BatchLayout {
     columns: size.columns,
     structures: spec.structures.length,
     imageDtype: spec.image.dtype,
-    maskDtype: 'bool',
+    maskDtype: maskDtype(spec.mask.rule),
   };
   return batchLayout(shape);
 }

@@ -6,7 +6,7 @@ import type { Normalize } from '../core/normalize.js';
 import { PERMUTATION_ID } from '../core/permutation.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { LastBatch } from '../core/plan.js';
-import type { DrawnRule } from '../core/rasterize.js';
+import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 
 /** A part of the studies, by their patients: those whose fold of `of` is among `parts`. */
@@ -38,7 +38,7 @@ export interface Spec extends Selection {
     readonly channels: 1 | 3;
   };
   readonly mask: {
-    readonly rule: DrawnRule;
+    readonly rule: MaskRule;
     readonly holes: 'standard';
     readonly origin: 'integer' | 'half';
   };
