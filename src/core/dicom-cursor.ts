@@ -41,9 +41,11 @@ const MAX_ELEMENTS = 500_000;
 const { littleEndianByteArrayParser, bigEndianByteArrayParser } = dicomParser;
 /** VRs whose length has 32 bits after 2 reserved bytes (DICOM PS3.5, table 7.1-1). */
 const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
-/** Those of them that the parsing library takes for short ones. */
-const MISTAKEN_VRS = new Set(['OV', 'SV', 'UV']);
 const SHORT_VRS = new Set('AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '));
+
+const VR_NAMES: ReadonlyMap<number, string> = new Map(
+  [...SHORT_VRS, ...LONG_VRS].map((vr) => [(vr.charCodeAt(0) << 8) | vr.charCodeAt(1), vr]),
+);
 
 /** Whether two bytes of a data set are a value representation of DICOM PS3.5, section 6.2. */
 export function isVr(text: string): boolean {
@@ -65,24 +67,21 @@ interface Level {
 
 /**
  * Goes through a prefix of a file element by element, in constant memory and without recursion: the parsing
- * library reads heads and values, the way through sequences is found here, because the library descends
- * without a bound. Throws `HeaderStop`; what the library throws (texts, objects, errors) passes through to
- * `readHeader`, which lets nothing out.
+ * library reads numbers and texts, the way from element to element is found here, because the library descends
+ * into sequences without a bound and makes an object with texts of every head. Throws `HeaderStop`; what the library throws
+ * (texts, objects, errors) passes through to `readHeader`, which lets nothing out.
  */
 export class DicomCursor {
   position = 0;
   explicit = true;
   #numbers = littleEndianByteArrayParser;
-  #stream;
   #elements = 0;
 
   constructor(
     readonly prefix: Uint8Array,
     readonly fileSizeBytes: number,
     readonly limits: Limits,
-  ) {
-    this.#stream = new dicomParser.ByteStream(this.#numbers, prefix, 0);
-  }
+  ) {}
 
   get isBigEndian(): boolean {
     return this.#numbers === bigEndianByteArrayParser;
@@ -91,7 +90,6 @@ export class DicomCursor {
   /** From here on numbers are big-endian (explicit VR big endian, retired). */
   useBigEndian(): void {
     this.#numbers = bigEndianByteArrayParser;
-    this.#stream = new dicomParser.ByteStream(this.#numbers, this.prefix, 0);
   }
 
   /** Makes sure that the bytes up to `end` are in the prefix; asks for at least twice as many as it has, else. */
@@ -130,22 +128,17 @@ export class DicomCursor {
   next(explicit = this.explicit): DicomElement {
     this.#count();
     this.need(this.position + 8);
-    const tag = this.uint16(this.position) * 0x10000 + this.uint16(this.position + 2);
-    const vr = explicit && tag < ITEM ? this.#vr(this.position + 4) : null;
-    if (vr !== null && LONG_VRS.has(vr)) this.need(this.position + 12);
-    const stream = this.#stream;
-    stream.position = this.position;
-    // Told to stop at this very tag, the library reads the head and neither skips nor descends.
-    const stop = `x${tag.toString(16).padStart(8, '0')}`;
-    const head =
-      vr === null
-        ? dicomParser.readDicomElementImplicit(stream, stop)
-        : dicomParser.readDicomElementExplicit(stream, [], stop);
-    let { length, dataOffset: offset } = head;
-    if (vr !== null && MISTAKEN_VRS.has(vr)) {
-      length = this.uint32(offset);
-      offset += 4;
-    }
+    const start = this.position;
+    const tag = this.uint16(start) * 0x10000 + this.uint16(start + 2);
+    const vr = explicit && tag < ITEM ? this.#vr(start + 4) : null;
+    const isLong = vr !== null && LONG_VRS.has(vr);
+    if (isLong) this.need(start + 12);
+    const length = isLong
+      ? this.uint32(start + 8)
+      : vr === null
+        ? this.uint32(start + 4)
+        : this.uint16(start + 6);
+    const offset = isLong ? start + 12 : start + 8;
     this.position = offset;
     return { tag, vr, length, undefinedLength: length === UNDEFINED, offset };
   }
@@ -195,7 +188,8 @@ export class DicomCursor {
   #vr(offset: number): string | null {
     const [a, b] = [this.prefix[offset]!, this.prefix[offset + 1]!];
     // Some writers leave single elements implicit in an explicit data set: no capital letters, no VR.
-    return a >= 0x41 && a <= 0x5a && b >= 0x41 && b <= 0x5a ? String.fromCharCode(a, b) : null;
+    if (a < 0x41 || a > 0x5a || b < 0x41 || b > 0x5a) return null;
+    return VR_NAMES.get((a << 8) | b) ?? String.fromCharCode(a, b);
   }
 
   #end(element: DicomElement): number {

@@ -7,7 +7,8 @@ import { ShortRead, type SourceFile, scratchBytes } from './files.js';
 import { type FoundFrames, findFrames } from './fragments.js';
 import type { LoaderLimits } from './messages.js';
 
-const FIRST_BYTES = 65_536;
+/** Most headers are shorter; a longer one is read again, twice as much at least. */
+const FIRST_BYTES = 16_384;
 /** Numbers of a frame table that a header may carry; it is kept with every frame. */
 const KEPT_PLACES = 64;
 
