@@ -11,6 +11,7 @@ import { scan } from './scan.js';
 import { sessions } from './sessions.js';
 import { stream } from './stream.js';
 import { studies } from './studies.js';
+import { studyMasks } from './study-masks.js';
 
 /**
  * The whole URL map:
@@ -25,6 +26,7 @@ import { studies } from './studies.js';
  *     GET    /v1/studies/{study}/pairs                     studies
  *     GET    /v1/studies/{study}/pairs/{slice}             pairs
  *     GET    /v1/studies/{study}/pairs/{slice}/overlay.png pairs
+ *     GET    /v1/studies/{study}/masks                     studyMasks
  *     GET    /v1/sessions                                  sessions
  *     POST   /v1/sessions                                  sessions
  *     PUT    /v1/sessions/{name}                           sessions
@@ -44,6 +46,7 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(quarantine, { service });
   await app.register(studies, { service });
   await app.register(pairs, { service });
+  await app.register(studyMasks, { service });
   await app.register(sessions, { service });
   await app.register(batches, { service });
   await app.register(stream, { service });

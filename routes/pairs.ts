@@ -6,7 +6,8 @@ import { fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
 import { BatchBody, Format, PairParams, Picture, problems, query } from './schemas.js';
 
-const How = {
+/** How pairs outside a session are asked for. */
+export const How = {
   structures: Type.Optional(
     Type.String({ description: 'comma-separated; default: those that the slice carries' }),
   ),
@@ -23,12 +24,10 @@ const How = {
 };
 const HowQuery = Type.Object(How);
 
-function pairRequest(
-  params: Static<typeof PairParams>,
-  { structures, rule, values }: Static<typeof HowQuery>,
-) {
+/** What a query asks for. */
+export function howOf({ structures, rule, values }: Static<typeof HowQuery>) {
   const names = structures === undefined ? null : structures.split(',').filter((name) => name !== '');
-  return { ...params, structures: names, rule, values };
+  return { structures: names, rule, values };
 }
 
 /** One pair, outside any session. */
@@ -52,7 +51,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     async (request, reply) => {
       const format = chooseFormat(request.query.format, request.headers.accept);
       await firstInLine(request, reply);
-      const delivery = await fetchPair(from, pairRequest(request.params, request.query));
+      const delivery = await fetchPair(from, { ...request.params, ...howOf(request.query) });
       if (isKnown(request, delivery.etag(format))) {
         delivery.end();
         return reply.code(304).header('etag', delivery.etag(format)).send(null);
@@ -79,7 +78,10 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const { scale, ...how } = request.query;
-      const delivery = await fetchPair(from, pairRequest(request.params, { ...how, values: 'windowed' }));
+      const delivery = await fetchPair(from, {
+        ...request.params,
+        ...howOf({ ...how, values: 'windowed' }),
+      });
       try {
         const { study, slice } = request.params;
         const png = await delivery.lease.draw({

@@ -1,21 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
-import { answerTo } from '../src/plugins/failure.js';
-import { BodyStream, firstInLine } from '../src/plugins/send.js';
+import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
-import type { Session } from '../src/sessions/session.js';
-import { problemBody, safetensorsBody } from '../src/wire/safetensors.js';
-import { chooseFormat, logSent } from './respond.js';
+import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
 import { BatchBody, Format, problems, query, Rank, SessionParams } from './schemas.js';
 
 /** Batch after batch in one response. */
 export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
   const { sessions } = service;
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
+  const refuseClosing = closingCheck(app);
 
   app.get(
     '/v1/sessions/:id/stream',
@@ -39,8 +33,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     },
     async (request, reply) => {
       const { from, to, rank, format } = request.query;
-      if (chooseFormat(format, request.headers.accept) !== 'safetensors')
-        throw new SlfError('SLF_NOT_ACCEPTABLE', 'bodies that follow each other are safetensors only');
+      refuseOtherFormats(format, request.headers.accept);
       const session = sessions.get(request.params.id);
       if (to !== undefined && to <= from)
         throw new SlfError('SLF_INVALID', `to is the step after the last one: more than from, ${from}`, {
@@ -49,45 +42,24 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       session.check(from, rank);
       const end = Math.min(to ?? Number.POSITIVE_INFINITY, session.plan.steps ?? Number.POSITIVE_INFINITY);
       await firstInLine(request, reply);
-      // The first batch is there before the answer begins, so that what is wrong with it is a proper error.
-      let delivery = await session.fetch(from, rank, request.gone);
+      let step = from;
+      const first = await session.fetch(step, rank, request.gone);
       reply.headers({ 'slicefeed-session': session.stored.id, 'slicefeed-rank': String(rank) });
-      const out = new BodyStream(request, reply, service.buffers, 'application/x-safetensors');
-      for (let step = from; ; ) {
-        const { batch, lease } = delivery;
-        const startedAt = performance.now();
-        let whole = false;
-        try {
-          const body = safetensorsBody(batch.layout, batch.metadata);
+      await respondBodies(request, reply, service, {
+        first,
+        async next() {
+          step++;
+          if (step >= end) return null;
+          refuseClosing();
+          return session.fetch(step, rank, request.gone);
+        },
+        sent() {
           const epoch = session.plan.epochOf(step);
-          const at = { epoch, rank, step, movesCursor: false };
-          whole = await out.write(body, lease, () => sessions.store.delivered(session.stored.id, at));
-          logSent(request, service, delivery, body, startedAt, whole);
-        } finally {
-          delivery.end();
-        }
-        if (!whole) return reply;
-        step++;
-        if (step >= end) break;
-        try {
-          if (closing) throw new SlfError('SLF_CLOSING', 'ask for the rest when the service is back');
-          delivery = await session.fetch(step, rank, request.gone);
-        } catch (error) {
-          if (request.gone.aborted) return reply;
-          await out.write(problemBody(problemOf(session, step, rank, error)), null);
-          break;
-        }
-      }
-      await out.end();
+          sessions.store.delivered(session.stored.id, { epoch, rank, step, movesCursor: false });
+        },
+        unmade: () => session.batch(step, rank).metadata,
+      });
       return reply;
     },
   );
 };
-
-function problemOf(session: Session, step: number, rank: number, error: unknown) {
-  const { code, detail, subject } = answerTo(error);
-  return {
-    ...session.batch(step, rank).metadata,
-    problems: [{ code, pair: subject.pair ?? null, file: subject.file ?? null, detail }],
-  };
-}

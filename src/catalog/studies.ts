@@ -93,6 +93,12 @@ export interface StudyState {
   readonly revision: number;
 }
 
+/** The state of a study that counts; null where there is no such study. */
+export function presentRevision(db: Database, study: string): number | null {
+  const row = prepare(db, 'SELECT revision FROM study WHERE id = ?').get(study);
+  return (row as { revision: number } | undefined)?.revision ?? null;
+}
+
 /** All present studies, in order of their ids. */
 export function presentStudies(db: Database): StudyState[] {
   return prepare(db, 'SELECT id AS study, revision FROM study ORDER BY id').all() as unknown as StudyState[];

@@ -117,7 +117,7 @@ function checkRename(rename: Selection['rename']): void {
 }
 
 /** The one structure that most slices carry; equal counts: the first by name. Without any contour: none. */
-function defaultStructures(
+export function defaultStructures(
   db: Database,
   studies: readonly StudyState[],
   rename: Selection['rename'],

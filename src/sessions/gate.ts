@@ -8,10 +8,13 @@ interface Waiter {
 export class Gate {
   #inside = 0;
   #room: number;
+  #busy: string;
   #line: Waiter[] = [];
 
-  constructor(room: number) {
+  /** `busy` is told to those who waited in vain. */
+  constructor(room: number, busy: string) {
     this.#room = room;
+    this.#busy = busy;
   }
 
   get inside(): number {
@@ -47,11 +50,7 @@ export class Gate {
       };
       const onAbort = () => leaveLine(signal.reason);
       const timer = setTimeout(() => {
-        leaveLine(
-          new SlfError('SLF_BUSY', 'two batches of this rank are still being sent: read them or close them', {
-            retryAfterS: 1,
-          }),
-        );
+        leaveLine(new SlfError('SLF_BUSY', this.#busy, { retryAfterS: 1 }));
       }, waitMs);
       signal.addEventListener('abort', onAbort, { once: true });
       this.#line.push(waiter);

@@ -1,12 +1,11 @@
-import { findSlice, findStudy, revisionName, type Slice } from '../catalog/studies.js';
-import { pairId, type StudyId } from '../core/ids.js';
-import { batchLayout } from '../core/layout.js';
-import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
-import { type MaskRule, maskDtype } from '../core/rasterize.js';
+import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
+import { autoDtype, declaredRange } from '../core/pixels.js';
+import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 import type { Engine } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
-import { Batch, type BatchContext } from './batch.js';
+import type { BatchContext } from './batch.js';
+import { batchOutside } from './outside.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
 
@@ -42,29 +41,10 @@ export async function fetchPair(
     );
   const { header } = slice;
   const dtype = values === 'windowed' ? 'float32' : autoDtype([declaredRange(header, values)]);
-  const layout = batchLayout({
-    slots: 1,
-    channels: channelsOf(header, values),
-    rows: header.rows,
-    columns: header.columns,
-    structures: structures.length,
-    imageDtype: dtype,
-    maskDtype: maskDtype(rule),
-  });
-  const batch = new Batch(
+  const batch = batchOutside(
     context,
-    {
-      address: { snapshot: '', specDigest: '', step: null, epoch: null, rank: null },
-      layout,
-      segmentBytes: layout.sizeBytes,
-      recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule, originShift: 0 },
-      structures,
-      names: structures.map((structure) => [structure]),
-      turn: 'pairs',
-      masks: null,
-      pairs: () => [{ place: slice.ordinal, id: pairId(study as StudyId, slice.slice), slice }],
-    },
-    `pair/${revisionName(db, slice.revision)}/${slice.ordinal}/${values}/${rule}/${JSON.stringify(structures)}`,
+    { study, revision: slice.revision, ordinals: [slice.ordinal] },
+    { structures, rule, values, dtype },
   );
   const askedAt = performance.now();
   const loading = engine.load(batch.order, 'asked');

@@ -10,6 +10,7 @@ import { Batch, type BatchContext, pairsAt } from './batch.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
+import { untilAborted } from './until-aborted.js';
 import type { Verdicts } from './verdicts.js';
 import { RankWindow } from './window.js';
 
@@ -248,19 +249,5 @@ export class Session {
     this.timings[warm === 'hit' ? 'hits' : 'misses']++;
     this.timings.waitMs += waitMs;
     this.timings.loadMs += loadMs;
-  }
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

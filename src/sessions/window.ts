@@ -13,7 +13,10 @@ export interface Warm {
 
 /** One rank's place in a session: the step it was asked for, and the batches kept warm behind it. */
 export class RankWindow {
-  readonly gate = new Gate(SENDING_PER_RANK);
+  readonly gate = new Gate(
+    SENDING_PER_RANK,
+    'two batches of this rank are still being sent: read them or close them',
+  );
   #reach: { readonly steps: number | null; readonly prefetch: number };
   #make: (step: number) => Batch;
   #engine: Engine;

@@ -20,7 +20,7 @@ function entering(gate: Gate, name: string, inside: string[], signal = never) {
 }
 
 t.test('so many are let in at once, the next when one leaves', async (t) => {
-  const gate = new Gate(2);
+  const gate = new Gate(2, 'two are under way');
   const inside: string[] = [];
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => entering(gate, name, inside));
   await turn();
@@ -39,7 +39,7 @@ t.test('so many are let in at once, the next when one leaves', async (t) => {
 });
 
 t.test('who leaves twice frees one place', async (t) => {
-  const gate = new Gate(1);
+  const gate = new Gate(1, 'two are under way');
   const inside: string[] = [];
   const leave = await gate.enter(LONG_MS, never);
   const [a, b] = [entering(gate, 'a', inside), entering(gate, 'b', inside)];
@@ -53,7 +53,7 @@ t.test('who leaves twice frees one place', async (t) => {
 });
 
 t.test('who waits too long is told to come back, and holds no place', async (t) => {
-  const gate = new Gate(1);
+  const gate = new Gate(1, 'two are under way');
   const leave = await gate.enter(LONG_MS, never);
   await t.rejects(gate.enter(20, never), { code: 'SLF_BUSY', status: 503, subject: { retryAfterS: 1 } });
   leave();
@@ -62,7 +62,7 @@ t.test('who waits too long is told to come back, and holds no place', async (t) 
 });
 
 t.test('who is gone leaves the line, and the next one moves up', async (t) => {
-  const gate = new Gate(1);
+  const gate = new Gate(1, 'two are under way');
   const inside: string[] = [];
   const leave = await gate.enter(LONG_MS, never);
   const controller = new AbortController();
@@ -78,14 +78,14 @@ t.test('who is gone leaves the line, and the next one moves up', async (t) => {
 });
 
 t.test('who is gone already is not let in', async (t) => {
-  const gate = new Gate(1);
+  const gate = new Gate(1, 'two are under way');
   const reason = new Error('the connection closed');
   await t.rejects(gate.enter(LONG_MS, AbortSignal.abort(reason)), reason);
   t.equal(gate.inside, 0);
 });
 
 t.test('a signal that aborts later takes nothing from one who is in', async (t) => {
-  const gate = new Gate(1);
+  const gate = new Gate(1, 'two are under way');
   const first = await gate.enter(LONG_MS, never);
   const controller = new AbortController();
   const waiting = gate.enter(LONG_MS, controller.signal);
