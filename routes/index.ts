@@ -3,6 +3,7 @@ import type { Service } from '../src/service.js';
 import { audit } from './audit.js';
 import { batches } from './batches.js';
 import { health } from './health.js';
+import { masks } from './masks.js';
 import { metrics } from './metrics.js';
 import { notBuilt } from './not-built.js';
 import { pairs } from './pairs.js';
@@ -37,6 +38,7 @@ import { studyMasks } from './study-masks.js';
  *     POST   /v1/sessions/{id}/next                        batches
  *     GET    /v1/sessions/{id}/stream                      stream
  *     GET    /v1/sessions/{id}/audit                       audit
+ *     POST   /v1/masks                                     masks
  *     GET    /openapi.json  /docs                          the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
@@ -51,5 +53,6 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(batches, { service });
   await app.register(stream, { service });
   await app.register(audit, { service });
+  await app.register(masks, { service });
   await app.register(notBuilt);
 };

@@ -7,7 +7,6 @@ const CALLS: readonly (readonly ['GET' | 'POST' | 'DELETE', string])[] = [
   ['GET', '/v1/report'],
   ['POST', '/v1/studies'],
   ['DELETE', '/v1/studies/:study'],
-  ['POST', '/v1/masks'],
 ];
 
 /** Refuses by name what is to come, so that nobody takes it for missing. */

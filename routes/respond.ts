@@ -1,11 +1,12 @@
 import { crc32 } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { TensorName } from '../src/core/layout.js';
+import type { BatchLayout, TensorName } from '../src/core/layout.js';
+import type { Lease } from '../src/engine/engine.js';
 import { SlfError } from '../src/errors.js';
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import type { Delivery } from '../src/sessions/session.js';
-import type { BatchFormat, Body } from '../src/wire/body.js';
+import type { BatchFormat, BatchMetadata, Body } from '../src/wire/body.js';
 import { npyCrcSeed, npzBody } from '../src/wire/npz.js';
 import { safetensorsBody } from '../src/wire/safetensors.js';
 
@@ -51,7 +52,16 @@ export function isKnown(request: FastifyRequest, etag: string): boolean {
 }
 
 /** The body of a loaded batch in one of the formats. */
-export async function bodyOf({ batch, lease }: Delivery, format: BatchFormat): Promise<Body> {
+export async function bodyOf(
+  {
+    batch,
+    lease,
+  }: {
+    readonly batch: { readonly layout: BatchLayout; readonly metadata: BatchMetadata };
+    readonly lease: Pick<Lease, 'read'>;
+  },
+  format: BatchFormat,
+): Promise<Body> {
   if (format === 'safetensors') return safetensorsBody(batch.layout, batch.metadata);
   const crcs = new Map<TensorName, number>();
   const buffer = Buffer.allocUnsafe(CRC_CHUNK_BYTES);

@@ -22,7 +22,9 @@ export const Problem = Type.Object(
 );
 
 /** The error answers of a route, for its response schema. */
-export function problems(...statuses: (400 | 401 | 403 | 404 | 406 | 409 | 410 | 415 | 422 | 501 | 503)[]) {
+export function problems(
+  ...statuses: (400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 422 | 501 | 503)[]
+) {
   const content = { 'application/problem+json': { schema: Problem } };
   return Object.fromEntries(
     [401, ...statuses].map((status) => [status, { description: 'problem', content }]),

@@ -5,6 +5,7 @@ import { availableParallelism, homedir, totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
+import type { UploadLimits } from './sources/staging.js';
 import { parseTokens } from './tokens.js';
 
 const Size = (fallback: string, description: string) =>
@@ -68,6 +69,30 @@ export const Settings = Type.Object({
     description:
       'bytes of decoded frames of compressed images that are kept in the state folder; empty: `8GiB`, or a tenth of the free disk where that is less; 0: none',
   }),
+  UPLOAD_BYTES: Size('2GiB', 'the largest upload'),
+  UPLOAD_FILES: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 10_000,
+    description: 'files in an upload, those of a zip counted one by one',
+  }),
+  UPLOADS: Type.Integer({
+    minimum: 1,
+    maximum: 1000,
+    default: 4,
+    description: 'uploads that may be under way at a time',
+  }),
+  ZIP_BYTES: Size('4GiB', 'bytes that an uploaded zip may expand to'),
+  ZIP_RATIO: Type.Integer({
+    minimum: 1,
+    default: 20,
+    description: 'how many times its size an uploaded zip may expand to, counted from 16 MiB on',
+  }),
+  SLOW_SECONDS: Type.Number({
+    exclusiveMinimum: 0,
+    default: 30,
+    description: 'seconds after which a request whose body has stopped coming is ended',
+  }),
   SESSION_IDLE_MINUTES: Type.Number({
     exclusiveMinimum: 0,
     default: 30,
@@ -105,6 +130,9 @@ export interface Config {
   readonly spool: string;
   /** Null: as much as the disk lends; 0: none. */
   readonly decodeCacheBytes: number | null;
+  readonly uploads: UploadLimits;
+  readonly uploadsAtOnce: number;
+  readonly slowMs: number;
   readonly sessionIdleMs: number;
   readonly snapshotDays: number;
   readonly logLevel: string;
@@ -133,7 +161,7 @@ function tokensOf(text: string): readonly string[] {
 }
 
 function atLeast(
-  name: 'LOADER_MEMORY' | 'BATCH_BYTES',
+  name: 'LOADER_MEMORY' | 'BATCH_BYTES' | 'UPLOAD_BYTES' | 'ZIP_BYTES',
   settings: Static<typeof Settings>,
   least: string,
 ): number {
@@ -207,6 +235,14 @@ export function readConfig(
     batchBytesLimit: atLeast('BATCH_BYTES', settings, '1KiB'),
     spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),
     decodeCacheBytes: settings.DECODE_CACHE === '' ? null : sizeBytes(settings.DECODE_CACHE),
+    uploads: {
+      bytes: atLeast('UPLOAD_BYTES', settings, '1KiB'),
+      files: settings.UPLOAD_FILES,
+      zipBytes: atLeast('ZIP_BYTES', settings, '1KiB'),
+      zipRatio: settings.ZIP_RATIO,
+    },
+    uploadsAtOnce: settings.UPLOADS,
+    slowMs: settings.SLOW_SECONDS * 1000,
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
     logLevel: settings.LOG_LEVEL,

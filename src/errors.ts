@@ -1,6 +1,9 @@
 /** Every error the service answers with: its HTTP status and title. The detail of one answer says what to do. */
 export const ERRORS = {
   SLF_INVALID: { status: 400, title: 'The request is not of the form the contract asks for' },
+  SLF_UPLOAD_FORM: { status: 400, title: 'The upload is not a form of files' },
+  SLF_UPLOAD_EMPTY: { status: 400, title: 'The upload has no file' },
+  SLF_UPLOAD_NAME: { status: 400, title: 'A file name of the upload cannot be used' },
   SLF_UNAUTHORIZED: { status: 401, title: 'A bearer token is needed' },
   SLF_READ_ONLY_TOKEN: { status: 403, title: 'This token may open sessions and read, nothing else' },
   SLF_ROUTE_UNKNOWN: { status: 404, title: 'There is no such path' },
@@ -15,8 +18,9 @@ export const ERRORS = {
   SLF_SNAPSHOT_GONE: { status: 410, title: 'The snapshot is no longer kept' },
   SLF_BYTES_VERSION: { status: 410, title: 'This release no longer makes the bytes of that session' },
   SLF_TOO_LARGE: { status: 413, title: 'The request is larger than the limit' },
-  SLF_MEDIA_TYPE: { status: 415, title: 'The request body is not JSON' },
+  SLF_MEDIA_TYPE: { status: 415, title: 'The request body is not of the type this call takes' },
   SLF_NO_PAIRS: { status: 422, title: 'No pair fits what was asked for' },
+  SLF_ZIP: { status: 422, title: 'The zip is one that is not opened' },
   SLF_SPEC_CONFLICT: { status: 422, title: 'Two fields of the session do not go together' },
   SLF_STUDY_MISSING: { status: 422, title: 'The session names a study that is not in the catalogue' },
   SLF_SHAPES_DIFFER: { status: 422, title: 'The pairs of the session differ in shape' },
@@ -31,6 +35,7 @@ export const ERRORS = {
   SLF_NOT_READY: { status: 503, title: 'The catalogue is not scanned yet' },
   SLF_BUDGET: { status: 503, title: 'The memory budget is used up' },
   SLF_BUSY: { status: 503, title: 'Too many bodies are being sent at a time' },
+  SLF_UPLOADS_BUSY: { status: 503, title: 'As many uploads as are allowed are under way' },
   SLF_LOADER: { status: 503, title: 'The loaders are coming back' },
   SLF_ROOM: { status: 503, title: 'The disk is full or too many files are open' },
   SLF_CLOSING: { status: 503, title: 'The service is closing' },

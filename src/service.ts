@@ -6,6 +6,7 @@ import { prune } from './catalog/prune.js';
 import { Quarantine } from './catalog/quarantine.js';
 import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
+import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
@@ -28,6 +29,8 @@ const CLOSE_GRACE_MS = 5_000;
 const BACKGROUND_NICENESS = 10;
 /** How often a scan that takes long says how far it is. */
 const SCAN_TELLS_MS = 5_000;
+/** For a part of a zip, which may be one file of the largest size. */
+const UNPACK_TIMEOUT_MS = 120_000;
 
 /** Everything behind the HTTP edge, in the order of the way of a batch. */
 export interface Service {
@@ -41,6 +44,7 @@ export interface Service {
   readonly verdicts: Verdicts;
   readonly metrics: Metrics;
   readonly sessions: Sessions;
+  readonly uploads: Uploads;
   /** How far the scan under way, or the last one, is. */
   readonly scan: Readonly<ScanProgress>;
   /** Whether a scan has ended well since the start. */
@@ -127,6 +131,23 @@ export function startService(config: Config, log: Logger, options: ServiceOption
           : outcome,
       );
     };
+  const uploads = new Uploads({
+    folder: join(config.state, 'uploads'),
+    limits: config.uploads,
+    atOnce: config.uploadsAtOnce,
+    loaders: {
+      scan: readFilesWith(() => pool),
+      unpack: async (unit) => {
+        const task = { kind: 'unpack' as const, units: [unit] };
+        const options = { priority: 'scan' as const, turn: 'unpack', deadlineMs: UNPACK_TIMEOUT_MS };
+        const [outcome] = await supervise<'unpack'>(background(), task, options).outcomes;
+        return outcome!.kind === 'lethal'
+          ? { kind: 'refused', isLimit: false, detail: `the zip ended its loader (${outcome!.cause})` }
+          : outcome!;
+      },
+    },
+    log,
+  });
   const quarantine = new Quarantine(db);
   const verdicts = new Verdicts(db);
   const checksums = new Checksums(db, config.data, readFilesWith(background));
@@ -196,6 +217,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     verdicts,
     metrics,
     sessions,
+    uploads,
     get scan() {
       return scan;
     },

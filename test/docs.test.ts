@@ -3,12 +3,14 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { decode as decodePng } from 'fast-png';
 import t, { type Test } from 'tap';
 import { DEFAULT_LIMITS } from '../src/core/dicom.js';
 import { makePhantom, type PhantomTruth } from '../src/demo/phantom.js';
 import { ERRORS } from '../src/errors.js';
+import { imageFile, squareContour } from './fixtures/study-folder.js';
 import { startTestServer, type TestServer, temporaryFolder } from './helper.js';
-import { hasPython, python, withoutPython } from './python.js';
+import { hasPython, PYTHON, python, withoutPython } from './python.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const GENERATOR = join(ROOT, 'scripts', 'docs.mjs');
@@ -187,20 +189,20 @@ async function servePhantom(t: Test): Promise<{ server: TestServer; truth: Phant
   return { server, truth };
 }
 
-/** Types the blocks of a document that talk to the service; answers what they printed. */
+/** Types the blocks of a document that talk to the service, those of uploads or the others; answers what they printed. */
 async function typeCurl(
   t: Test,
   server: TestServer,
   file: string,
+  { uploads = false, folder = temporaryFolder(t) } = {},
 ): Promise<{ folder: string; output: string }> {
-  const folder = temporaryFolder(t);
   const blocks = codeBlocks(readText(file), 'sh').filter(
-    (block) => block.match(PLACE) && block.includes('curl'),
+    (block) => block.match(PLACE) && block.includes('curl') && /curl -F/.test(block) === uploads,
   );
   t.ok(blocks.length > 0, `${file} has curl lines`);
   let output = '';
   for (const block of blocks) {
-    const script = block.replaceAll(PLACE, new URL(server.url).host);
+    const script = block.replaceAll(PLACE, new URL(server.url).host).replaceAll('python3', PYTHON);
     output += (await run('bash', ['-euc', script], { cwd: folder })).stdout;
   }
   t.notMatch(output, /SLF_/, 'no call is refused');
@@ -216,6 +218,20 @@ t.test(
     t.match(JSON.parse(output), { id: 'first', spec: { batchSize: 4 } });
     const answer = await fetch(`${server.url}/v1/sessions/first/batches/0`);
     t.same(readFileSync(join(folder, 'batch.safetensors')), Buffer.from(await answer.arrayBuffer()));
+  },
+);
+
+t.test(
+  'the lines of the README about files that are sent make a mask for NumPy and an overlay',
+  { skip: withoutCurl || withoutNumpy },
+  async (t) => {
+    const { server } = await servePhantom(t);
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, '48.dcm'), imageFile());
+    writeFileSync(join(folder, 'IM-0001-0048-icontour-manual.txt'), squareContour(2, 9));
+    const { output } = await typeCurl(t, server, 'README.md', { uploads: true, folder });
+    t.equal(output, '49 pixels\n');
+    t.same(decodePng(readFileSync(join(folder, 'overlay.png'))).width, 32, 'sixteen columns, twice');
   },
 );
 

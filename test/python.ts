@@ -1,8 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 
-// Debian's own: the peers are its packages, which another python on the PATH doesn't see.
-const PYTHON = '/usr/bin/python3';
+/** Debian's own: the peers are its packages, which another python on the PATH doesn't see. */
+export const PYTHON = '/usr/bin/python3';
 
 /** Runs a script with `args` as `sys.argv[1:]` and gives what it printed; rejects with its stderr when it fails. */
 export async function python(script: string, ...args: string[]): Promise<string> {

@@ -1,8 +1,13 @@
 import type { SliceId } from '../core/ids.js';
 import type { ContourFile, StudyFiles } from '../core/pairing.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
-import type { FileTable } from './files.js';
+import type { FileFinding } from './files.js';
 import type { FoundSlice } from './revision.js';
+
+/** What was read of each file, by its path. */
+export interface FoundFiles {
+  get(path: string): FileFinding | null;
+}
 
 /**
  * Joins what pairing by names said of a study with what was read of its files: its slices in canonical order, a file of
@@ -10,7 +15,7 @@ import type { FoundSlice } from './revision.js';
  */
 export function describeSlices(
   study: StudyFiles,
-  files: FileTable,
+  files: FoundFiles,
 ): { slices: FoundSlice[]; patient: string | null; problems: Problem[] } {
   const problems: Problem[] = [...study.problems];
   const report = (code: ProblemCode, file: string, detail: string) => problems.push({ code, file, detail });
@@ -55,7 +60,7 @@ export function describeSlices(
 
 function readContours(
   drawn: readonly ContourFile[],
-  files: FileTable,
+  files: FoundFiles,
   image: { readonly rows: number; readonly columns: number },
   report: (code: ProblemCode, file: string, detail: string) => void,
 ): FoundSlice['contours'] {

@@ -31,6 +31,8 @@ export const PROBLEMS = {
   CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
+  STRUCTURE_MISSING: 'The slice has no contour of a structure that was asked for; its mask is empty',
+  FILE_NOT_PAIRED: 'The file belongs to no image of the upload',
   IMAGE_NAME: 'A file beside the images whose name does not say its number',
 } as const;
 

@@ -94,7 +94,7 @@ function readFrame(
     const touched = file.guard !== source.guard;
     // The size is part of the revision's name; '' stands for a guard that nobody has taken yet.
     if (touched && source.guard !== '' && file.sizeBytes !== guardedSizeBytes(source.guard)) return null;
-    const key = cache?.keyOf(source, file.guard) ?? null;
+    const key = source.isPassing ? null : (cache?.keyOf(source, file.guard) ?? null);
     if (key && !touched && source.checksum !== null) {
       const tables = readTables(() => dataOf(file, header, limits), header, values);
       const decoded = cache?.find(key, header);

@@ -9,8 +9,8 @@ import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 
-/** What a file of a source is read as. */
-export type FileKind = 'image' | 'contour' | 'table';
+/** What a file of a source is read as; `any`: its first bytes tell. */
+export type FileKind = 'image' | 'contour' | 'table' | 'any';
 
 /** One file of a scan. */
 export interface ScanUnit {
@@ -35,6 +35,8 @@ export type ScanFinding =
     }
   | { readonly kind: 'contour'; readonly contour: ContourParse }
   | { readonly kind: 'table'; readonly table: LinkTable }
+  /** A zip, which is not opened by reading it. */
+  | { readonly kind: 'zip' }
   | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
 
 /** How the values and masks of a batch are made: decode, values, normalize, fit, dtype. */
@@ -59,6 +61,8 @@ export interface PairSource {
   readonly headerDigest: string;
   readonly checksum: number | null;
   readonly frame: number;
+  /** Nothing of the file is kept beyond the batch. */
+  readonly isPassing?: true;
 }
 
 /** One slot of a batch; `place` is the pair's place in the snapshot. `polygons`: for each structure its closed polygons, x, y alternating. */
@@ -116,6 +120,33 @@ export type DecodeFinding =
     }
   | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
 
+/** A part of a zip to be expanded: `zip` is its number in `folder`, `from` an entry, `number` that of the first file to write. */
+export interface UnpackUnit {
+  readonly folder: string;
+  readonly zip: number;
+  readonly from: number;
+  readonly number: number;
+  readonly filesLeft: number;
+  readonly bytesLeft: number;
+  /** What is said of a zip that expands to more. */
+  readonly limitDetail: string;
+  /** Whether files are to reach the disk before they count. */
+  readonly durable: boolean;
+}
+
+/** A file of a zip as it was written. */
+export interface UnpackedFile {
+  readonly number: number;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** What came of a part of a zip; `next` is the entry to go on with, null at the end. */
+export type Unpacked =
+  | { readonly kind: 'unpacked'; readonly files: readonly UnpackedFile[]; readonly next: number | null }
+  | { readonly kind: 'refused'; readonly isLimit: boolean; readonly detail: string };
+
 /** Each kind of task, its units and what comes back for each unit, in order. */
 export interface TaskKinds {
   scan: { task: { readonly root: string }; unit: ScanUnit; outcome: ScanFinding };
@@ -126,6 +157,7 @@ export interface TaskKinds {
   };
   decode: { task: object; unit: DecodeUnit; outcome: DecodeFinding };
   draw: { task: object; unit: DrawUnit; outcome: Uint8Array };
+  unpack: { task: object; unit: UnpackUnit; outcome: Unpacked };
 }
 
 export type TaskKind = keyof TaskKinds;

@@ -58,9 +58,27 @@ function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFindi
         return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: `it is over ${TABLE_BYTES} bytes` };
       return { kind: 'table', table: parseLinkTable(text) };
     }
+    case 'any':
+      return readAny(unit, file, limits);
     default:
       throw new Error(`unknown kind of file ${JSON.stringify(unit.kind satisfies never)}`);
   }
+}
+
+const PREAMBLE_BYTES = 128;
+const DICOM_MARK = 'DICM';
+const ZIP_MARKS = ['PK\u0003\u0004', 'PK\u0005\u0006'];
+const LOOKED_AT_BYTES = 512;
+
+/** Reads a file whose name does not say what it is: a zip by its mark, text as a contour, everything else as an image. */
+function readAny(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFinding {
+  const bytes = scratchBytes(Math.min(LOOKED_AT_BYTES, file.sizeBytes));
+  file.read(bytes, 0, bytes.length);
+  const start = bytes.toString('latin1');
+  if (ZIP_MARKS.some((mark) => start.startsWith(mark))) return { kind: 'zip' };
+  const isImage =
+    start.startsWith(DICOM_MARK, PREAMBLE_BYTES) || !/^(\u00ef\u00bb\u00bf)?[\t\n\r\x20-\x7e]+$/.test(start);
+  return read({ ...unit, kind: isImage ? 'image' : 'contour' }, file, limits);
 }
 
 /** The whole file as text, or null where it is over the limit: a part of it would say something else. */

@@ -1,0 +1,227 @@
+import { basename } from 'node:path';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { UploadContent } from '../src/catalog/upload-content.js';
+import type { Lease, Loading } from '../src/engine/engine.js';
+import { SlfError } from '../src/errors.js';
+import { answerTo } from '../src/plugins/failure.js';
+import { type IgnoredField, receiveForm, refuseForm, takeMultipart } from '../src/plugins/multipart.js';
+import { BodyStream } from '../src/plugins/send.js';
+import type { Service } from '../src/service.js';
+import { refuseLoad } from '../src/sessions/refusal.js';
+import {
+  acceptUploadBatch,
+  choosePairs,
+  type UploadBatch,
+  type UploadRequest,
+  uploadBatches,
+} from '../src/sessions/upload-batches.js';
+import type { Staging } from '../src/sources/staging.js';
+import type { BatchMetadata, BatchProblem } from '../src/wire/body.js';
+import { problemBody } from '../src/wire/safetensors.js';
+import { How, howOf } from './pairs.js';
+import { bodyOf, chooseFormat } from './respond.js';
+import { Picture, problems, query } from './schemas.js';
+
+const MasksQuery = query({
+  structures: Type.Optional(
+    Type.String({ description: 'comma-separated; default: every one that the upload has a contour of' }),
+  ),
+  missing: Type.Unsafe<'exclude' | 'empty'>({
+    type: 'string',
+    enum: ['exclude', 'empty'],
+    default: 'empty',
+    description: 'empty: a slice that lacks some of them has empty masks there; exclude: it is left out',
+  }),
+  rule: How.rule,
+  values: How.values,
+  batchSize: Type.Integer({ minimum: 1, maximum: 65_536, default: 8 }),
+  format: Type.Optional(
+    Type.Unsafe<'safetensors' | 'npz' | 'png'>({
+      type: 'string',
+      enum: ['safetensors', 'npz', 'png'],
+      description: 'wins over Accept; npz: for one batch; png: for one pair, its overlay',
+    }),
+  ),
+  scale: Type.Integer({ minimum: 1, maximum: 8, default: 1, description: 'of the overlay' }),
+});
+
+/** Masks of files that are sent along; nothing of them is kept. */
+export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
+  const { uploads, engine, config } = service;
+  await takeMultipart(app as never);
+
+  app.post(
+    '/v1/masks',
+    {
+      schema: {
+        summary: 'Batch bodies of the images and contours that are sent along; nothing is stored',
+        description:
+          'multipart/form-data, each part a DICOM file, a contour, a link.csv, or one zip of them. Bodies follow each other, up to `batchSize` pairs each; one ends early before a pair of another shape. What could not be paired is in the problems of the first.',
+        tags: ['batches'],
+        querystring: MasksQuery,
+        consumes: ['multipart/form-data'],
+        response: {
+          200: {
+            description: 'batches, see the wire format',
+            content: {
+              'application/x-safetensors': { schema: Type.String({ format: 'binary' }) },
+              'application/x-npz': { schema: Type.String({ format: 'binary' }) },
+              ...Picture.content,
+            },
+          },
+          ...problems(400, 403, 406, 413, 415, 422, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { format } = request.query;
+      const { missing, batchSize, ...how } = request.query;
+      const values = format === 'png' ? 'windowed' : how.values;
+      const asked: UploadRequest = { missing, batchSize, ...howOf({ ...how, values }) };
+      const form = format === 'png' ? 'png' : chooseFormat(format, request.headers.accept);
+      await uploads.withStaging(false, async (staging) => {
+        try {
+          const fields = await receiveForm(request, staging);
+          const content = await uploads.read(staging, request.gone);
+          const told = problemsOf(content, fields);
+          const chosen = choosePairs(content.studies, told, asked);
+          if (form === 'png' && chosen.pairs.length > 1)
+            throw tooMany(chosen.pairs.length, 'png is of one pair');
+          const batches = uploadBatches(chosen, told, asked, placeOf(staging));
+          if (form === 'npz' && batches.length > 1)
+            throw tooMany(chosen.pairs.length, `npz is of one batch, of ${asked.batchSize} pairs`);
+          checkBytes(batches, config.batchBytesLimit);
+          if (form === 'png') await sendOverlay(reply, service, batches[0]!, request.query.scale, staging);
+          else await sendBatches(request, reply, batches, form, staging);
+        } catch (error) {
+          request.gone.throwIfAborted();
+          throw refuseForm(refuseLoad(error));
+        }
+      });
+      return reply;
+    },
+  );
+
+  async function sendBatches(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    batches: readonly UploadBatch[],
+    format: 'safetensors' | 'npz',
+    staging: Staging,
+  ): Promise<void> {
+    const flights = new Map<UploadBatch, Loading>();
+    const start = (batch: UploadBatch) => {
+      if (!flights.has(batch)) flights.set(batch, engine.load(batch.order, 'asked'));
+    };
+    let out: BodyStream | null = null;
+    try {
+      for (const [at, batch] of batches.entries()) {
+        start(batch);
+        const loading = flights.get(batch)!;
+        let lease: Lease;
+        try {
+          lease = await loading.lease;
+          acceptUploadBatch(batch, lease);
+        } catch (error) {
+          // The first one's failure is a proper answer; later the last body has to say it.
+          if (!out) throw error;
+          await out.write(problemBody(failureOf(batch, refuseLoad(error))), null);
+          break;
+        }
+        // The next one is decoded while this one is sent; behind the last one the files are gone before the answer ends.
+        if (at + 1 < batches.length) start(batches[at + 1]!);
+        else await staging.remove();
+        const body = await bodyOf({ batch, lease }, format);
+        if (!out) {
+          reply.headers({
+            'cache-control': 'private, no-store',
+            'content-disposition': `attachment; filename="masks.${body.extension}"`,
+          });
+          out = new BodyStream(request, reply, service.buffers, body.contentType);
+        }
+        const whole = await out.write(body, lease);
+        loading.abandon();
+        if (!whole) return;
+      }
+      await out?.end();
+    } finally {
+      for (const loading of flights.values()) loading.abandon();
+    }
+  }
+};
+
+/** Everything that could not be paired or is odd; it travels with the first batch. */
+function problemsOf({ studies, problems }: UploadContent, fields: readonly IgnoredField[]): BatchProblem[] {
+  return [
+    ...studies.flatMap((study) => study.problems),
+    ...problems,
+    ...fields.map(({ name }) => ({
+      code: 'FILE_NOT_PAIRED',
+      file: null,
+      detail: `the text field "${name}" carries no file: with curl, write -F ${name}=@FILE`,
+    })),
+  ].map(({ code, file, detail }) => ({ code, pair: null, file, detail }));
+}
+
+/** Where a loader finds the files of an upload. */
+function placeOf(staging: Staging) {
+  const numbers = new Map(staging.files.map(({ name, number }) => [name, number]));
+  return {
+    folder: staging.folder,
+    name: basename(staging.folder),
+    numberOf: (file: string) => numbers.get(file)!,
+  };
+}
+
+function tooMany(pairs: number, why: string): SlfError {
+  return new SlfError('SLF_NOT_ACCEPTABLE', `${why}, the upload has ${pairs}: ask for safetensors`, {
+    field: 'format',
+  });
+}
+
+function checkBytes(batches: readonly UploadBatch[], limitBytes: number): void {
+  for (const { layout } of batches)
+    if (layout.sizeBytes > limitBytes)
+      throw new SlfError(
+        'SLF_BATCH_TOO_LARGE',
+        `a batch has ${layout.sizeBytes} bytes, the limit is ${limitBytes}: make batchSize smaller`,
+        { field: 'batchSize' },
+      );
+}
+
+function failureOf({ metadata }: UploadBatch, error: unknown): BatchMetadata {
+  const { code, detail, subject } = answerTo(error);
+  return {
+    ...metadata,
+    problems: [{ code, pair: subject.pair ?? null, file: subject.file ?? null, detail }],
+  };
+}
+
+async function sendOverlay(
+  reply: FastifyReply,
+  { engine }: Service,
+  batch: UploadBatch,
+  scale: number,
+  staging: Staging,
+): Promise<void> {
+  const loading = engine.load(batch.order, 'asked');
+  try {
+    const lease = await loading.lease;
+    acceptUploadBatch(batch, lease);
+    const [pair] = batch.pairs;
+    const png = await lease.draw({
+      structures: batch.metadata.structures,
+      titles: [pair!.id],
+      title: '',
+      scale,
+      // As for a pair of a study: without a window in the file the picture finds its own.
+      window: pair!.slice.header.window.length > 0 ? { low: 0, high: 1 } : null,
+    });
+    await staging.remove();
+    await reply.type('image/png').header('cache-control', 'private, no-store').send(Buffer.from(png));
+  } finally {
+    loading.abandon();
+  }
+}

@@ -1,0 +1,183 @@
+import type { StudyId } from '../core/ids.js';
+import type { Pairing } from '../core/pairing.js';
+import type { Problem } from '../core/problem.js';
+import { pairUpload, type UploadedFile } from '../core/upload-pairing.js';
+import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
+import { nameStudy } from '../sources/folder.js';
+import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
+import { describeSlices, type FoundFiles } from './describe.js';
+import type { FileFinding } from './files.js';
+import type { FoundSlice } from './revision.js';
+
+/** Loader children, as far as uploads need them. */
+export interface UploadLoaders {
+  scan(root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]>;
+  unpack(unit: UnpackUnit): Promise<Unpacked>;
+}
+
+/** A study of an upload as it was read: slices in canonical order, their `path` being the name of the file. */
+export interface UploadedStudy {
+  readonly id: StudyId;
+  readonly patient: string | null;
+  readonly slices: readonly FoundSlice[];
+  readonly problems: readonly Problem[];
+  /** For each contour that was used, the slice it was drawn on and what it outlines. */
+  readonly contours: Pairing['studies'][number]['contours'];
+}
+
+/** What an upload holds. */
+export interface UploadContent {
+  readonly studies: readonly UploadedStudy[];
+  /** Of files that belong to no study. */
+  readonly problems: readonly Problem[];
+  /** The hashes of all patients that its images name. */
+  readonly patients: ReadonlySet<string | null>;
+}
+
+/** The study of files that lie in no folder of a layout. */
+export const LOOSE_STUDY = 'upload' as StudyId;
+
+const FILES_PER_TASK = 32;
+const BYTES_PER_TASK = 16 * 1024 * 1024;
+const TASKS_AT_ONCE = 4;
+/** Larger files are read for their checksums when a session stands on them. */
+const CHECKSUM_BYTES = 64 * 1024 * 1024;
+/** A small zip of very even images may be packed better than the ratio allows. */
+const RATIO_FROM_BYTES = 16 * 1024 * 1024;
+
+/** Expands the zip of an upload where there is one, reads every file in loader children, and pairs them. Throws `UploadRefused`. */
+export async function readUpload(
+  staging: Staging,
+  loaders: UploadLoaders,
+  signal?: AbortSignal,
+): Promise<UploadContent> {
+  const findings = new Map<string, ScanFinding>();
+  await scanStaged(staging, staging.files, findings, loaders, signal);
+  const zips = staging.files.filter(({ name }) => findings.get(name)?.kind === 'zip');
+  if (zips.length > 1) throw new UploadRefused('zip', 'the upload has more than one zip: send one');
+  for (const zip of zips) {
+    const unpacked = await unpackZip(staging, zip, loaders, signal);
+    await staging.drop(zip);
+    findings.delete(zip.name);
+    staging.takeWritten(unpacked);
+    await scanStaged(staging, unpacked, findings, loaders, signal);
+  }
+  return describeUpload(staging.files, findings);
+}
+
+/** Pairs the files of an upload by what was read of them. */
+export function describeUpload(
+  files: readonly StagedFile[],
+  findings: ReadonlyMap<string, ScanFinding>,
+): UploadContent {
+  const problems: Problem[] = [];
+  const known: UploadedFile[] = [];
+  const patients = new Set<string | null>();
+  for (const { name } of files) {
+    const finding = findings.get(name)!;
+    switch (finding.kind) {
+      case 'image':
+        known.push({ kind: 'image', name, instanceNumber: finding.header.instanceNumber });
+        patients.add(finding.patient);
+        break;
+      case 'contour':
+        known.push({ kind: 'contour', name });
+        break;
+      case 'table':
+        known.push({ kind: 'table', name, rows: finding.table.rows });
+        for (const { code, detail } of finding.table.problems) problems.push({ code, file: name, detail });
+        break;
+      case 'zip':
+        problems.push({ code: 'FILE_NOT_PAIRED', file: name, detail: 'a zip within a zip is not opened' });
+        break;
+      case 'refused':
+        problems.push({ code: finding.code, file: name, detail: finding.detail });
+        break;
+      default:
+        throw new Error(`unknown finding ${JSON.stringify(finding satisfies never)}`);
+    }
+  }
+  const found: FoundFiles = {
+    get(path): FileFinding | null {
+      const finding = findings.get(path);
+      if (!finding) return null;
+      return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
+    },
+  };
+  const pairing = pairUpload(known, nameStudy, LOOSE_STUDY);
+  const studies = pairing.studies.map((study): UploadedStudy => {
+    const described = describeSlices(study, found);
+    return { id: study.id, contours: study.contours, ...described };
+  });
+  return { studies, problems: [...problems, ...pairing.problems], patients };
+}
+
+async function scanStaged(
+  staging: Staging,
+  files: readonly StagedFile[],
+  findings: Map<string, ScanFinding>,
+  loaders: UploadLoaders,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const parts: StagedFile[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const file of files) {
+    const last = parts[parts.length - 1];
+    if (last && last.length < FILES_PER_TASK && bytes + file.sizeBytes <= BYTES_PER_TASK) {
+      last.push(file);
+      bytes += file.sizeBytes;
+    } else {
+      parts.push([file]);
+      bytes = file.sizeBytes;
+    }
+  }
+  const worker = async () => {
+    for (let part = parts.shift(); part; part = parts.shift()) {
+      signal?.throwIfAborted();
+      const read = await loaders.scan(staging.folder, part.map(unitOf));
+      for (const [at, { name }] of part.entries()) findings.set(name, read[at]!);
+    }
+  };
+  await Promise.all(Array.from({ length: TASKS_AT_ONCE }, worker));
+}
+
+function unitOf({ number, name, sizeBytes }: StagedFile): ScanUnit {
+  const kind = /\.csv$/i.test(name) ? 'table' : /\.txt$/i.test(name) ? 'contour' : 'any';
+  return { path: String(number), kind, withChecksums: sizeBytes <= CHECKSUM_BYTES };
+}
+
+async function unpackZip(
+  staging: Staging,
+  zip: StagedFile,
+  loaders: UploadLoaders,
+  signal: AbortSignal | undefined,
+): Promise<StagedFile[]> {
+  const { limits, durable, folder } = staging;
+  const byRatio = Math.max(RATIO_FROM_BYTES, zip.sizeBytes * limits.zipRatio);
+  const bytes = Math.min(limits.zipBytes, byRatio);
+  const limitDetail =
+    bytes === limits.zipBytes
+      ? `the zip expands to more than ${bytes} bytes`
+      : `the zip expands to more than ${limits.zipRatio} times its size`;
+  const files: StagedFile[] = [];
+  let bytesLeft = bytes;
+  for (let from: number | null = 0; from !== null; ) {
+    signal?.throwIfAborted();
+    const unit: UnpackUnit = {
+      folder,
+      zip: zip.number,
+      from,
+      number: staging.next + files.length,
+      filesLeft: limits.files - (staging.files.length - 1),
+      bytesLeft,
+      limitDetail,
+      durable,
+    };
+    const part = await loaders.unpack(unit);
+    if (part.kind === 'refused') throw new UploadRefused(part.isLimit ? 'limit' : 'zip', part.detail);
+    files.push(...part.files);
+    bytesLeft -= part.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    from = part.next;
+  }
+  return files;
+}

@@ -1,0 +1,130 @@
+import type { Readable } from 'node:stream';
+import { type Entry, open, type ZipFile } from 'yauzl';
+import { isHidden, relativeName } from '../core/upload-name.js';
+
+/** What a zip is refused for; the text names no entry. */
+export class ZipRefusal extends Error {
+  override readonly name = 'ZipRefusal';
+  constructor(
+    message: string,
+    readonly isLimit: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** A file of a zip. */
+export interface ZipEntry {
+  readonly name: string;
+  readonly crc32: number;
+  readonly raw: Entry;
+}
+
+/** A zip whose every entry has been looked at. */
+export interface ZipDirectory {
+  /** Files alone, none hidden, in the order of the directory. */
+  readonly entries: readonly ZipEntry[];
+  /** An entry's content; the stream fails where it has not the size that the directory says. */
+  read(entry: ZipEntry): Promise<Readable>;
+  close(): void;
+}
+
+const STORED = 0;
+const DEFLATED = 8;
+const ENCRYPTED = 1;
+const LOCAL_HEADER_BYTES = 30;
+const UNIX = 3;
+const FILE_TYPE = 0o170000;
+const REGULAR = 0o100000;
+const FOLDER = 0o040000;
+/** Folders and hidden files are no files of the upload, and no way around its limit either. */
+const SPARE_ENTRIES = 1000;
+
+/**
+ * Reads a zip's directory and refuses it as a whole for one entry that is encrypted, a link, a device, named by no relative path or
+ * twice, compressed in another way, or that shares bytes with another one; and for more files than are left.
+ */
+export async function readZipDirectory(
+  path: string,
+  { filesLeft }: { readonly filesLeft: number },
+): Promise<ZipDirectory> {
+  const zip = await opened(path);
+  try {
+    const entries: ZipEntry[] = [];
+    const names = new Set<string>();
+    const places: { readonly from: number; readonly to: number }[] = [];
+    let seen = 0;
+    for await (const raw of entriesOf(zip)) {
+      if (++seen > SPARE_ENTRIES + 2 * filesLeft) throw tooMany(filesLeft);
+      const isFolder = raw.fileName.endsWith('/');
+      checkEntry(raw, isFolder);
+      const name = relativeName(raw.fileName);
+      if (name === null)
+        throw new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false);
+      const from = raw.relativeOffsetOfLocalHeader;
+      places.push({ from, to: from + LOCAL_HEADER_BYTES + raw.fileNameLength + raw.compressedSize });
+      if (isFolder || isHidden(name)) continue;
+      if (names.has(name)) throw new ZipRefusal('two entries have one name', false);
+      names.add(name);
+      if (entries.length >= filesLeft) throw tooMany(filesLeft);
+      entries.push({ name, crc32: raw.crc32, raw });
+    }
+    places.sort((a, b) => a.from - b.from);
+    if (places.some(({ from }, at) => at > 0 && from < places[at - 1]!.to))
+      throw new ZipRefusal('entries of the zip share their bytes', false);
+    return {
+      entries,
+      read: ({ raw }) =>
+        new Promise((resolve, reject) => {
+          zip.openReadStream(raw, (error, stream) => (error ? reject(error) : resolve(stream)));
+        }),
+      close: () => zip.close(),
+    };
+  } catch (error) {
+    zip.close();
+    throw error;
+  }
+}
+
+function tooMany(filesLeft: number): ZipRefusal {
+  return new ZipRefusal(`the zip has more than the ${filesLeft} files that the upload may still have`, true);
+}
+
+function checkEntry(raw: Entry, isFolder: boolean): void {
+  if (raw.generalPurposeBitFlag & ENCRYPTED) throw new ZipRefusal('an entry is encrypted', false);
+  if (raw.compressionMethod !== STORED && raw.compressionMethod !== DEFLATED)
+    throw new ZipRefusal('an entry is compressed in another way than stored or deflated', false);
+  const type = (raw.externalFileAttributes >>> 16) & FILE_TYPE;
+  const madeOnUnix = raw.versionMadeBy >>> 8 === UNIX;
+  if (madeOnUnix && type !== 0 && type !== (isFolder ? FOLDER : REGULAR))
+    throw new ZipRefusal('an entry is a link or a device', false);
+}
+
+function opened(path: string): Promise<ZipFile> {
+  return new Promise((resolve, reject) => {
+    open(path, { lazyEntries: true, autoClose: false, strictFileNames: true }, (error, zip) =>
+      error ? reject(error) : resolve(zip),
+    );
+  });
+}
+
+async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
+  let settle: { resolve: (entry: Entry | null) => void; reject: (error: Error) => void } | null = null;
+  zip.on('entry', (entry: Entry) => settle?.resolve(entry));
+  zip.on('end', () => settle?.resolve(null));
+  zip.on('error', (error: Error) => {
+    // Its names are checked by its reader first.
+    const isName = /absolute path|invalid relative path|invalid characters/.test(error.message);
+    settle?.reject(
+      isName ? new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false) : error,
+    );
+  });
+  for (;;) {
+    const entry = await new Promise<Entry | null>((resolve, reject) => {
+      settle = { resolve, reject };
+      zip.readEntry();
+    });
+    if (!entry) return;
+    yield entry;
+  }
+}

@@ -1,0 +1,185 @@
+import type { UploadedStudy } from '../catalog/upload-content.js';
+import { BYTES_VERSION } from '../core/bytes-version.js';
+import { type PairId, pairId } from '../core/ids.js';
+import { type BatchLayout, batchLayout } from '../core/layout.js';
+import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
+import { type MaskRule, maskDtype } from '../core/rasterize.js';
+import type { Values } from '../core/values.js';
+import type { BatchOrder, Lease } from '../engine/engine.js';
+import { SlfError } from '../errors.js';
+import type { LoadUnit } from '../loader/messages.js';
+import type { BatchMetadata, BatchProblem } from '../wire/body.js';
+import { findingOf, refuseFinding } from './refusal.js';
+
+/** How the pairs of an upload are asked for. */
+export interface UploadRequest {
+  /** Null: every structure that occurs, in order of their names. */
+  readonly structures: readonly string[] | null;
+  /** `empty`: a slice with some of the structures is a pair as well. */
+  readonly missing: 'exclude' | 'empty';
+  readonly rule: MaskRule;
+  readonly values: Values;
+  readonly batchSize: number;
+}
+
+/** A slice of an upload that is asked for. */
+export interface UploadPair {
+  readonly id: PairId;
+  readonly slice: UploadedStudy['slices'][number];
+}
+
+/** A batch of an upload's pairs. */
+export interface UploadBatch {
+  readonly order: BatchOrder;
+  readonly layout: BatchLayout;
+  readonly pairs: readonly UploadPair[];
+  readonly metadata: BatchMetadata;
+}
+
+/** The pairs of an upload in order, and the structures of their masks. Throws `SlfError` where there is none. */
+export function choosePairs(
+  studies: readonly UploadedStudy[],
+  problems: readonly BatchProblem[],
+  request: UploadRequest,
+): { pairs: UploadPair[]; structures: readonly string[] } {
+  const all = studies.flatMap(({ id, slices }) =>
+    slices.map((slice): UploadPair => ({ id: pairId(id, slice.slice), slice })),
+  );
+  const carried = new Set(all.flatMap(({ slice }) => slice.contours.map(({ structure }) => structure)));
+  const structures = request.structures ?? [...carried].sort();
+  const has = ({ slice }: UploadPair) => {
+    const held = (name: string) => slice.contours.some(({ structure }) => structure === name);
+    return request.missing === 'empty' ? structures.some(held) : structures.every(held);
+  };
+  const pairs = structures.length === 0 ? [] : all.filter(has);
+  if (pairs.length === 0) throw noPairs(all.length, [...carried].sort(), problems);
+  return { pairs, structures };
+}
+
+function noPairs(images: number, carried: readonly string[], problems: readonly BatchProblem[]): SlfError {
+  const [first] = problems;
+  const why =
+    carried.length > 0
+      ? `no slice carries what is asked for; there are ${carried.join(', ')}`
+      : first
+        ? `${first.code}: ${first.detail}`
+        : images === 0
+          ? 'the upload has no image that can be read'
+          : 'the upload has no contour: send the contours with the images';
+  return new SlfError(
+    'SLF_NO_PAIRS',
+    why,
+    carried.length > 0 ? { field: 'structures' } : first?.file ? { file: first.file } : {},
+  );
+}
+
+/** Cuts pairs into batches, all of one dtype; one ends early before a pair of another shape. `name` tells them from those of other uploads. Every problem goes with the first. */
+export function uploadBatches(
+  { pairs, structures }: { readonly pairs: readonly UploadPair[]; readonly structures: readonly string[] },
+  problems: readonly BatchProblem[],
+  { rule, values, batchSize }: UploadRequest,
+  { folder, name, numberOf }: { folder: string; name: string; numberOf: (file: string) => number },
+): UploadBatch[] {
+  const imageDtype =
+    values === 'windowed'
+      ? 'float32'
+      : autoDtype(pairs.map(({ slice }) => declaredRange(slice.header, values)));
+  const batches: UploadBatch[] = [];
+  for (let from = 0; from < pairs.length; from += batches[batches.length - 1]!.pairs.length) {
+    const { header } = pairs[from]!.slice;
+    const following = pairs.slice(from, from + batchSize);
+    const other = following.findIndex(({ slice }) => shapeOf(slice, values) !== shapeOf({ header }, values));
+    const share = other < 0 ? following : following.slice(0, other);
+    const layout = batchLayout({
+      slots: share.length,
+      channels: channelsOf(header, values),
+      rows: header.rows,
+      columns: header.columns,
+      structures: structures.length,
+      imageDtype,
+      maskDtype: maskDtype(rule),
+    });
+    batches.push({
+      layout,
+      pairs: share,
+      order: {
+        key: `upload/${name}/${from}`,
+        turn: name,
+        label: { upload: name, batch: batches.length },
+        layout,
+        segmentBytes: layout.sizeBytes,
+        recipe: { values, dtype: imageDtype, normalize: 'none', fit: 'exact', fill: 0, rule, originShift: 0 },
+        units: () => share.map((pair, slot) => unitOf(pair, slot, from + slot, structures, folder, numberOf)),
+      },
+      metadata: {
+        snapshot: '',
+        specDigest: '',
+        bytesVersion: BYTES_VERSION,
+        step: null,
+        epoch: null,
+        rank: null,
+        pairIds: share.map(({ id }) => id),
+        structures,
+        rule,
+        problems: [...(from === 0 ? problems : []), ...lacking(share, structures)],
+      },
+    });
+  }
+  return batches;
+}
+
+function shapeOf({ header }: Pick<UploadPair['slice'], 'header'>, values: Values): string {
+  return `${header.rows}x${header.columns}x${channelsOf(header, values)}`;
+}
+
+function unitOf(
+  { slice }: UploadPair,
+  slot: number,
+  place: number,
+  structures: readonly string[],
+  root: string,
+  numberOf: (file: string) => number,
+): LoadUnit {
+  const { path, guard, header, headerDigest, checksum, frame, contours } = slice;
+  return {
+    slot,
+    place,
+    source: {
+      root,
+      path: String(numberOf(path)),
+      guard,
+      header,
+      headerDigest,
+      checksum,
+      frame,
+      isPassing: true,
+    },
+    polygons: structures.map((name) =>
+      contours
+        .filter(({ structure }) => structure === name)
+        .map(({ points }) => new Float64Array(points.slice().buffer)),
+    ),
+  };
+}
+
+/** An empty mask says that a structure is not there; it is told where nobody drew one. */
+function lacking(pairs: readonly UploadPair[], structures: readonly string[]): BatchProblem[] {
+  return pairs.flatMap(({ id, slice }) =>
+    structures
+      .filter((name) => !slice.contours.some(({ structure }) => structure === name))
+      .map((name) => ({
+        code: 'STRUCTURE_MISSING',
+        pair: id,
+        file: slice.path,
+        detail: `it has no contour of ${name}; its mask is empty`,
+      })),
+  );
+}
+
+/** Throws `SlfError` for the first pair of a loaded batch that could not be loaded. */
+export function acceptUploadBatch({ pairs }: UploadBatch, lease: Lease): void {
+  for (const [slot, outcome] of lease.outcomes.entries()) {
+    const pair = pairs[slot]!;
+    if (outcome.kind !== 'loaded') throw refuseFinding(outcome, findingOf(outcome), pair.id, pair.slice.path);
+  }
+}

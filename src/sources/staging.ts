@@ -1,0 +1,157 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isHidden, relativeName } from '../core/upload-name.js';
+
+/** What an upload may have; bytes and files in all, those of an expanded zip counted for themselves. */
+export interface UploadLimits {
+  readonly bytes: number;
+  readonly files: number;
+  readonly zipBytes: number;
+  /** How many times its own size a zip may expand to. */
+  readonly zipRatio: number;
+}
+
+/** A file of an upload: `number` is its name on disk, `name` what its sender calls it, which is never a path here. */
+export interface StagedFile {
+  readonly number: number;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Why an upload is not taken; `limit` where it is larger than allowed. */
+export class UploadRefused extends Error {
+  override readonly name = 'UploadRefused';
+  constructor(
+    readonly reason: 'limit' | 'name' | 'twice' | 'zip',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The folder of uploads under way; what a stop left behind in it is removed when it is opened. */
+export class StagingArea {
+  readonly folder: string;
+  readonly limits: UploadLimits;
+
+  constructor(uploads: string, limits: UploadLimits) {
+    this.folder = join(uploads, 'incoming');
+    this.limits = limits;
+    rmSync(this.folder, { recursive: true, force: true });
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** A new upload's folder. `durable`: its files reach the disk before they count as received. */
+  async begin(durable: boolean): Promise<Staging> {
+    const folder = join(this.folder, randomBytes(8).toString('hex'));
+    await mkdir(folder, { mode: 0o700 });
+    return new Staging(folder, this.limits, durable);
+  }
+}
+
+/** An upload on its way: files under numbers in a folder of its own, until it is committed or removed. */
+export class Staging {
+  readonly folder: string;
+  readonly limits: UploadLimits;
+  #durable: boolean;
+  #files = new Map<string, StagedFile>();
+  #bytes = 0;
+  #next = 0;
+
+  constructor(folder: string, limits: UploadLimits, durable: boolean) {
+    this.folder = folder;
+    this.limits = limits;
+    this.#durable = durable;
+  }
+
+  get files(): StagedFile[] {
+    return [...this.#files.values()];
+  }
+
+  /** Bytes received. */
+  get sizeBytes(): number {
+    return this.#bytes;
+  }
+
+  /** The number of the next file. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Whether files are to be on the disk, not only on their way there. */
+  get durable(): boolean {
+    return this.#durable;
+  }
+
+  /**
+   * Writes a file's content under the next number; answers null for a file that desktops leave behind, which is read and not kept.
+   * Throws `UploadRefused` for a name that is no relative path, or that another file has, and over the limits.
+   */
+  async add(told: string, content: AsyncIterable<Uint8Array>): Promise<StagedFile | null> {
+    const name = this.#checked(told);
+    const number = this.#next;
+    const kept = isHidden(name) ? null : await open(join(this.folder, String(number)), 'wx', 0o600);
+    const hash = createHash('sha256');
+    let sizeBytes = 0;
+    try {
+      for await (const chunk of content) {
+        sizeBytes += chunk.length;
+        this.#bytes += chunk.length;
+        if (this.#bytes > this.limits.bytes)
+          throw new UploadRefused('limit', `the upload is over ${this.limits.bytes} bytes`);
+        if (!kept) continue;
+        hash.update(chunk);
+        for (let done = 0; done < chunk.length; )
+          done += (await kept.write(chunk, done, chunk.length - done)).bytesWritten;
+      }
+      if (this.#durable) await kept?.datasync();
+    } finally {
+      await kept?.close();
+    }
+    if (!kept) return null;
+    this.#next++;
+    return this.#take({ number, name, sizeBytes, sha256: hash.digest('hex') });
+  }
+
+  /** Takes files in that a loader wrote to the folder from number `next` on. Throws `UploadRefused` like `add`. */
+  takeWritten(files: readonly StagedFile[]): void {
+    for (const file of files) {
+      this.#checked(file.name);
+      this.#take(file);
+      this.#next = Math.max(this.#next, file.number + 1);
+    }
+  }
+
+  /** Drops a file, on disk as well. */
+  async drop(file: StagedFile): Promise<void> {
+    this.#files.delete(file.name);
+    await rm(join(this.folder, String(file.number)), { force: true });
+  }
+
+  /** Removes the folder and all that is in it. */
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #checked(told: string): string {
+    const name = relativeName(told);
+    if (name === null)
+      throw new UploadRefused('name', 'a file name is no relative path: it may not be absolute or hold ".."');
+    if (this.#files.has(name))
+      throw new UploadRefused(
+        'twice',
+        "two files have one name: send their relative paths, with curl -F 'file=@a/1.dcm;filename=a/1.dcm'",
+      );
+    if (this.#files.size >= this.limits.files)
+      throw new UploadRefused('limit', `the upload has more than ${this.limits.files} files`);
+    return name;
+  }
+
+  #take(file: StagedFile): StagedFile {
+    this.#files.set(file.name, file);
+    return file;
+  }
+}
