@@ -15,7 +15,11 @@ export interface DicomElement {
 /** Looks into sequences that the cursor walks; `parent` is the tag of the innermost sequence. */
 export interface SequenceVisitor {
   enters(tag: number): boolean;
+  /** Called where an item of a sequence starts. */
+  item?(sequence: number): void;
   value(parent: number, element: DicomElement): void;
+  /** Called where an item of a sequence ends. */
+  itemEnd?(sequence: number): void;
 }
 
 /** The one error that leaves header reading: its outcome is what the reader answers. */
@@ -81,6 +85,7 @@ export class DicomCursor {
     readonly prefix: Uint8Array,
     readonly fileSizeBytes: number,
     readonly limits: Limits,
+    readonly maxElements = MAX_ELEMENTS,
   ) {}
 
   get isBigEndian(): boolean {
@@ -160,24 +165,31 @@ export class DicomCursor {
       const inside = explicit && element.vr !== 'UN';
       levels.push({ items: true, tag: element.tag, explicit: inside, end: this.#end(element) });
     };
+    const leave = (): void => {
+      const left = levels.pop();
+      if (left && !left.items) visitor?.itemEnd?.(left.tag);
+    };
     enter(sequence, this.explicit);
     for (let level = levels.at(-1); level; level = levels.at(-1)) {
       if (this.position > level.end) throw this.broken(`${tagName(level.tag)} ends inside one of its items`);
       if (this.position === level.end) {
-        levels.pop();
+        leave();
         continue;
       }
       const element = this.next(level.explicit);
       if (level.items) {
-        if (element.tag === SEQUENCE_END) levels.pop();
+        if (element.tag === SEQUENCE_END) leave();
         else if (element.tag !== ITEM)
           throw this.broken(`${tagName(level.tag)} holds something that is no item`);
         else if (element.undefinedLength || visitor) {
+          visitor?.item?.(level.tag);
           levels.push({ ...level, items: false, end: this.#end(element) });
         } else this.#advance(element.length, element.tag);
-      } else if (element.tag === ITEM_END) levels.pop();
-      else if (element.tag === SEQUENCE_END) levels.splice(-2);
-      else if (element.undefinedLength || visitor?.enters(element.tag)) enter(element, level.explicit);
+      } else if (element.tag === ITEM_END) leave();
+      else if (element.tag === SEQUENCE_END) {
+        leave();
+        leave();
+      } else if (element.undefinedLength || visitor?.enters(element.tag)) enter(element, level.explicit);
       else {
         visitor?.value(level.tag, element);
         this.#advance(element.length, element.tag);
@@ -205,8 +217,8 @@ export class DicomCursor {
 
   #count(): void {
     this.#elements += 1;
-    if (this.#elements > MAX_ELEMENTS) {
-      throw refusal('LIMIT_EXCEEDED', `the header has more than ${MAX_ELEMENTS} elements`);
+    if (this.#elements > this.maxElements) {
+      throw refusal('LIMIT_EXCEEDED', `the header has more than ${this.maxElements} elements`);
     }
   }
 }

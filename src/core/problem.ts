@@ -29,6 +29,17 @@ export const PROBLEMS = {
   CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
   CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
   CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
+  CONTOUR_OPEN: 'A contour that is a point or not closed encloses nothing; it is left out',
+  CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',
+  CONTOUR_POINT_COUNT: 'A contour says another number of points than it has; those it has are used',
+  CONTOUR_OFF_PLANE:
+    'A contour or frame lies off the plane of the image that it belongs to by more than the tolerance',
+  CONTOUR_WITHOUT_PLACE:
+    'A contour or frame lies in the plane of no image of its frame of reference; it is left out',
+  CONTOUR_NESTED:
+    'A CLOSED_PLANAR contour lies inside another one of its ROI: with `mask.holes` standard or union it adds nothing, with xor it is a hole',
+  ROI_UNKNOWN: 'The contours of an ROI whose number the structure set does not define are left out',
+  STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
   STRUCTURE_MISSING: 'The slice has no contour of a structure that was asked for; its mask is empty',
