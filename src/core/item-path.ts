@@ -15,7 +15,7 @@ export abstract class ItemVisitor implements SequenceVisitor {
   /** The sequences that are looked into, wherever they stand. */
   abstract enters(tag: number): boolean;
   /** A value of the item at `path`. */
-  protected abstract found(path: string, element: DicomElement): void;
+  abstract found(path: string, element: DicomElement): void;
   protected begun(_path: string): void {}
   protected ended(_path: string): void {}
 

@@ -104,6 +104,20 @@ export function toPatient(
   return [at(0), at(1), at(2)];
 }
 
+/** How far points x, y, z … from `first` on lie off a plane at most, in mm; once over `enough`, the rest is not looked at. */
+export function pointsOffPlane(
+  projection: Projection,
+  points: Float64Array,
+  first: number,
+  count: number,
+  enough: number,
+): number {
+  let most = 0;
+  for (let at = 3 * first; at < 3 * (first + count) && most <= enough; at += 3)
+    most = Math.max(most, Math.abs(offPlane(projection, points[at]!, points[at + 1]!, points[at + 2]!)));
+  return most;
+}
+
 /** The four outermost pixel centres of a grid as columns and rows. */
 function corners({ rows, columns }: Grid): readonly (readonly [number, number])[] {
   return [

@@ -39,6 +39,10 @@ export const PROBLEMS = {
   CONTOUR_NESTED:
     'A CLOSED_PLANAR contour lies inside another one of its ROI: with `mask.holes` standard or union it adds nothing, with xor it is a hole',
   ROI_UNKNOWN: 'The contours of an ROI whose number the structure set does not define are left out',
+  SEGMENT_UNKNOWN:
+    'A frame or pixel of a segmentation belongs to a segment that it does not define; it is left out',
+  SEGMENTATION_GRID:
+    'The pixels of a segmentation lie elsewhere than those of its image: they are taken by the nearest, or left out where nothing says how they lie',
   STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',

@@ -95,7 +95,7 @@ export class StructureSetVisitor extends ItemVisitor {
     } else if (path === AT_IMAGE) this.#image = { uid: null, frames: [null] };
   }
 
-  protected override found(path: string, element: DicomElement): void {
+  override found(path: string, element: DicomElement): void {
     const { tag } = element;
     if (path === AT_CONTOUR) {
       if (tag === DATA) this.#contour!.data = element;

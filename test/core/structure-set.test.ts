@@ -185,7 +185,7 @@ t.test('contours of an ROI that is not defined are left out', async (t) => {
   t.match(problems, [{ code: 'ROI_UNKNOWN' }]);
 });
 
-t.test('coordinates are the doubles that Number gives', async (t) => {
+t.test('coordinates are the doubles that Number gives', async () => {
   const decimal = fc.oneof(
     fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => String(value)),
     fc.tuple(fc.integer(), fc.nat({ max: 99_999_999 })).map(([a, b]) => `${a}.${b}`),

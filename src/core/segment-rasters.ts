@@ -1,0 +1,95 @@
+import type { HeaderProblem } from './dicom.js';
+import { ProblemList } from './problem-list.js';
+import { runsAtLeast, runsByValue } from './runs.js';
+import type { SegmentationHeader, SegmentFrame } from './segmentation.js';
+
+/** The pixels of one segment in one frame: runs [first, first + count) of its segmentation, two numbers each. */
+export interface SegmentRaster {
+  /** The place among `segments`. */
+  readonly segment: number;
+  /** From 0. */
+  readonly frame: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** A segmentation with its pixels: plain data, but for the runs. */
+export interface Segmentation extends SegmentationHeader {
+  readonly sopInstanceUid: string;
+  readonly studyUid: string;
+  readonly frameOfReferenceUid: string | null;
+  readonly rows: number;
+  readonly columns: number;
+  /** Share of the whole from which a fractional segmentation's pixel is inside; null for other types. */
+  readonly threshold: number | null;
+  /** Those that have pixels inside, frame after frame. */
+  readonly rasters: readonly SegmentRaster[];
+  /** Of each raster its runs: places [start, end) in row-major order, start and end in turn. */
+  readonly runs: Uint32Array;
+}
+
+/** Gathers a segmentation's pixels frame after frame. */
+export class SegmentRasters {
+  readonly #header: SegmentationHeader;
+  readonly #threshold: number;
+  readonly #problems = new ProblemList();
+  readonly #rasters: SegmentRaster[] = [];
+  readonly #parts: Uint32Array[] = [];
+  readonly #places: ReadonlyMap<number, number>;
+  #length = 0;
+
+  /** `fraction`: share of MaximumFractionalValue from which a pixel is inside. */
+  constructor(header: SegmentationHeader, fraction: number) {
+    this.#header = header;
+    this.#threshold = header.type === 'fractional' ? fraction * header.whole : 1;
+    this.#places = new Map(header.segments.map(({ number }, place) => [number, place]));
+  }
+
+  /** Bytes of all runs so far. */
+  get sizeBytes(): number {
+    return 4 * this.#length;
+  }
+
+  /** Adds a frame's stored values in row-major order. */
+  addValues(frame: number, values: ArrayLike<number>): void {
+    const { type, padding } = this.#header;
+    if (type !== 'labelmap') {
+      this.addRuns(frame, runsAtLeast(values, this.#threshold));
+      return;
+    }
+    for (const [value, runs] of runsByValue(values)) {
+      const segment = this.#places.get(value);
+      if (segment !== undefined) this.#add(frame, segment, runs);
+      else if (value !== 0 && value !== padding)
+        this.#problems.add(
+          'SEGMENT_UNKNOWN',
+          'frame',
+          frame + 1,
+          'pixels of a segment that is not defined; left out',
+        );
+    }
+  }
+
+  /** Adds the pixels inside of a frame that shows one segment. */
+  addRuns(frame: number, runs: Uint32Array): void {
+    const { segment } = this.#header.frames[frame] as SegmentFrame;
+    if (segment !== null) this.#add(frame, segment, runs);
+  }
+
+  finish(): { rasters: readonly SegmentRaster[]; runs: Uint32Array; problems: readonly HeaderProblem[] } {
+    const runs = new Uint32Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      runs.set(part, at);
+      at += part.length;
+    }
+    return { rasters: this.#rasters, runs, problems: this.#problems.list };
+  }
+
+  #add(frame: number, segment: number, runs: Uint32Array): void {
+    if (runs.length === 0) return;
+    this.#rasters.push({ segment, frame, first: this.#length / 2, count: runs.length / 2 });
+    this.#parts.push(runs);
+    this.#length += runs.length;
+  }
+}
