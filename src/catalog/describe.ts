@@ -1,7 +1,9 @@
 import type { SliceId } from '../core/ids.js';
 import type { ContourFile, StudyFiles } from '../core/pairing.js';
+import { leavesImage } from '../core/place-outlines.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
 import type { FileFinding } from './files.js';
+import type { StructurePart } from './parts.js';
 import type { FoundSlice } from './revision.js';
 
 /** What was read of each file, by its path. */
@@ -64,7 +66,7 @@ function readContours(
   image: { readonly rows: number; readonly columns: number },
   report: (code: ProblemCode, file: string, detail: string) => void,
 ): FoundSlice['contours'] {
-  const read: { structure: string; points: Uint8Array }[] = [];
+  const read: StructurePart[] = [];
   for (const { path, structure } of drawn) {
     const finding = files.get(path)?.finding;
     if (finding?.kind === 'refused') report(finding.code, path, finding.detail);
@@ -78,21 +80,7 @@ function readContours(
     for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
     if (leavesImage(contour.points, image))
       report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
-    const { points } = contour;
-    read.push({ structure, points: new Uint8Array(points.buffer, points.byteOffset, points.byteLength) });
+    read.push({ structure, part: { kind: 'text', points: contour.points } });
   }
   return read;
-}
-
-/** Whether a point lies beyond the outer edges of the border pixels, pixel centres being at integers. */
-function leavesImage(
-  points: Float64Array,
-  image: { readonly rows: number; readonly columns: number },
-): boolean {
-  for (let i = 0; i < points.length; i += 2) {
-    const x = points[i]!;
-    const y = points[i + 1]!;
-    if (x < -0.5 || y < -0.5 || x > image.columns - 0.5 || y > image.rows - 0.5) return true;
-  }
-  return false;
 }

@@ -3,9 +3,10 @@ import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { encodePart, type StructurePart } from './parts.js';
 import { forgetSlices } from './studies.js';
 
-/** A slice as a scan found it; `contours` by structure. */
+/** A slice as a scan found it; `contours` are the parts of its structures. */
 export interface FoundSlice {
   readonly slice: SliceId;
   readonly path: string;
@@ -17,7 +18,7 @@ export interface FoundSlice {
   readonly checksum: number | null;
   /** What tells these pixels from earlier ones under the same header. */
   readonly generation: number | null;
-  readonly contours: readonly { readonly structure: string; readonly points: Uint8Array }[];
+  readonly contours: readonly StructurePart[];
 }
 
 /** A study as a scan found it, slices in canonical order. */
@@ -40,8 +41,10 @@ export function revisionDigest(study: FoundStudy): string {
   const hash = createHash('sha256').update(`revision 1\n${study.id}\n`);
   for (const { slice, guard, frame, headerDigest, generation, contours } of study.slices) {
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
-    for (const { structure, points } of contours)
-      hash.update(`  ${JSON.stringify(structure)} ${sha256(points)}\n`);
+    for (const { structure, part } of contours) {
+      const { kind, roi, points } = encodePart(part);
+      hash.update(`  ${JSON.stringify(structure)} ${kind} ${roi} ${sha256(points)}\n`);
+    }
   }
   return hash.digest('hex');
 }
@@ -92,7 +95,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   );
   const contour = prepare(
     db,
-    'INSERT INTO contour (revision, ord, structure, number, points) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO contour (revision, ord, structure, number, kind, roi, points) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   for (let from = 0; from < study.slices.length; from += ROWS_PER_TURN) {
     transact(db, () => {
@@ -112,8 +115,9 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
           found.generation,
           JSON.stringify(carried),
         );
-        found.contours.forEach(({ structure, points }, number) => {
-          contour.run(revision, ord, structure, number, points);
+        found.contours.forEach(({ structure, part }, number) => {
+          const { kind, roi, points } = encodePart(part);
+          contour.run(revision, ord, structure, number, kind, roi, points);
         });
       }
     });

@@ -53,12 +53,15 @@ const TABLES = `
   CREATE INDEX slice_by_path ON slice (path);
   CREATE INDEX slice_unread ON slice (revision, ord) WHERE checksum IS NULL;
 
-  -- One closed polygon: float64 x, y alternating, in pixel coordinates.
+  -- A part of a structure on a slice. text, closed, xor: a closed polygon, float64 x, y alternating, in pixel coordinates; those of an
+  -- ROI have its number. raster: its rows, columns and grid as float64, then runs of pixels as uint32.
   CREATE TABLE contour (
     revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
     ord INTEGER NOT NULL,
     structure TEXT NOT NULL,
     number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    roi INTEGER NOT NULL,
     points BLOB NOT NULL,
     PRIMARY KEY (revision, ord, structure, number)
   ) STRICT, WITHOUT ROWID;

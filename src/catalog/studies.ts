@@ -170,22 +170,6 @@ function readSlice(db: Database, revision: number, ordinal: number): Slice {
   return sliceOf(row as unknown as SliceRow);
 }
 
-/** The closed polygons of these structures on a slice, each named by any of its names: float64 x, y alternating. */
-export function contoursOf(
-  db: Database,
-  revision: number,
-  ordinal: number,
-  structures: readonly (readonly string[])[],
-): Float64Array[][] {
-  const rows = prepare(
-    db,
-    'SELECT structure, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
-  ).all(revision, ordinal) as { structure: string; points: Uint8Array }[];
-  return structures.map((names) =>
-    rows.filter((row) => names.includes(row.structure)).map(({ points }) => float64(points)),
-  );
-}
-
 /** What a load found out about a slice's source: the checksum of its pixel bytes, a guard of equal content. */
 export interface Learned {
   readonly slice: Pick<Slice, 'revision' | 'ordinal'>;
@@ -228,10 +212,4 @@ export function forgetSlices(db: Database): void {
   const known = recent(db);
   known.slices.clear();
   known.version++;
-}
-
-/** A row's bytes as numbers: a view where they lie at a multiple of 8, else a copy. */
-function float64(bytes: Uint8Array): Float64Array {
-  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-  return new Float64Array(buffer, byteOffset, byteLength / 8);
 }

@@ -1,3 +1,5 @@
+import type { Extent } from './extent.js';
+
 /** How an image comes to the rows and columns of its batch. */
 export type Fit = 'exact' | 'pad' | 'crop' | 'resize';
 
@@ -49,11 +51,38 @@ export function affineOf({ rows, columns }: Fitting): number[] {
 }
 
 /** A polygon (x, y, x, y …) of the source in the coordinates of the target. */
-export function fitPolygon(points: Float64Array, { rows, columns }: Fitting): Float64Array {
+function fitPolygon(points: Float64Array, { rows, columns }: Fitting): Float64Array {
   return points.map((at, i) => {
     const { scale, shift } = i % 2 === 0 ? columns : rows;
     return (at - shift) / scale;
   });
+}
+
+/** An extent on a source in a target's pixels: its polygons moved, its rasters' grids seen from there. */
+export function fitExtent({ regions, rasters }: Extent, fitted: Fitting): Extent {
+  const { rows, columns } = fitted;
+  return {
+    regions: regions.map((region) => region.map((polygon) => fitPolygon(polygon, fitted))),
+    rasters: rasters.map((raster) => {
+      const [a, b, c, d, e, f] = (raster.matrix ?? [1, 0, 0, 0, 1, 0]) as number[] as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      const matrix = [
+        a * columns.scale,
+        b * rows.scale,
+        a * columns.shift + b * rows.shift + c,
+        d * columns.scale,
+        e * rows.scale,
+        d * columns.shift + e * rows.shift + f,
+      ];
+      return { ...raster, matrix };
+    }),
+  };
 }
 
 /** The source pixel of each target pixel along an axis, -1 where there is none: the nearest, of two equally near the even one. */

@@ -1,10 +1,10 @@
 import type { DecodedFrame } from '../codecs/codec.js';
-import { cover } from '../core/coverage.js';
 import type { ImageHeader } from '../core/dicom.js';
-import { affineOf, type Fitting, fitMask, fitPolygon, fitting, fitValues, type Size } from '../core/fit.js';
+import { coverExtent, type Extent, fillExtent } from '../core/extent.js';
+import { affineOf, type Fitting, fitExtent, fitMask, fitting, fitValues, type Size } from '../core/fit.js';
 import { normalizeValues } from '../core/normalize.js';
 import { writeValues } from '../core/pixels.js';
-import { type BinaryRule, rasterize } from '../core/rasterize.js';
+import type { BinaryRule } from '../core/rasterize.js';
 import { type ImageTables, shown } from '../core/shown.js';
 import { toChannels, valuesOf } from '../core/values.js';
 import type { Recipe } from './messages.js';
@@ -43,20 +43,18 @@ export function convertImage(
   writeValues(planes, { rescale: IDENTITY }, { values: 'stored', dtype }, slots.images(slot));
 }
 
-/** Draws the slot's masks; the contours of a structure are joined. */
+/** Draws the slot's masks; the parts of a structure are joined. */
 export function convertMasks(
-  polygons: readonly (readonly Float64Array[])[],
+  extents: readonly Extent[],
   source: Size,
   slot: number,
   slots: SlotWriter,
-  recipe: Recipe,
+  { rule, fit }: Recipe,
 ): void {
-  const { rule, originShift } = recipe;
-  polygons.forEach((contours, structure) => {
-    const parts = contours.map((contour) => shifted(contour, originShift));
-    const fitted = fittingOf(source, slots, recipe);
-    if (rule === 'coverage') measureShares(parts, source, fitted, slots.shares(slot, structure));
-    else drawMask(rule, parts, source, fitted, slots.mask(slot, structure));
+  const fitted = fitting(fit, source, slots.shape);
+  extents.forEach((extent, structure) => {
+    if (rule === 'coverage') measureShares(extent, source, fitted, slots.shares(slot, structure));
+    else drawMask(rule, extent, source, fitted, slots.mask(slot, structure));
   });
 }
 
@@ -65,41 +63,49 @@ let drawn = new Uint8Array(0);
 /** At the source's size, then fitted like the image, by the nearest pixel. */
 function drawMask(
   rule: BinaryRule,
-  parts: readonly Float64Array[],
+  extent: Extent,
   source: Size,
   fitted: Fitting,
   { mask, offset }: { readonly mask: Uint8Array; readonly offset: number },
 ): void {
   if (isAsIs(fitted)) {
-    for (const part of parts) rasterize(rule, part, source.rows, source.columns, mask, offset);
+    fillExtent(rule, extent, source.rows, source.columns, mask, offset);
     return;
   }
   const size = source.rows * source.columns;
   if (drawn.length < size) drawn = new Uint8Array(size);
   drawn.fill(0, 0, size);
-  for (const part of parts) rasterize(rule, part, source.rows, source.columns, drawn, 0);
+  fillExtent(rule, extent, source.rows, source.columns, drawn, 0);
   fitMask(drawn, fitted, mask, offset);
 }
 
 let measured = new Float32Array(0);
 
-/** A resized mask has the shares of its own pixels: it is measured at its own size. The others are fitted like the image. */
+/**
+ * A resized mask has the shares of its own pixels: polygons are measured at its own size, rasters go by the nearest pixel. The
+ * others are fitted like the image.
+ */
 function measureShares(
-  parts: readonly Float64Array[],
+  extent: Extent,
   source: Size,
   fitted: Fitting,
   { mask, offset }: { readonly mask: Float32Array; readonly offset: number },
 ): void {
   if (fitted.fit === 'resize' || isAsIs(fitted)) {
-    const regions = parts.map((part) => [isAsIs(fitted) ? part : fitPolygon(part, fitted)]);
-    cover(regions, fitted.rows.target, fitted.columns.target, mask, offset);
+    const { rows, columns } = fitted;
+    coverExtent(
+      isAsIs(fitted) ? extent : fitExtent(extent, fitted),
+      rows.target,
+      columns.target,
+      mask,
+      offset,
+    );
     return;
   }
   const size = source.rows * source.columns;
   if (measured.length < size) measured = new Float32Array(size);
   measured.fill(0, 0, size);
-  const regions = parts.map((part) => [part]);
-  cover(regions, source.rows, source.columns, measured, 0);
+  coverExtent(extent, source.rows, source.columns, measured, 0);
   fitMask(measured, fitted, mask, offset);
 }
 
@@ -114,8 +120,4 @@ export function slotAffine(source: ImageHeader, slots: SlotWriter, recipe: Recip
 
 function fittingOf(source: Size, slots: SlotWriter, { fit }: Recipe): Fitting {
   return fitting(fit, source, slots.shape);
-}
-
-function shifted(polygon: Float64Array, by: number): Float64Array {
-  return by === 0 ? polygon : polygon.map((coordinate) => coordinate + by);
 }

@@ -52,7 +52,7 @@ async function loadSlot(
     const frame = read.decoded ?? (await decodeFrame(read.bytes, header, unit.source.frame));
     if (read.decoded === null && read.key !== null) cache?.keep(read.key, frame);
     convertImage(frame, header, read.tables, unit.slot, slots, recipe);
-    convertMasks(unit.polygons, header, unit.slot, slots, recipe);
+    convertMasks(unit.extents, header, unit.slot, slots, recipe);
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
   } catch (error) {

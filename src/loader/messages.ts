@@ -1,5 +1,6 @@
 import type { ContourParse } from '../core/contour.js';
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import type { Extent } from '../core/extent.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
@@ -48,8 +49,6 @@ export interface Recipe {
   readonly fill: number;
   readonly dtype: ImageDType;
   readonly rule: MaskRule;
-  /** Added to text contours' coordinates so that pixel centres lie at integers: 0, or -0.5 for `mask.origin: half`. */
-  readonly originShift: 0 | -0.5;
 }
 
 /** The file and frame that a slot is loaded from, with what the catalogue knows of it. */
@@ -65,13 +64,13 @@ export interface PairSource {
   readonly isPassing?: true;
 }
 
-/** One slot of a batch; `place` is the pair's place in the snapshot. `polygons`: for each structure its closed polygons, x, y alternating. */
+/** One slot of a batch; `place` is the pair's place in the snapshot. `extents`: where each structure is. */
 export type LoadUnit =
   | {
       readonly slot: number;
       readonly place: number;
       readonly source: PairSource;
-      readonly polygons: readonly (readonly Float64Array[])[];
+      readonly extents: readonly Extent[];
     }
   | { readonly slot: number; readonly place: number; readonly source: null };
 

@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
+import { extentsOf, partsOf } from '../catalog/parts.js';
 import type { Quarantine } from '../catalog/quarantine.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
-import {
-  contoursOf,
-  type Learned,
-  learnSources,
-  type Slice,
-  sliceAt,
-  slicesVersion,
-} from '../catalog/studies.js';
+import { type Learned, learnSources, type Slice, sliceAt, slicesVersion } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
+import type { Holes } from '../core/part.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { LoadUnit, Recipe } from '../loader/messages.js';
@@ -48,6 +43,9 @@ export interface BatchDescription {
   readonly structures: readonly string[];
   /** For each structure every name that means it. */
   readonly names: readonly (readonly string[])[];
+  readonly holes: Holes;
+  /** See `extentsOf`. */
+  readonly originShift: 0 | -0.5;
   readonly turn: string;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
@@ -199,7 +197,7 @@ export class Batch {
 
   #units(): LoadUnit[] {
     const { db, root, quarantine } = this.#context;
-    const { names } = this.#description;
+    const { names, holes, originShift } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     return this.pairs.map((pair, slot): LoadUnit => {
       if (!pair) return { slot, place: -1, source: null };
@@ -210,7 +208,7 @@ export class Batch {
         slot,
         place: pair.place,
         source: { root, path, guard, header, headerDigest, checksum, frame },
-        polygons: contoursOf(db, revision, ordinal, names),
+        extents: extentsOf(partsOf(db, revision, ordinal), names, holes, originShift),
       };
     });
   }

@@ -49,9 +49,11 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       address: { snapshot: '', specDigest: '', step: null, epoch: null, rank: null },
       layout,
       segmentBytes: layout.sizeBytes,
-      recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule, originShift: 0 },
+      recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
       names: structures.map((structure) => [structure]),
+      holes: 'standard',
+      originShift: 0,
       turn: 'pairs',
       masks: null,
       pairs: () => {

@@ -123,7 +123,7 @@ export const SpecRequest = Type.Object(
           ),
           holes: Type.Optional(
             oneOf(['standard', 'xor', 'union'], {
-              description: 'several contours of a structure; default standard',
+              description: 'several contours of an RTSTRUCT ROI on a slice; default standard',
             }),
           ),
           origin: Type.Optional(oneOf(['integer', 'half'], { description: 'default integer' })),
@@ -155,7 +155,6 @@ export type SpecRequest = Static<typeof SpecRequest>;
 /** Values of the contract that this release does not build yet: each is refused by name, never ignored. */
 const NOT_BUILT: readonly (readonly [field: string, isAsked: (request: SpecRequest) => boolean])[] = [
   ['exclude', ({ exclude }) => (exclude ?? []).length > 0],
-  ['mask.holes', ({ mask }) => (mask?.holes ?? 'standard') !== 'standard'],
 ];
 
 /** Throws `SLF_NOT_BUILT` naming the first field that this release does not build. */

@@ -57,7 +57,7 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
     },
     mask: {
       rule: request.mask?.rule ?? 'pixel-center',
-      holes: 'standard',
+      holes: request.mask?.holes ?? 'standard',
       origin: request.mask?.origin ?? 'integer',
     },
     shape,

@@ -91,7 +91,6 @@ export class Session {
       fill: spec.shape.fill,
       dtype: spec.image.dtype,
       rule: spec.mask.rule,
-      originShift: spec.mask.origin === 'half' ? -0.5 : 0,
     };
     this.#names = spec.structures.map((structure) => namesOf(structure, spec.rename));
     const reach = { steps: this.plan.steps, prefetch: spec.prefetch };
@@ -223,6 +222,8 @@ export class Session {
         recipe: this.#recipe,
         structures: spec.structures,
         names: this.#names,
+        holes: spec.mask.holes,
+        originShift: spec.mask.origin === 'half' ? -0.5 : 0,
         turn: stored.id,
         masks: spec.onError === 'mask' ? { verdicts, address } : null,
         pairs,

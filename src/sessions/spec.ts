@@ -3,6 +3,7 @@ import type { Selection } from '../catalog/selection.js';
 import type { Fit } from '../core/fit.js';
 import type { SpecDigest } from '../core/ids.js';
 import type { Normalize } from '../core/normalize.js';
+import type { Holes } from '../core/part.js';
 import { PERMUTATION_ID } from '../core/permutation.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { LastBatch } from '../core/plan.js';
@@ -39,7 +40,7 @@ export interface Spec extends Selection {
   };
   readonly mask: {
     readonly rule: MaskRule;
-    readonly holes: 'standard';
+    readonly holes: Holes;
     readonly origin: 'integer' | 'half';
   };
   readonly shape: {

@@ -1,3 +1,4 @@
+import { extentsOf } from '../catalog/parts.js';
 import type { UploadedStudy } from '../catalog/upload-content.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId } from '../core/ids.js';
@@ -108,7 +109,7 @@ export function uploadBatches(
         label: { upload: name, batch: batches.length },
         layout,
         segmentBytes: layout.sizeBytes,
-        recipe: { values, dtype: imageDtype, normalize: 'none', fit: 'exact', fill: 0, rule, originShift: 0 },
+        recipe: { values, dtype: imageDtype, normalize: 'none', fit: 'exact', fill: 0, rule },
         units: () => share.map((pair, slot) => unitOf(pair, slot, from + slot, structures, folder, numberOf)),
       },
       metadata: {
@@ -154,10 +155,11 @@ function unitOf(
       frame,
       isPassing: true,
     },
-    polygons: structures.map((name) =>
-      contours
-        .filter(({ structure }) => structure === name)
-        .map(({ points }) => new Float64Array(points.slice().buffer)),
+    extents: extentsOf(
+      contours,
+      structures.map((name) => [name]),
+      'standard',
+      0,
     ),
   };
 }

@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { extentsOf, partsOf } from '../../src/catalog/parts.js';
 import {
   type FoundSlice,
   type FoundStudy,
   revisionDigest,
   writeRevision,
 } from '../../src/catalog/revision.js';
-import { contoursOf, sliceAt } from '../../src/catalog/studies.js';
+import { sliceAt } from '../../src/catalog/studies.js';
 import type { SliceId, StudyId } from '../../src/core/ids.js';
+import type { Part } from '../../src/core/part.js';
 import { temporaryFolder } from '../helper.js';
 import { writeImage } from '../loader/sources.js';
 import { openCatalogue } from './catalogue.js';
@@ -18,8 +20,8 @@ const { header, headerDigest } = writeImage(temporaryFolder(t), 'a.dcm', {
   pixels: new Uint16Array(6),
 });
 
-function points(...coordinates: number[]): Uint8Array {
-  return new Uint8Array(Float64Array.from(coordinates).buffer);
+function points(...coordinates: number[]): { readonly part: Part } {
+  return { part: { kind: 'text', points: Float64Array.from(coordinates) } };
 }
 
 function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
@@ -41,7 +43,18 @@ function study(...slices: FoundSlice[]): FoundStudy {
   return { id: 'A' as StudyId, patient: null, slices };
 }
 
-const CONTOUR = { structure: 'i', points: points(0, 0, 1, 0, 0, 1) };
+const CONTOUR = { structure: 'i', ...points(0, 0, 1, 0, 0, 1) };
+const SAME_POINTS = Float64Array.of(0, 0, 1, 0, 0, 1);
+const RASTER = { rows: 2, columns: 3, matrix: null, runs: Uint32Array.of(0, 2) };
+const OTHER_KINDS: readonly Part[] = [
+  { kind: 'closed', roi: 1, points: SAME_POINTS },
+  { kind: 'closed', roi: 2, points: SAME_POINTS },
+  { kind: 'xor', roi: 1, points: SAME_POINTS },
+  { kind: 'raster', raster: RASTER },
+  { kind: 'raster', raster: { ...RASTER, runs: Uint32Array.of(0, 3) } },
+  { kind: 'raster', raster: { ...RASTER, columns: 4 } },
+  { kind: 'raster', raster: { ...RASTER, matrix: [1, 0, 0.5, 0, 1, 0] } },
+];
 const BEFORE = study(found('1', { contours: [CONTOUR] }), found('2'));
 
 t.test('a state is named by 64 hexadecimal digits, the same each time', async (t) => {
@@ -71,7 +84,8 @@ t.test('every other content has another name', async (t) => {
     study(found('1'), found('2', first)),
     study(found('1', { contours: [CONTOUR, CONTOUR] }), found('2')),
     study(found('1', { contours: [{ ...CONTOUR, structure: 'o' }] }), found('2')),
-    study(found('1', { contours: [{ ...CONTOUR, points: points(0, 0, 1, 0, 0, 2) }] }), found('2')),
+    study(found('1', { contours: [{ ...CONTOUR, ...points(0, 0, 1, 0, 0, 2) }] }), found('2')),
+    ...OTHER_KINDS.map((part) => study(found('1', { contours: [{ structure: 'i', part }] }), found('2'))),
   ];
   t.equal(new Set([BEFORE, ...others].map(revisionDigest)).size, others.length + 1);
 });
@@ -103,24 +117,23 @@ t.test('a state is written once, with its counts', async (t) => {
     complete: 1,
   });
   t.match(sliceAt(db, id, 0), { slice: '1', file: 'dicoms/A/1.dcm', header, structures: ['i'] });
-  t.strictSame(contoursOf(db, id, 0, [['i']]), [[Float64Array.of(0, 0, 1, 0, 0, 1)]]);
+  t.strictSame(partsOf(db, id, 0), [CONTOUR]);
 });
 
 t.test('several contours of a structure count once, and keep their order', async (t) => {
   const db = openCatalogue(t);
-  const other = { structure: 'i', points: points(5, 5, 6, 5, 5, 6) };
-  const outer = { structure: 'o', points: points(7, 7, 8, 7, 7, 8) };
+  const other = { structure: 'i', ...points(5, 5, 6, 5, 5, 6) };
+  const outer = { structure: 'o', ...points(7, 7, 8, 7, 7, 8) };
   const id = await writeRevision(db, study(found('1', { contours: [other, outer, CONTOUR] })));
   t.match(db.prepare('SELECT structures, pairs FROM revision WHERE id = ?').get(id), {
     structures: '{"i":1,"o":1}',
     pairs: 1,
   });
-  t.strictSame(contoursOf(db, id, 0, [['o'], ['i'], ['none'], ['i', 'o']]), [
-    [Float64Array.of(7, 7, 8, 7, 7, 8)],
-    [Float64Array.of(5, 5, 6, 5, 5, 6), Float64Array.of(0, 0, 1, 0, 0, 1)],
-    [],
-    [Float64Array.of(5, 5, 6, 5, 5, 6), Float64Array.of(0, 0, 1, 0, 0, 1), Float64Array.of(7, 7, 8, 7, 7, 8)],
-  ]);
+  const extents = extentsOf(partsOf(db, id, 0), [['o'], ['i'], ['none'], ['i', 'o']], 'standard', 0);
+  t.strictSame(
+    extents.map(({ regions }) => regions.map((region) => region.map((polygon) => polygon[0]))),
+    [[[7]], [[5], [0]], [], [[5], [0], [7]]],
+  );
 });
 
 t.test('a large study is written in parts between which others get their turn', async (t) => {

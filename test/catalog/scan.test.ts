@@ -1,7 +1,8 @@
 import { rmSync, utimesSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
-import { contoursOf, findStudy, listProblems, listSlices, listStudies } from '../../src/catalog/studies.js';
+import { partsOf } from '../../src/catalog/parts.js';
+import { findStudy, listProblems, listSlices, listStudies } from '../../src/catalog/studies.js';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { temporaryFolder } from '../helper.js';
 import { dicomFile } from '../loader/sources.js';
@@ -44,10 +45,11 @@ t.test('a phantom folder gives the numbers it was made with', async (t) => {
     );
     for (const [at, { revision, ordinal }] of slices.entries()) {
       const written = (name: string) =>
-        images[at]!.contours.filter(({ structure }) => structure === name).map(({ points }) =>
-          Float64Array.from(points.flat()),
-        );
-      t.strictSame(contoursOf(db, revision, ordinal, [['i'], ['o']]), [written('i'), written('o')]);
+        images[at]!.contours.filter(({ structure }) => structure === name).map(({ points }) => ({
+          structure: name,
+          part: { kind: 'text', points: Float64Array.from(points.flat()) },
+        }));
+      t.strictSame(partsOf(db, revision, ordinal), [...written('i'), ...written('o')]);
     }
   }
 });

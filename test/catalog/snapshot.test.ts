@@ -18,7 +18,7 @@ const { header, headerDigest } = writeImage(temporaryFolder(t), 'a.dcm', {
 
 /** Makes a study present whose slices carry `i` where the pattern says so. */
 async function addStudy(db: Database, id: string, carries: readonly boolean[]): Promise<void> {
-  const points = new Uint8Array(Float64Array.of(0, 0, 1, 0, 0, 1).buffer);
+  const part = { kind: 'text', points: Float64Array.of(0, 0, 1, 0, 0, 1) } as const;
   const study: FoundStudy = {
     id: id as StudyId,
     patient: null,
@@ -31,7 +31,7 @@ async function addStudy(db: Database, id: string, carries: readonly boolean[]): 
       headerDigest,
       checksum: null,
       generation: null,
-      contours: has ? [{ structure: 'i', points }] : [],
+      contours: has ? [{ structure: 'i', part }] : [],
     })),
   };
   const revision = await writeRevision(db, study);

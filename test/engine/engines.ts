@@ -81,7 +81,12 @@ export function order(
     units() {
       asked.times++;
       return does.map(
-        (path, slot): LoadUnit => ({ slot, place: slot, source: { ...source, path }, polygons: [[]] }),
+        (path, slot): LoadUnit => ({
+          slot,
+          place: slot,
+          source: { ...source, path },
+          extents: [{ regions: [], rasters: [] }],
+        }),
       );
     },
     asked,

@@ -119,9 +119,10 @@ t.test('a lease reads what a loader wrote', async (t) => {
   const source = writeImage(folder, 'a.dcm', image);
   const { engine } = await start(t, { pool: { main: fixture('lethal-loader') } });
   const batch = order(t, 'a');
-  const polygons = [[Float64Array.of(0.5, -0.5, 2.5, -0.5, 2.5, 0.5, 0.5, 0.5)]];
+  const polygon = [Float64Array.of(0.5, -0.5, 2.5, -0.5, 2.5, 0.5, 0.5, 0.5)];
+  const extents = [{ regions: [polygon], rasters: [] }];
   const lease = await engine.load(
-    { ...batch, units: () => [{ slot: 0, place: 42, source, polygons }] },
+    { ...batch, units: () => [{ slot: 0, place: 42, source, extents }] },
     'asked',
   ).lease;
   const bytes = Buffer.alloc(lease.sizeBytes);
@@ -173,14 +174,15 @@ t.test('the slot of a pair that ended its loader holds nothing of an earlier bat
   const image = { rows: 2, columns: 3, pixels: Uint16Array.of(1, 2, 3, 4, 5, 6) };
   const good = writeImage(folder, 'good.dcm', image);
   const lethal = writeImage(folder, 'lethal.dcm', image);
-  const all = [[Float64Array.of(-0.5, -0.5, 2.5, -0.5, 2.5, 1.5, -0.5, 1.5)]];
+  const all = [Float64Array.of(-0.5, -0.5, 2.5, -0.5, 2.5, 1.5, -0.5, 1.5)];
+  const extents = [{ regions: [all], rasters: [] }];
   const layout = layoutOf(2);
   const { engine } = await start(t, {
     budgetBytes: layout.sizeBytes,
     pool: { main: fixture('lethal-loader') },
   });
   const load = (name: string, ...sources: (typeof good)[]) => {
-    const units = () => sources.map((source, slot) => ({ slot, place: 10 + slot, source, polygons: all }));
+    const units = () => sources.map((source, slot) => ({ slot, place: 10 + slot, source, extents }));
     return engine.load({ ...order(t, name, ['', '']), units }, 'asked').lease;
   };
   (await load('first', good, good)).release();

@@ -57,7 +57,7 @@ async function loadOne(
   const segment = join(folder, 'segment');
   writeFileSync(segment, Buffer.alloc(layout.sizeBytes, 7));
   const task = { kind: 'load', segment, shape: SHAPE, recipe: recipe({ dtype: 'uint16' }) } as const;
-  const units = [{ slot: 0, place: 0, source, polygons: [] }];
+  const units = [{ slot: 0, place: 0, source, extents: [] }];
   const [outcome] = await load({ ...task, units }, LIMITS, cache);
   return { outcome: outcome!, values: tensorValues(layout, readFileSync(segment), 'images') };
 }

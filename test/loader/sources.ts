@@ -18,7 +18,6 @@ export function recipe(changes: Partial<Recipe> = {}): Recipe {
     fill: 0,
     dtype: 'int16',
     rule: 'pixel-center',
-    originShift: 0,
     ...changes,
   };
 }
