@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 1;
+const VERSION = 2;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
