@@ -1,26 +1,38 @@
-/** The values used last, so many of them at the most: a bounded memory of what is costly to make and never changes under its key. */
+/** The values used last, within a bound: a memory of what is costly to make and never changes under its key. */
 export class Recent<Key, Value> {
   #most: number;
+  #weigh: (value: Value) => number;
+  #weight = 0;
   #values = new Map<Key, Value>();
 
-  constructor(most: number) {
+  /** `most` values, or as many as together weigh so much. */
+  constructor(most: number, weigh: (value: Value) => number = () => 1) {
     this.#most = most;
+    this.#weigh = weigh;
   }
 
   /** The value of a key, made now where it is not remembered; null is made again each time. */
   get(key: Key, make: () => Value): Value {
-    const value = this.#values.get(key) ?? make();
-    this.#values.delete(key);
+    const known = this.#values.get(key);
+    if (known !== undefined) {
+      this.#values.delete(key);
+      this.#values.set(key, known);
+      return known;
+    }
+    const value = make();
     if (value === null) return value;
     this.#values.set(key, value);
-    if (this.#values.size > this.#most) {
-      const [oldest] = this.#values.keys();
-      this.#values.delete(oldest as Key);
+    this.#weight += this.#weigh(value);
+    for (const [oldest, light] of this.#values) {
+      if (this.#weight <= this.#most) break;
+      this.#values.delete(oldest);
+      this.#weight -= this.#weigh(light);
     }
     return value;
   }
 
   clear(): void {
     this.#values.clear();
+    this.#weight = 0;
   }
 }

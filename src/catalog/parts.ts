@@ -1,5 +1,6 @@
 import type { Extent } from '../core/extent.js';
 import { type Holes, type Part, regionsOf } from '../core/part.js';
+import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 
 /** A part of a structure as the catalogue keeps it. */
@@ -43,11 +44,41 @@ function decodePart({ kind, roi, points: bytes }: PartRow): Part {
 
 /** All parts of the structures of a slice, in order of structures, each structure's as its source has them. */
 export function partsOf(db: Database, revision: number, ordinal: number): readonly StructurePart[] {
+  return partsRead(db).get(`${revision}/${ordinal}`, () => readParts(db, revision, ordinal));
+}
+
+function readParts(db: Database, revision: number, ordinal: number): readonly StructurePart[] {
   const rows = prepare(
     db,
     'SELECT structure, kind, roi, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
   ).all(revision, ordinal) as unknown as (PartRow & { readonly structure: string })[];
   return rows.map(({ structure, ...row }) => ({ structure, part: decodePart(row) }));
+}
+
+const REMEMBERED_BYTES = 16 * 1024 * 1024;
+/** Of a part beside its numbers. */
+const PART_BYTES = 256;
+
+const remembered = new WeakMap<Database, Recent<string, readonly StructurePart[]>>();
+
+function partsRead(db: Database): Recent<string, readonly StructurePart[]> {
+  let known = remembered.get(db);
+  if (!known) {
+    known = new Recent(REMEMBERED_BYTES, bytesOf);
+    remembered.set(db, known);
+  }
+  return known;
+}
+
+function bytesOf(parts: readonly StructurePart[]): number {
+  const numbers = (part: Part) =>
+    part.kind === 'raster' ? part.raster.runs.length * 4 : part.points.byteLength;
+  return parts.reduce((sum, { part }) => sum + numbers(part) + PART_BYTES, PART_BYTES);
+}
+
+/** To be called when a revision is written: its row may have the number of one that was let go of. */
+export function forgetParts(db: Database): void {
+  remembered.get(db)?.clear();
 }
 
 /**

@@ -173,7 +173,7 @@ export function openDatabase(stateFolder: string): Database {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   const db = openSqlite(join(stateFolder, DATABASE_FILE));
   db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192',
   );
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${VERSION}; COMMIT`);

@@ -190,7 +190,7 @@ export function learnSources(db: Database, learned: readonly Learned[]): void {
   forgetSlices(db);
 }
 
-const SLICES_REMEMBERED = 2048;
+const SLICES_REMEMBERED = 4096;
 const remembered = new WeakMap<Database, { readonly slices: Recent<string, Slice>; version: number }>();
 
 function recent(db: Database): { readonly slices: Recent<string, Slice>; version: number } {
