@@ -13,6 +13,7 @@ import { sessions } from './sessions.js';
 import { stream } from './stream.js';
 import { studies } from './studies.js';
 import { studyMasks } from './study-masks.js';
+import { uploads } from './uploads.js';
 
 /**
  * The whole URL map:
@@ -39,6 +40,8 @@ import { studyMasks } from './study-masks.js';
  *     GET    /v1/sessions/{id}/stream                      stream
  *     GET    /v1/sessions/{id}/audit                       audit
  *     POST   /v1/masks                                     masks
+ *     POST   /v1/studies                                   uploads
+ *     DELETE /v1/studies/{study}                           uploads
  *     GET    /openapi.json  /docs                          the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
@@ -54,5 +57,6 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(stream, { service });
   await app.register(audit, { service });
   await app.register(masks, { service });
+  await app.register(uploads, { service });
   await app.register(notBuilt);
 };

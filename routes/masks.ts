@@ -6,7 +6,13 @@ import type { UploadContent } from '../src/catalog/upload-content.js';
 import type { Lease, Loading } from '../src/engine/engine.js';
 import { SlfError } from '../src/errors.js';
 import { answerTo } from '../src/plugins/failure.js';
-import { type IgnoredField, receiveForm, refuseForm, takeMultipart } from '../src/plugins/multipart.js';
+import {
+  type IgnoredField,
+  ignoredField,
+  receiveForm,
+  refuseForm,
+  takeMultipart,
+} from '../src/plugins/multipart.js';
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -154,15 +160,9 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
 
 /** Everything that could not be paired or is odd; it travels with the first batch. */
 function problemsOf({ studies, problems }: UploadContent, fields: readonly IgnoredField[]): BatchProblem[] {
-  return [
-    ...studies.flatMap((study) => study.problems),
-    ...problems,
-    ...fields.map(({ name }) => ({
-      code: 'FILE_NOT_PAIRED',
-      file: null,
-      detail: `the text field "${name}" carries no file: with curl, write -F ${name}=@FILE`,
-    })),
-  ].map(({ code, file, detail }) => ({ code, pair: null, file, detail }));
+  return [...studies.flatMap((study) => study.problems), ...problems, ...fields.map(ignoredField)].map(
+    ({ code, file, detail }) => ({ code, pair: null, file, detail }),
+  );
 }
 
 /** Where a loader finds the files of an upload. */

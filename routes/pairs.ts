@@ -32,8 +32,8 @@ export function howOf({ structures, rule, values }: Static<typeof HowQuery>) {
 
 /** One pair, outside any session. */
 export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, engine, quarantine, config } = service;
-  const from = { db, engine, quarantine, root: config.data, log: app.log };
+  const { db, engine, quarantine, locate } = service;
+  const from = { db, engine, quarantine, locate, log: app.log };
 
   app.get(
     '/v1/studies/:study/pairs/:slice',

@@ -6,7 +6,8 @@ import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';
 import { Page, PageQuery, problems, query, StudyParams } from './schemas.js';
 
-const Study = {
+/** What a study answers of itself. */
+export const Study = {
   id: Type.String(),
   slices: Type.Integer({ description: 'images' }),
   pairs: Type.Integer({ description: 'images with at least one contour' }),
@@ -15,7 +16,7 @@ const Study = {
   columns: Type.Union([Type.Integer(), Type.Null()]),
 };
 
-const ProblemList = Type.Array(
+export const ProblemList = Type.Array(
   Type.Object({
     code: Type.String({ enum: Object.keys(PROBLEMS) }),
     file: Type.Union([Type.String(), Type.Null()], { description: "relative to the source's root" }),

@@ -21,6 +21,7 @@ import { Metrics } from './metrics.js';
 import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
+import { type Locate, locator, uploadFolders } from './sources/place.js';
 import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
@@ -45,6 +46,8 @@ export interface Service {
   readonly metrics: Metrics;
   readonly sessions: Sessions;
   readonly uploads: Uploads;
+  /** Where files of the catalogue are read from. */
+  readonly locate: Locate;
   /** How far the scan under way, or the last one, is. */
   readonly scan: Readonly<ScanProgress>;
   /** Whether a scan has ended well since the start. */
@@ -131,8 +134,11 @@ export function startService(config: Config, log: Logger, options: ServiceOption
           : outcome,
       );
     };
+  const folders = uploadFolders(config.state);
+  const locate = locator(config.data, folders.kept);
   const uploads = new Uploads({
-    folder: join(config.state, 'uploads'),
+    db,
+    folders,
     limits: config.uploads,
     atOnce: config.uploadsAtOnce,
     loaders: {
@@ -150,7 +156,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   });
   const quarantine = new Quarantine(db);
   const verdicts = new Verdicts(db);
-  const checksums = new Checksums(db, config.data, readFilesWith(background));
+  const checksums = new Checksums(db, locate, readFilesWith(background));
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
@@ -159,7 +165,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     engine,
     spool,
     log,
-    root: config.data,
+    locate,
     idleMs: config.sessionIdleMs,
     batchBytesLimit: config.batchBytesLimit,
   });
@@ -182,7 +188,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       log.info({ ...scan }, 'scanning');
     }, SCAN_TELLS_MS);
     try {
-      const result = await scanFolder(
+      const uploaded = await uploads.resync();
+      const inFolder = await scanFolder(
         db,
         config.data,
         readFilesWith(() => pool),
@@ -190,6 +197,11 @@ export function startService(config: Config, log: Logger, options: ServiceOption
         log,
       );
       scanned = true;
+      const result = {
+        changed: inFolder.changed,
+        added: inFolder.added + uploaded.added,
+        removed: inFolder.removed + uploaded.removed,
+      };
       await prune(db, config.snapshotDays, Date.now());
       const { files, read, studies } = scan;
       log.info(
@@ -218,6 +230,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     metrics,
     sessions,
     uploads,
+    locate,
     get scan() {
       return scan;
     },

@@ -1,4 +1,5 @@
 import type { ScanUnit } from '../loader/messages.js';
+import type { FilePlace, Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
@@ -22,14 +23,14 @@ interface Row {
  */
 export class Checksums {
   #db: Database;
-  #root: string;
+  #locate: Locate;
   #readFiles: ReadFiles;
   #line: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
-  constructor(db: Database, root: string, readFiles: ReadFiles) {
+  constructor(db: Database, locate: Locate, readFiles: ReadFiles) {
     this.#db = db;
-    this.#root = root;
+    this.#locate = locate;
     this.#readFiles = readFiles;
   }
 
@@ -72,8 +73,11 @@ export class Checksums {
   async #read(revision: number, rows: readonly Row[]): Promise<void> {
     const paths = [...new Set(rows.map(({ path }) => path))];
     if (paths.length === 0) return;
-    const units = paths.map((path): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
-    const findings = await this.#readFiles(this.#root, units);
+    const places = paths.map(this.#locate);
+    // A study's files are all of one source.
+    const { root } = places[0] as FilePlace;
+    const units = places.map(({ path }): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
+    const findings = await this.#readFiles(root, units);
     const found = new Map(paths.map((path, at) => [path, findings[at]!]));
     const update = prepare(
       this.#db,

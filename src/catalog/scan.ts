@@ -9,8 +9,10 @@ import { nameStudy, type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { describeSlices } from './describe.js';
 import { type FileFinding, FileTable } from './files.js';
+import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
 import { prepareSelections } from './selection.js';
+import { findUpload } from './upload-records.js';
 
 /** Reads files in loader children; a file that ends its child comes back refused like any other. */
 export type ReadFiles = (root: string, units: readonly ScanUnit[]) => Promise<readonly ScanFinding[]>;
@@ -68,16 +70,28 @@ export async function scanFolder(
   const pairing = pairByNames([...guards.keys()], links, nameStudy);
   loose.push(...pairing.problems);
   const before = new Map(
-    (prepare(db, 'SELECT id, revision FROM study').all() as { id: string; revision: number }[]).map((row) => [
-      row.id as StudyId,
-      row.revision,
-    ]),
+    (
+      prepare(db, 'SELECT id, revision FROM study WHERE id NOT IN (SELECT study FROM upload)').all() as {
+        id: string;
+        revision: number;
+      }[]
+    ).map((row) => [row.id as StudyId, row.revision]),
   );
   const result = { changed: 0, added: 0, removed: 0 };
   for (const study of pairing.studies) {
     const { slices, patient, problems } = describeSlices(study, files);
     if (slices.length === 0 && problems.length === 0) continue;
-    const revision = await writeRevision(db, { id: study.id, patient, slices });
+    const isTaken = () => findUpload(db, study.id) !== null;
+    const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patient, slices });
+    // An upload may take the id while this one is written.
+    if (revision === null || isTaken()) {
+      loose.push({
+        code: 'STUDY_TWICE',
+        file: study.folder,
+        detail: 'a study of its id was uploaded; that one is used',
+      });
+      continue;
+    }
     prepareSelections(db, revision);
     const old = before.get(study.id);
     before.delete(study.id);
@@ -185,17 +199,6 @@ function linkRows(known: FileFinding | null, present: boolean, loose: Problem[])
   if (finding.kind !== 'table') return [];
   for (const { code, detail } of finding.table.problems) loose.push({ code, file: 'link.csv', detail });
   return finding.table.rows;
-}
-
-function writeProblems(db: Database, study: string, problems: readonly Problem[]): void {
-  prepare(db, 'DELETE FROM problem WHERE study = ?').run(study);
-  const insert = prepare(
-    db,
-    'INSERT INTO problem (study, number, code, file, detail) VALUES (?, ?, ?, ?, ?)',
-  );
-  problems.forEach(({ code, file, detail }, number) => {
-    insert.run(study, number, code, file, detail);
-  });
 }
 
 function codesOf(problems: readonly Problem[]): Record<string, number> {

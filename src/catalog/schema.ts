@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 2;
+const VERSION = 3;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -20,7 +20,8 @@ const TABLES = `
 
   -- An immutable state of a study, named by a digest of its content.
   CREATE TABLE revision (
-    id INTEGER PRIMARY KEY,
+    -- Never given again: what is remembered of a revision in memory may outlive it.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     digest TEXT NOT NULL UNIQUE,
     study TEXT NOT NULL,
     -- SHA-256 of the patient's id, for splits.
@@ -70,6 +71,13 @@ const TABLES = `
   CREATE TABLE study (
     id TEXT PRIMARY KEY,
     revision INTEGER NOT NULL REFERENCES revision
+  ) STRICT, WITHOUT ROWID;
+
+  -- Studies that were sent: the folder that each is in, and the digest of its files.
+  CREATE TABLE upload (
+    study TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
   -- study is '' for what belongs to none.

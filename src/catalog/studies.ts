@@ -2,6 +2,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
 import { Recent } from '../recent.js';
+import { shownName } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 
 /** A study as the catalogue presents it; rows and columns are null where its slices differ. */
@@ -15,11 +16,12 @@ export interface Study {
   readonly problems: number;
 }
 
-/** A slice of a study; `file` is relative to the root of its source. */
+/** A slice of a study; `path` is its file in the catalogue, `file` what people call it. */
 export interface Slice {
   readonly ordinal: number;
   readonly revision: number;
   readonly slice: SliceId;
+  readonly path: string;
   readonly file: string;
   readonly guard: string;
   readonly frame: number;
@@ -66,7 +68,8 @@ function sliceOf(row: SliceRow): Slice {
     ordinal: row.ord,
     revision: row.revision,
     slice: row.slice as SliceId,
-    file: row.path,
+    path: row.path,
+    file: shownName(row.path),
     guard: row.guard,
     frame: row.frame,
     header: JSON.parse(row.header),

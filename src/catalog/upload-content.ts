@@ -52,7 +52,7 @@ export async function readUpload(
   signal?: AbortSignal,
 ): Promise<UploadContent> {
   const findings = new Map<string, ScanFinding>();
-  await scanStaged(staging, staging.files, findings, loaders, signal);
+  await scanStaged(staging.folder, staging.files, findings, loaders, signal);
   const zips = staging.files.filter(({ name }) => findings.get(name)?.kind === 'zip');
   if (zips.length > 1) throw new UploadRefused('zip', 'the upload has more than one zip: send one');
   for (const zip of zips) {
@@ -60,7 +60,7 @@ export async function readUpload(
     await staging.drop(zip);
     findings.delete(zip.name);
     staging.takeWritten(unpacked);
-    await scanStaged(staging, unpacked, findings, loaders, signal);
+    await scanStaged(staging.folder, unpacked, findings, loaders, signal);
   }
   return describeUpload(staging.files, findings);
 }
@@ -112,8 +112,19 @@ export function describeUpload(
   return { studies, problems: [...problems, ...pairing.problems], patients };
 }
 
+/** Reads the files of a kept upload again, which has no zip any more. */
+export async function readKept(
+  folder: string,
+  files: readonly StagedFile[],
+  loaders: UploadLoaders,
+): Promise<UploadContent> {
+  const findings = new Map<string, ScanFinding>();
+  await scanStaged(folder, files, findings, loaders, undefined);
+  return describeUpload(files, findings);
+}
+
 async function scanStaged(
-  staging: Staging,
+  folder: string,
   files: readonly StagedFile[],
   findings: Map<string, ScanFinding>,
   loaders: UploadLoaders,
@@ -134,7 +145,7 @@ async function scanStaged(
   const worker = async () => {
     for (let part = parts.shift(); part; part = parts.shift()) {
       signal?.throwIfAborted();
-      const read = await loaders.scan(staging.folder, part.map(unitOf));
+      const read = await loaders.scan(folder, part.map(unitOf));
       for (const [at, { name }] of part.entries()) findings.set(name, read[at]!);
     }
   };

@@ -1,11 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { BaseLogger } from 'pino';
+import type { StudyId } from '../core/ids.js';
+import type { Problem } from '../core/problem.js';
 import { SlfError } from '../errors.js';
+import { uploadedPath } from '../sources/place.js';
 import { type Staging, StagingArea, type UploadLimits } from '../sources/staging.js';
-import { readUpload, type UploadContent, type UploadLoaders } from './upload-content.js';
+import { KeptUploads, type Manifest, uploadDigest } from '../sources/upload.js';
+import { type Database, prepare } from '../sqlite.js';
+import { revisionDigest, writeRevision } from './revision.js';
+import { prepareSelections } from './selection.js';
+import {
+  readKept,
+  readUpload,
+  type UploadContent,
+  type UploadedStudy,
+  type UploadLoaders,
+} from './upload-content.js';
+import {
+  dropRevisions,
+  findUpload,
+  forgetUpload,
+  isPresentContent,
+  listUploads,
+  recordUpload,
+  type UploadRecord,
+} from './upload-records.js';
 
 export interface UploadsOptions {
-  /** The folder of all uploads, in the state folder. */
-  readonly folder: string;
+  readonly db: Database;
+  readonly folders: { readonly incoming: string; readonly kept: string };
   readonly limits: UploadLimits;
   /** Uploads that may be under way at a time. */
   readonly atOnce: number;
@@ -13,17 +38,20 @@ export interface UploadsOptions {
   readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
 }
 
-/** What callers send: on its way, and read. */
+/** What callers send: on its way, read, kept as a study, and taken away again. */
 export class Uploads {
   readonly limits: UploadLimits;
   #options: UploadsOptions;
   #area: StagingArea;
+  #kept: KeptUploads;
   #underWay = 0;
+  #line: Promise<unknown> = Promise.resolve();
 
   constructor(options: UploadsOptions) {
     this.#options = options;
     this.limits = options.limits;
-    this.#area = new StagingArea(options.folder, options.limits);
+    this.#area = new StagingArea(options.folders.incoming, options.limits);
+    this.#kept = new KeptUploads(options.folders.kept);
   }
 
   /**
@@ -58,4 +86,171 @@ export class Uploads {
   read(staging: Staging, signal: AbortSignal): Promise<UploadContent> {
     return readUpload(staging, this.#options.loaders, signal);
   }
+
+  /**
+   * Keeps an upload as a study, under the id asked for or one made of its content. `created` is false where a study of that id has the
+   * same content already. Throws `SlfError` where it has another.
+   */
+  commit(
+    staging: Staging,
+    study: UploadedStudy,
+    problems: readonly Problem[],
+    wanted: StudyId | null,
+  ): Promise<{ readonly study: StudyId; readonly created: boolean }> {
+    return this.#inTurn(async () => {
+      const { db } = this.#options;
+      const { files } = staging;
+      const digest = uploadDigest(files);
+      const id = wanted ?? (`upload-${digest.slice(0, 16)}` as StudyId);
+      if (this.#isThere(id, digest, study)) return { study: id, created: false };
+      const record = { study: id, key: basename(staging.folder), digest };
+      await this.#kept.prepare(staging.folder, { study: id, digest, files });
+      const revision = await this.#write(record, study, files);
+      // From here on nothing else takes its turn until the study is there: no scan takes its id, nothing prunes its revision.
+      if (prepare(db, 'SELECT 1 FROM study WHERE id = ?').get(id)) throw taken(id);
+      this.#kept.commit(staging.folder, record.key);
+      try {
+        recordUpload(db, record, revision, problems);
+      } catch (error) {
+        this.#kept.withdraw(record.key, staging.folder);
+        throw error;
+      }
+      await this.#kept.sync();
+      return { study: id, created: true };
+    });
+  }
+
+  /** Gives what is recorded of an uploaded study. Throws `SlfError` for one of the data folder. */
+  checkUploaded(study: StudyId): UploadRecord {
+    const record = findUpload(this.#options.db, study);
+    if (record) return record;
+    throw new SlfError(
+      'SLF_STUDY_IN_FOLDER',
+      'it lies in the data folder: remove its files there, then POST /v1/scan',
+    );
+  }
+
+  /** Removes an uploaded study, its files with it. Throws `SlfError` for one that was not uploaded. */
+  remove(study: StudyId): Promise<void> {
+    const { db, log } = this.#options;
+    const record = this.checkUploaded(study);
+    const withdrawn = join(this.#area.folder, `${record.key}-${randomBytes(4).toString('hex')}`);
+    this.#kept.withdraw(record.key, withdrawn);
+    try {
+      forgetUpload(db, study);
+    } catch (error) {
+      this.#kept.commit(withdrawn, record.key);
+      throw error;
+    }
+    return this.#inTurn(async () => {
+      await this.#kept.sync();
+      await rm(withdrawn, { recursive: true, force: true }).catch((error: NodeJS.ErrnoException) => {
+        log.error(
+          { code: error.code },
+          'what was left of an upload could not be removed; the next start does',
+        );
+      });
+      await dropRevisions(db, study);
+    });
+  }
+
+  /**
+   * Brings the catalogue up to the uploads that are kept: one that a stop came before is read again, one whose folder is gone is
+   * forgotten. Answers how many of each.
+   */
+  resync(): Promise<{ readonly added: number; readonly removed: number }> {
+    return this.#inTurn(async () => {
+      const { db, log } = this.#options;
+      const keys = new Set(await this.#kept.keys());
+      const known = new Set<string>();
+      let removed = 0;
+      for (const { study, key } of listUploads(db)) {
+        known.add(key);
+        if (keys.has(key)) continue;
+        log.warn({ study }, 'the files of an uploaded study are gone: it is left out');
+        forgetUpload(db, study);
+        removed++;
+      }
+      let added = 0;
+      for (const key of keys) if (!known.has(key) && (await this.#restore(key))) added++;
+      return { added, removed };
+    });
+  }
+
+  async #restore(key: string): Promise<boolean> {
+    const { db, loaders, log } = this.#options;
+    try {
+      const { study: id, digest, files } = await this.#kept.manifest(key);
+      if (prepare(db, 'SELECT 1 FROM study WHERE id = ?').get(id))
+        throw new Error('another study has its id by now');
+      const content = await readKept(this.#kept.pathOf(key), files, loaders);
+      const [study] = content.studies;
+      if (!study) throw new Error('none of its files is an image any more');
+      const record = { study: id, key, digest };
+      const revision = await this.#write(record, study, files);
+      recordUpload(db, record, revision, problemsOf(content));
+      return true;
+    } catch (error) {
+      log.error(
+        { upload: key, reason: (error as Error).message },
+        'a kept upload cannot be read: it is left out',
+      );
+      return false;
+    }
+  }
+
+  /** Whether a study of this id has the same content. Throws `SlfError` where it has another. */
+  #isThere(id: StudyId, digest: string, study: UploadedStudy): boolean {
+    const { db } = this.#options;
+    const upload = findUpload(db, id);
+    if (upload) {
+      if (upload.digest === digest) return true;
+      throw taken(id);
+    }
+    const present = prepare(
+      db,
+      'SELECT r.digest FROM study s JOIN revision r ON r.id = s.revision WHERE s.id = ?',
+    ).get(id) as { digest: string } | undefined;
+    if (!present) return false;
+    // One of the data folder: its files' bytes are not known as a whole, but what counts of them is.
+    const isSame =
+      present.digest === revisionDigest({ ...study, id }) && isPresentContent(db, id, study.slices);
+    if (isSame) return true;
+    throw taken(id);
+  }
+
+  async #write(
+    { study: id, key }: UploadRecord,
+    { patient, slices }: UploadedStudy,
+    files: Manifest['files'],
+  ): Promise<number> {
+    const { db } = this.#options;
+    const numbers = new Map(files.map(({ name, number }) => [name, number]));
+    const placed = slices.map((slice) => ({
+      ...slice,
+      path: uploadedPath(key, numbers.get(slice.path)!, slice.path),
+    }));
+    const revision = await writeRevision(db, { id, patient, slices: placed });
+    prepareSelections(db, revision);
+    return revision;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#line.then(work);
+    this.#line = turn.catch(() => {});
+    return turn;
+  }
+}
+
+/** Every problem of an upload of one study. */
+export function problemsOf({ studies, problems }: UploadContent): Problem[] {
+  return [...studies.flatMap((study) => study.problems), ...problems];
+}
+
+function taken(id: StudyId): SlfError {
+  return new SlfError(
+    'SLF_STUDY_TAKEN',
+    `the study ${id} has other content: send this one under another ?id=, or delete that one first`,
+    { field: 'id' },
+  );
 }

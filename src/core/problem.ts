@@ -46,6 +46,7 @@ export const PROBLEMS = {
   STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
+  STUDY_TWICE: 'Two studies have one id; the first is used',
   STRUCTURE_MISSING: 'The slice has no contour of a structure that was asked for; its mask is empty',
   FILE_NOT_PAIRED: 'The file belongs to no image of the upload',
   IMAGE_NAME: 'A file beside the images whose name does not say its number',

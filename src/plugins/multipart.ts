@@ -1,5 +1,6 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Problem } from '../core/problem.js';
 import { SlfError } from '../errors.js';
 import { type StagedFile, type Staging, type UploadLimits, UploadRefused } from '../sources/staging.js';
 import { Disconnected } from './disconnect.js';
@@ -73,6 +74,15 @@ export async function receiveForm(request: FastifyRequest, staging: Staging): Pr
         : 'send at least one file: curl -F file=@FILE URL',
     );
   return fields;
+}
+
+/** What is told of a text field. */
+export function ignoredField({ name }: IgnoredField): Problem {
+  return {
+    code: 'FILE_NOT_PAIRED',
+    file: null,
+    detail: `the text field "${name}" carries no file: with curl, write -F ${name}=@FILE`,
+  };
 }
 
 function nameOf(told: string | undefined, number: number): string {

@@ -11,6 +11,7 @@ import type { Holes } from '../core/part.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { LoadUnit, Recipe } from '../loader/messages.js';
+import type { Locate } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
 import type { BatchMetadata } from '../wire/body.js';
 import { findingOf, refuseFinding } from './refusal.js';
@@ -30,7 +31,7 @@ export type BatchPair = { readonly place: number; readonly id: PairId; readonly 
 
 export interface BatchContext {
   readonly db: Database;
-  readonly root: string;
+  readonly locate: Locate;
   readonly quarantine: Quarantine;
   readonly log: Pick<BaseLogger, 'info' | 'warn'>;
 }
@@ -196,18 +197,18 @@ export class Batch {
   }
 
   #units(): LoadUnit[] {
-    const { db, root, quarantine } = this.#context;
+    const { db, locate, quarantine } = this.#context;
     const { names, holes, originShift } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     return this.pairs.map((pair, slot): LoadUnit => {
       if (!pair) return { slot, place: -1, source: null };
-      const { file: path, guard, header, headerDigest, checksum, frame, revision, ordinal } = pair.slice;
+      const { path: known, guard, header, headerDigest, checksum, frame, revision, ordinal } = pair.slice;
       if (said.has(slot) || quarantine.find(pair.id, headerDigest))
         return { slot, place: pair.place, source: null };
       return {
         slot,
         place: pair.place,
-        source: { root, path, guard, header, headerDigest, checksum, frame },
+        source: { ...locate(known), guard, header, headerDigest, checksum, frame },
         extents: extentsOf(partsOf(db, revision, ordinal), names, holes, originShift),
       };
     });

@@ -37,8 +37,8 @@ export class StagingArea {
   readonly folder: string;
   readonly limits: UploadLimits;
 
-  constructor(uploads: string, limits: UploadLimits) {
-    this.folder = join(uploads, 'incoming');
+  constructor(folder: string, limits: UploadLimits) {
+    this.folder = folder;
     this.limits = limits;
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });

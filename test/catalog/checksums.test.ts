@@ -20,11 +20,15 @@ async function open(
   const { read, readFiles } = reading(before);
   let tasks = 0;
   let wake = () => {};
-  const checksums = new Checksums(db, root, (...args) => {
-    tasks++;
-    wake();
-    return readFiles(...args);
-  });
+  const checksums = new Checksums(
+    db,
+    (path) => ({ root, path }),
+    (...args) => {
+      tasks++;
+      wake();
+      return readFiles(...args);
+    },
+  );
   return {
     root,
     db,
