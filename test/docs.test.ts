@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from '../src/core/dicom.js';
 import { makePhantom, type PhantomTruth } from '../src/demo/phantom.js';
 import { ERRORS } from '../src/errors.js';
 import { imageFile, squareContour } from './fixtures/study-folder.js';
+import { zipFile } from './fixtures/zip-file.js';
 import { startTestServer, type TestServer, temporaryFolder } from './helper.js';
 import { hasPython, PYTHON, python, withoutPython } from './python.js';
 
@@ -229,8 +230,15 @@ t.test(
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, '48.dcm'), imageFile());
     writeFileSync(join(folder, 'IM-0001-0048-icontour-manual.txt'), squareContour(2, 9));
+    const entries = [
+      { name: '48.dcm', content: imageFile() },
+      { name: '48.txt', content: squareContour(2, 9) },
+    ];
+    writeFileSync(join(folder, 'study.zip'), zipFile(entries));
     const { output } = await typeCurl(t, server, 'README.md', { uploads: true, folder });
-    t.equal(output, '49 pixels\n');
+    const [line, study] = output.split('\n');
+    t.equal(line, '49 pixels');
+    t.match(JSON.parse(study!), { id: 'first-study', pairs: 1, unpaired: [] });
     t.same(decodePng(readFileSync(join(folder, 'overlay.png'))).width, 32, 'sixteen columns, twice');
   },
 );
