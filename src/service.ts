@@ -130,7 +130,12 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       });
       return (await outcomes).map((outcome) =>
         outcome.kind === 'lethal'
-          ? { kind: 'refused', code: 'LOADER_ENDED', detail: `it ended its loader (${outcome.cause})` }
+          ? {
+              kind: 'refused',
+              code: 'LOADER_ENDED',
+              detail: `it ended its loader (${outcome.cause})`,
+              object: null,
+            }
           : outcome,
       );
     };

@@ -1,7 +1,17 @@
+import { createHash } from 'node:crypto';
+import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
-import type { ContourFile, StudyFiles } from '../core/pairing.js';
+import { numberImages } from '../core/numbered-images.js';
 import { leavesImage } from '../core/place-outlines.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
+import {
+  type ArrangedSlice,
+  arrangeSlices,
+  dropCopies,
+  type FoundImage,
+  numberedSlices,
+} from '../core/slices.js';
+import type { StudyFiles } from '../core/study-files.js';
 import type { FileFinding } from './files.js';
 import type { StructurePart } from './parts.js';
 import type { FoundSlice } from './revision.js';
@@ -11,76 +21,149 @@ export interface FoundFiles {
   get(path: string): FileFinding | null;
 }
 
-/**
- * Joins what pairing by names said of a study with what was read of its files: its slices in canonical order, a file of
- * several frames giving one slice each, and every problem of its files.
- */
-export function describeSlices(
-  study: StudyFiles,
-  files: FoundFiles,
-): { slices: FoundSlice[]; patient: string | null; problems: Problem[] } {
-  const problems: Problem[] = [...study.problems];
-  const report = (code: ProblemCode, file: string, detail: string) => problems.push({ code, file, detail });
-  const contours = new Map<SliceId, ContourFile[]>();
-  for (const contour of study.contours)
-    contours.set(contour.slice, [...(contours.get(contour.slice) ?? []), contour]);
-  const slices: FoundSlice[] = [];
-  let patient: string | null = null;
-  for (const image of study.images) {
-    const drawn = contours.get(image.slice) ?? [];
-    const known = files.get(image.path);
-    const finding = known?.finding;
-    if (!known || finding?.kind !== 'image') {
-      if (finding?.kind === 'refused') report(finding.code, image.path, finding.detail);
-      for (const { path } of drawn)
-        report('CONTOUR_WITHOUT_IMAGE', path, `its image ${image.path} was left out`);
-      continue;
-    }
-    const { header, headerDigest, checksums } = finding;
-    patient ??= finding.patient;
-    for (const { code, detail } of header.notes) report(code, image.path, detail);
-    const whole = header.frames === 1;
-    if (!whole)
-      for (const { path } of drawn)
-        report('CONTOUR_WITHOUT_IMAGE', path, `its image has ${header.frames} frames: which one is not said`);
-    for (let frame = 0; frame < header.frames; frame++) {
-      slices.push({
-        slice: (whole ? image.slice : `${image.slice}.f${frame + 1}`) as SliceId,
-        path: image.path,
-        guard: known.guard,
-        frame,
-        header,
-        headerDigest,
-        checksum: checksums?.[frame] ?? null,
-        generation: known.generations?.[frame] ?? null,
-        contours: whole ? readContours(drawn, files, header, report) : [],
-      });
-    }
-  }
-  return { slices, patient, problems };
+/** An image file of a study with what the catalogue keeps of it. */
+interface StudyImage extends FoundImage {
+  readonly number: number | null;
+  readonly guard: string;
+  readonly patient: string | null;
+  readonly generations: readonly (number | null)[] | null;
 }
 
-function readContours(
-  drawn: readonly ContourFile[],
+type StudySlice = ArrangedSlice<StudyImage>;
+/** Parts of structures by the slice that they lie on. */
+type Drawn = ReadonlyMap<SliceId, FoundSlice['contours']>;
+type Report = (code: ProblemCode, file: string, detail: string) => void;
+
+/** What a study is: its slices in canonical order, and every problem of its files. */
+export interface DescribedStudy {
+  readonly slices: readonly FoundSlice[];
+  readonly patient: string | null;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Joins what pairing said of a study with what was read of its files: first its slices, a file of several frames giving one each, then
+ * the structures on them, source by source.
+ */
+export function describeStudy(study: StudyFiles, files: FoundFiles): DescribedStudy {
+  const problems: Problem[] = [...study.problems];
+  const report: Report = (code, file, detail) => problems.push({ code, file, detail });
+  const { slices, numbers } = arrange(study, readImages(study, files, report), problems);
+  const sources: readonly Drawn[] = [
+    textContours(study, numbers, slices, files, report),
+    objectContours(study, files, report),
+  ];
+  return {
+    slices: slices.map(({ slice, image, frame, header }) => ({
+      slice,
+      path: image.path,
+      guard: image.guard,
+      frame,
+      header,
+      headerDigest: image.headerDigest,
+      checksum: image.checksums?.[frame] ?? null,
+      generation: image.generations?.[frame] ?? null,
+      contours: sources.flatMap((drawn) => drawn.get(slice) ?? []),
+    })),
+    patient: slices.find(({ image }) => image.patient !== null)?.image.patient ?? null,
+    problems,
+  };
+}
+
+function readImages(study: StudyFiles, files: FoundFiles, report: Report): StudyImage[] {
+  const images: StudyImage[] = [];
+  for (const { path, number } of study.images) {
+    const known = files.get(path);
+    if (known?.finding.kind === 'refused') report(known.finding.code, path, known.finding.detail);
+    if (known?.finding.kind !== 'image') continue;
+    const { guard, generations, finding } = known;
+    for (const { code, detail } of finding.header.notes) report(code, path, detail);
+    images.push({ ...finding, path, number, guard, generations, sizeBytes: guardedSizeBytes(guard) });
+  }
+  return images;
+}
+
+/** The study's slices in canonical order, and its images by the numbers that contours name them by. */
+function arrange(
+  study: StudyFiles,
+  images: readonly StudyImage[],
+  problems: Problem[],
+): { slices: readonly StudySlice[]; numbers: ReadonlyMap<number, StudyImage> } {
+  if (study.rule === 'numbers') {
+    const numbers = new Map(
+      images.flatMap((image) => (image.number === null ? [] : [[image.number, image] as const])),
+    );
+    return { slices: numberedSlices(numbers), numbers };
+  }
+  const single = dropCopies(images);
+  const numbered = numberImages(single.images, study.contours);
+  problems.push(...single.problems, ...numbered.problems);
+  return { slices: arrangeSlices(single.images, numbered.images, sha256), numbers: numbered.images };
+}
+
+/** The contours of text files, which name their image by its number. */
+function textContours(
+  study: StudyFiles,
+  numbers: ReadonlyMap<number, StudyImage>,
+  slices: readonly StudySlice[],
   files: FoundFiles,
-  image: { readonly rows: number; readonly columns: number },
-  report: (code: ProblemCode, file: string, detail: string) => void,
-): FoundSlice['contours'] {
-  const read: StructurePart[] = [];
-  for (const { path, structure } of drawn) {
-    const finding = files.get(path)?.finding;
-    if (finding?.kind === 'refused') report(finding.code, path, finding.detail);
-    if (finding?.kind !== 'contour') continue;
-    const { contour } = finding;
-    const at = (line: number | null, detail: string) => (line === null ? detail : `line ${line}: ${detail}`);
-    if (!contour.ok) {
-      report(contour.problem.code, path, at(contour.problem.line, contour.problem.detail));
+  report: Report,
+): Drawn {
+  const drawn = new Map<SliceId, StructurePart[]>();
+  const sliceOf = new Map(slices.map((slice) => [slice.image, slice]));
+  const leftOut = new Map(
+    study.images.flatMap(({ path, number }) => (number === null ? [] : [[number, path]])),
+  );
+  for (const { path, number, structure } of study.contours) {
+    const image = numbers.get(number);
+    const slice = image && sliceOf.get(image);
+    if (!slice) {
+      const gone = leftOut.get(number);
+      if (gone !== undefined) report('CONTOUR_WITHOUT_IMAGE', path, `its image ${gone} was left out`);
       continue;
     }
-    for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
-    if (leavesImage(contour.points, image))
-      report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
-    read.push({ structure, part: { kind: 'text', points: contour.points } });
+    const { frames } = slice.image.header;
+    if (frames > 1) {
+      report('CONTOUR_WITHOUT_IMAGE', path, `its image has ${frames} frames: which one is not said`);
+      continue;
+    }
+    const points = readContour(path, files, slice.header, report);
+    if (points === null) continue;
+    const part: StructurePart = { structure, part: { kind: 'text', points } };
+    drawn.set(slice.slice, [...(drawn.get(slice.slice) ?? []), part]);
   }
-  return read;
+  return drawn;
+}
+
+/** DICOM objects of the study that are no images: none of them is read for contours, so each is told of. */
+function objectContours(study: StudyFiles, files: FoundFiles, report: Report): Drawn {
+  for (const path of study.objects) {
+    const finding = files.get(path)?.finding;
+    if (finding?.kind === 'object') report(finding.code, path, finding.detail);
+  }
+  return new Map();
+}
+
+function readContour(
+  path: string,
+  files: FoundFiles,
+  image: { readonly rows: number; readonly columns: number },
+  report: Report,
+): Float64Array | null {
+  const finding = files.get(path)?.finding;
+  if (finding?.kind === 'refused') report(finding.code, path, finding.detail);
+  if (finding?.kind !== 'contour') return null;
+  const { contour } = finding;
+  const at = (line: number | null, detail: string) => (line === null ? detail : `line ${line}: ${detail}`);
+  if (!contour.ok) {
+    report(contour.problem.code, path, at(contour.problem.line, contour.problem.detail));
+    return null;
+  }
+  for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
+  if (leavesImage(contour.points, image)) report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
+  return contour.points;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

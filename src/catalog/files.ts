@@ -1,3 +1,5 @@
+import { studyKey } from '../core/pairing.js';
+import type { FoundFile } from '../core/study-files.js';
 import type { ScanFinding } from '../loader/messages.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 
@@ -31,13 +33,33 @@ export class FileTable {
     return { path, guard: row.guard, finding, generations };
   }
 
+  /** Every file as pairing knows it. */
+  found(): FoundFile[] {
+    const keys = new Map<string, string>();
+    // One text for all files of a study, however many there are.
+    const one = (text: string | null) => {
+      if (text === null) return null;
+      const known = keys.get(text);
+      if (known === undefined) keys.set(text, text);
+      return known ?? text;
+    };
+    const rows = prepare(this.#db, 'SELECT path, kind, study, patient FROM file').all();
+    return (rows as unknown as FoundFile[]).map(({ path, kind, study, patient }) => ({
+      path,
+      kind,
+      study: one(study),
+      patient: one(patient),
+    }));
+  }
+
   put(findings: readonly FileFinding[]): void {
     const insert = prepare(
       this.#db,
-      'INSERT OR REPLACE INTO file (path, guard, finding, generations, points) VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO file (path, guard, kind, study, patient, finding, generations, points) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     );
     transact(this.#db, () => {
       for (const { path, guard, finding, generations } of findings) {
+        const { kind, study, patient } = pairingOf(finding);
         const marks = generations === null ? null : JSON.stringify(generations);
         if (finding.kind === 'contour' && finding.contour.ok) {
           const { points, ...rest } = finding.contour;
@@ -45,11 +67,14 @@ export class FileTable {
           insert.run(
             path,
             guard,
+            kind,
+            study,
+            patient,
             JSON.stringify(kept),
             marks,
             new Uint8Array(points.buffer, points.byteOffset, points.byteLength),
           );
-        } else insert.run(path, guard, JSON.stringify(finding), marks, null);
+        } else insert.run(path, guard, kind, study, patient, JSON.stringify(finding), marks, null);
       }
     });
   }
@@ -63,5 +88,28 @@ export class FileTable {
     transact(this.#db, () => {
       for (const { path } of gone) remove.run(path);
     });
+  }
+}
+
+/** What pairing wants to know of a file's content. */
+function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
+  switch (finding.kind) {
+    case 'image':
+      return {
+        kind: 'image',
+        study: studyKey(finding.header, finding.patient),
+        patient: finding.patient,
+      };
+    case 'object':
+      return { kind: 'object', study: finding.object.studyUid || null, patient: null };
+    case 'refused': {
+      const kind = finding.code === 'NOT_DICOM' ? 'foreign' : 'refused';
+      return { kind, study: finding.object?.studyUid || null, patient: null };
+    }
+    case 'zip':
+      return { kind: 'foreign', study: null, patient: null };
+    case 'contour':
+    case 'table':
+      return { kind: finding.kind, study: null, patient: null };
   }
 }

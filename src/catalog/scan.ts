@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { StudyId } from '../core/ids.js';
-import type { LinkRow } from '../core/link-table.js';
-import { kindOf, pairByNames } from '../core/pairing.js';
+import type { LinkTable } from '../core/link-table.js';
+import { kindOf, pairFiles } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
+import type { FoundFile } from '../core/study-files.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
-import { nameStudy, type WalkFault, walkFolder } from '../sources/folder.js';
+import { type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import { describeSlices } from './describe.js';
-import { type FileFinding, FileTable } from './files.js';
+import { describeStudy } from './describe.js';
+import { FileTable } from './files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
 import { prepareSelections } from './selection.js';
@@ -66,9 +68,11 @@ export async function scanFolder(
     file: path,
     detail,
   }));
-  const links = linkRows(files.get('link.csv'), guards.has('link.csv'), loose);
-  const pairing = pairByNames([...guards.keys()], links, nameStudy);
-  loose.push(...pairing.problems);
+  const found = files.found();
+  const pairing = pairFiles(found, linkTables(found, files, loose), sha256);
+  loose.push(...pairing.problems, ...leftProblems(pairing.left, files));
+  if (!found.some(({ kind }) => kind === 'image'))
+    loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });
   const before = new Map(
     (
       prepare(db, 'SELECT id, revision FROM study WHERE id NOT IN (SELECT study FROM upload)').all() as {
@@ -79,7 +83,7 @@ export async function scanFolder(
   );
   const result = { changed: 0, added: 0, removed: 0 };
   for (const study of pairing.studies) {
-    const { slices, patient, problems } = describeSlices(study, files);
+    const { slices, patient, problems } = describeStudy(study, files);
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
     const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patient, slices });
@@ -87,7 +91,7 @@ export async function scanFolder(
     if (revision === null || isTaken()) {
       loose.push({
         code: 'STUDY_TWICE',
-        file: study.folder,
+        file: study.images[0]?.path ?? null,
         detail: 'a study of its id was uploaded; that one is used',
       });
       continue;
@@ -136,7 +140,7 @@ async function readChanged(
   for (const [path, guard] of guards) {
     const kind = kindOf(path);
     const known = files.get(path);
-    if (kind === null || known?.guard === guard) continue;
+    if (known?.guard === guard) continue;
     const isSmall = guardedSizeBytes(guard) <= wholeFileBytes;
     const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
     units.push({ path, kind, withChecksums });
@@ -188,17 +192,53 @@ function generationsOf(db: Database, path: string, finding: ScanFinding): (numbe
   });
 }
 
-function linkRows(known: FileFinding | null, present: boolean, loose: Problem[]): readonly LinkRow[] {
-  const report = (detail: string) => loose.push({ code: 'LINK_TABLE', file: 'link.csv', detail });
-  const finding = known?.finding;
-  if (!present || !finding) {
-    report('there is no link.csv: no contour can be joined to its images');
-    return [];
+/** The link tables by path, null for one that cannot be used; what is wrong with them is a problem. */
+function linkTables(
+  found: readonly FoundFile[],
+  files: FileTable,
+  loose: Problem[],
+): Map<string, LinkTable | null> {
+  const tables = new Map<string, LinkTable | null>();
+  for (const { path } of found.filter(({ path }) => kindOf(path) === 'table')) {
+    const finding = files.get(path)?.finding;
+    if (finding?.kind === 'refused') loose.push({ code: 'LINK_TABLE', file: path, detail: finding.detail });
+    if (finding?.kind === 'table')
+      loose.push(...finding.table.problems.map(({ code, detail }) => ({ code, file: path, detail })));
+    tables.set(path, finding?.kind === 'table' ? finding.table : null);
   }
-  if (finding.kind === 'refused') report(finding.detail);
-  if (finding.kind !== 'table') return [];
-  for (const { code, detail } of finding.table.problems) loose.push({ code, file: 'link.csv', detail });
-  return finding.table.rows;
+  return tables;
+}
+
+const DICOM_NAME = /\.(dcm|dicom|ima)$/i;
+const ENDING = /\.[A-Za-z]\w*$/;
+
+/**
+ * Why files belong to no study. What is no DICOM at all is told of where its name says that it is, and counted where it says nothing:
+ * texts, tables and pictures lie beside images everywhere.
+ */
+function leftProblems(left: readonly string[], files: FileTable): Problem[] {
+  const problems: Problem[] = [];
+  let nameless = 0;
+  for (const path of left) {
+    // What is wrong with a table is told already.
+    if (kindOf(path) === 'table') continue;
+    const finding = files.get(path)?.finding;
+    if (finding?.kind !== 'refused' && finding?.kind !== 'object') continue;
+    const { code, detail } = finding;
+    if (code !== 'NOT_DICOM' || DICOM_NAME.test(path)) problems.push({ code, file: path, detail });
+    else if (!ENDING.test(path)) nameless++;
+  }
+  if (nameless > 0)
+    problems.push({
+      code: 'NOT_DICOM',
+      file: null,
+      detail: `${nameless} file(s) whose names have no ending are no DICOM`,
+    });
+  return problems;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function codesOf(problems: readonly Problem[]): Record<string, number> {

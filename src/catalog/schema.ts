@@ -12,6 +12,10 @@ const TABLES = `
   CREATE TABLE file (
     path TEXT PRIMARY KEY,
     guard TEXT NOT NULL,
+    -- What pairing wants to know of it.
+    kind TEXT NOT NULL,
+    study TEXT,
+    patient TEXT,
     finding TEXT NOT NULL,
     -- For each frame the generation of its pixels, as JSON.
     generations TEXT,

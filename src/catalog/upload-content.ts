@@ -1,11 +1,11 @@
+import { createHash } from 'node:crypto';
 import type { StudyId } from '../core/ids.js';
-import type { Pairing } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
+import type { StudyFiles } from '../core/study-files.js';
 import { pairUpload, type UploadedFile } from '../core/upload-pairing.js';
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
-import { nameStudy } from '../sources/folder.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
-import { describeSlices, type FoundFiles } from './describe.js';
+import { describeStudy, type FoundFiles } from './describe.js';
 import type { FileFinding } from './files.js';
 import type { FoundSlice } from './revision.js';
 
@@ -21,8 +21,8 @@ export interface UploadedStudy {
   readonly patient: string | null;
   readonly slices: readonly FoundSlice[];
   readonly problems: readonly Problem[];
-  /** For each contour that was used, the slice it was drawn on and what it outlines. */
-  readonly contours: Pairing['studies'][number]['contours'];
+  /** For each contour that was used, the number of its image and what it outlines. */
+  readonly contours: StudyFiles['contours'];
 }
 
 /** What an upload holds. */
@@ -90,6 +90,7 @@ export function describeUpload(
       case 'zip':
         problems.push({ code: 'FILE_NOT_PAIRED', file: name, detail: 'a zip within a zip is not opened' });
         break;
+      case 'object':
       case 'refused':
         problems.push({ code: finding.code, file: name, detail: finding.detail });
         break;
@@ -104,9 +105,9 @@ export function describeUpload(
       return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
     },
   };
-  const pairing = pairUpload(known, nameStudy, LOOSE_STUDY);
+  const pairing = pairUpload(known, sha256, LOOSE_STUDY);
   const studies = pairing.studies.map((study): UploadedStudy => {
-    const described = describeSlices(study, found);
+    const described = describeStudy(study, found);
     return { id: study.id, contours: study.contours, ...described };
   });
   return { studies, problems: [...problems, ...pairing.problems], patients };
@@ -191,4 +192,8 @@ async function unpackZip(
     from = part.next;
   }
   return files;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

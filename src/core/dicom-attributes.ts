@@ -1,5 +1,8 @@
-import type { ImageHeader } from './dicom.js';
+import type { ImageHeader, ObjectIdentity } from './dicom.js';
+import { HeaderStop } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
+import { TIMING_TAGS } from './dicom-timing.js';
+import { kindOtherThanImage } from './dicom-uids.js';
 import { type DicomValues, shortIdentifier } from './dicom-values.js';
 
 export const SOP_CLASS = 0x00080016;
@@ -7,7 +10,6 @@ const PIXEL_SPACING = 0x00280030;
 const IMAGER_SPACING = 0x00181164;
 const INTERCEPT = 0x00281052;
 const SLOPE = 0x00281053;
-export const RESCALE: readonly number[] = [INTERCEPT, SLOPE];
 
 /** The elements whose values are read; everything else at the top level is skipped unread. */
 // biome-ignore format: a table of tags
@@ -16,7 +18,7 @@ export const KEPT: ReadonlySet<number> = new Set([
   0x00200032, 0x00200037, 0x00200052, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010,
   0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00281050,
   0x00281051, INTERCEPT, SLOPE, 0x00281056, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202,
-  0x00281203, 0x00281221, 0x00281222, 0x00281223,
+  0x00281203, 0x00281221, 0x00281222, 0x00281223, 0x00200011, ...TIMING_TAGS,
 ]);
 
 /** The data set's SOP class, else that of the file's meta group, else ''. */
@@ -37,6 +39,7 @@ export function identity(
   | 'frameOfReferenceUid'
   | 'modality'
   | 'patientId'
+  | 'seriesNumber'
   | 'instanceNumber'
 > {
   const identifier = (tag: number, name: string): string | null => {
@@ -57,7 +60,10 @@ export function identity(
     );
     return meta ?? '';
   };
-  const instanceNumber = values.integer(0x00200013);
+  const whole = (tag: number): number | null => {
+    const value = values.integer(tag);
+    return Number.isSafeInteger(value) ? value : null;
+  };
   return {
     sopInstanceUid: required(0x00080018, 'SOPInstanceUID', 0x00020003),
     sopClassUid: required(SOP_CLASS, 'SOPClassUID', 0x00020002),
@@ -66,7 +72,42 @@ export function identity(
     frameOfReferenceUid: identifier(0x00200052, 'FrameOfReferenceUID'),
     modality: values.text(0x00080060)?.slice(0, 16) ?? null,
     patientId: values.text(0x00100020),
-    instanceNumber: Number.isSafeInteger(instanceNumber) ? instanceNumber : null,
+    seriesNumber: whole(0x00200011),
+    instanceNumber: whole(0x00200013),
+  };
+}
+
+/** Which object an image is: nothing of its header but identifiers. */
+export function identityOf({
+  sopClassUid,
+  sopInstanceUid,
+  studyUid,
+  seriesUid,
+}: Pick<ImageHeader, 'sopClassUid' | 'sopInstanceUid' | 'studyUid' | 'seriesUid'>): ObjectIdentity {
+  return { kind: kindOtherThanImage(sopClassUid), sopClassUid, sopInstanceUid, studyUid, seriesUid };
+}
+
+/** Which object a file is, as far as its header was read; never throws. */
+export function objectIdentity(values: DicomValues): ObjectIdentity {
+  const told = (...tags: number[]): string => {
+    for (const tag of tags) {
+      try {
+        const text = values.text(tag);
+        if (text !== null) return shortIdentifier(text);
+      } catch (error) {
+        // Behind the prefix, or behind the end of the file.
+        if (!(error instanceof HeaderStop)) throw error;
+      }
+    }
+    return '';
+  };
+  const sopClassUid = told(SOP_CLASS, 0x00020002);
+  return {
+    kind: kindOtherThanImage(sopClassUid),
+    sopClassUid,
+    sopInstanceUid: told(0x00080018, 0x00020003),
+    studyUid: told(0x0020000d),
+    seriesUid: told(0x0020000e),
   };
 }
 

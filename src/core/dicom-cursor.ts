@@ -25,7 +25,11 @@ export interface SequenceVisitor {
 /** The one error that leaves header reading: its outcome is what the reader answers. */
 export class HeaderStop extends Error {
   override readonly name = 'HeaderStop';
-  constructor(readonly outcome: Exclude<HeaderRead, { kind: 'header' }>) {
+  constructor(
+    readonly outcome:
+      | Extract<HeaderRead, { kind: 'more' | 'deflated' }>
+      | { readonly kind: 'refused'; readonly problem: HeaderProblem },
+  ) {
     super(outcome.kind === 'refused' ? outcome.problem.detail : 'other bytes are needed');
   }
 }
@@ -122,6 +126,10 @@ export class DicomCursor {
 
   uint32(offset: number): number {
     return this.#numbers.readUint32(this.prefix, offset);
+  }
+
+  float64(offset: number): number {
+    return this.#numbers.readDouble(this.prefix, offset);
   }
 
   /** Latin-1 text up to the first NUL. */

@@ -1,24 +1,29 @@
 import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
-import { textOf } from './dicom-values.js';
 
 const SHARED = 0x52009229;
 const PER_FRAME = 0x52009230;
 
-/** Six decimal strings have at most 101 characters; frames that differ later than here are not an image's. */
-const LONGEST = 256;
-
 /** Macro sequence -> its elements that are read (DICOM PS3.3, section C.7.6.16.2). */
 const MACROS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
+  // Pixel Measures
   [0x00289110, new Set([0x00280030])],
+  // Pixel Value Transformation
   [0x00289145, new Set([0x00281052, 0x00281053])],
+  // Plane Position, Plane Orientation
   [0x00209113, new Set([0x00200032])],
   [0x00209116, new Set([0x00200037])],
-  [0x00289132, new Set([0x00281050, 0x00281051])],
+  // Frame VOI LUT
+  [0x00289132, new Set([0x00281050, 0x00281051, 0x00281056])],
+  // Frame Content, Cardiac Synchronization
+  [0x00209111, new Set([0x00209128, 0x00189074, 0x00189151])],
+  [0x00189118, new Set([0x00209153])],
 ]);
 
-/** What the functional groups of an enhanced multi-frame image say, as far as all frames say the same. */
+/** The functional groups of an enhanced multi-frame image: what all its frames share, and what each has for itself. */
 export class FunctionalGroups implements SequenceVisitor {
-  readonly #found = new Map<number, { element: DicomElement; text: string | null; differs: boolean }>();
+  readonly #shared: DicomElement[] = [];
+  readonly #frames: DicomElement[][] = [];
+  #present = this.#shared;
 
   constructor(readonly cursor: DicomCursor) {}
 
@@ -26,25 +31,29 @@ export class FunctionalGroups implements SequenceVisitor {
     return tag === SHARED || tag === PER_FRAME;
   }
 
+  /** How many items the per-frame groups have; 0 where there are none. */
+  get frames(): number {
+    return this.#frames.length;
+  }
+
   enters(tag: number): boolean {
     return MACROS.has(tag);
   }
 
+  item(sequence: number): void {
+    if (sequence === SHARED) this.#present = this.#shared;
+    if (sequence !== PER_FRAME) return;
+    this.#present = [];
+    // What is over the limit of frames is refused by the image's own count of them.
+    if (this.#frames.length <= this.cursor.limits.maxFrames) this.#frames.push(this.#present);
+  }
+
   value(parent: number, element: DicomElement): void {
-    if (!MACROS.get(parent)?.has(element.tag)) return;
-    const text = textOf(this.cursor, element, LONGEST);
-    const known = this.#found.get(element.tag);
-    if (!known) this.#found.set(element.tag, { element, text, differs: false });
-    else if (known.text !== text) known.differs = true;
+    if (MACROS.get(parent)?.has(element.tag) && element.length > 0) this.#present.push(element);
   }
 
-  /** Whether frames disagree about an attribute. */
-  differs(tag: number): boolean {
-    return this.#found.get(tag)?.differs ?? false;
-  }
-
-  /** The elements that hold for every frame. */
-  *agreed(): Iterable<DicomElement> {
-    for (const { element, differs } of this.#found.values()) if (!differs) yield element;
+  /** The elements that hold for a frame, from 0: its own behind those that all share. */
+  elements(frame: number): readonly DicomElement[] {
+    return [...this.#shared, ...(this.#frames[frame] ?? [])];
   }
 }

@@ -90,9 +90,16 @@ export function kindWithoutPixels(sopClassUid: string): string | null {
   return row ? row[1] : null;
 }
 
+/** Segmentation Storage and Label Map Segmentation Storage: their pixel data says what is where, not what it looks like. */
+const SEGMENTATIONS = new Set(['1.2.840.10008.5.1.4.1.1.66.4', '1.2.840.10008.5.1.4.1.1.66.7']);
+
+/** What kind of object a SOP class is when it is no image, with or without pixel data; null for images and for what is not known. */
+export function kindOtherThanImage(sopClassUid: string): string | null {
+  return SEGMENTATIONS.has(sopClassUid) ? 'SEG' : kindWithoutPixels(sopClassUid);
+}
+
 /** Objects that may have pixels and whose name helps where they don't. */
 export function kindName(sopClassUid: string): string | null {
-  if (sopClassUid === '1.2.840.10008.5.1.4.1.1.66.4') return 'SEG';
   if (sopClassUid === '1.2.840.10008.5.1.4.1.1.481.2') return 'RTDOSE';
-  return kindWithoutPixels(sopClassUid);
+  return kindOtherThanImage(sopClassUid);
 }

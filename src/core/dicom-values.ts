@@ -12,6 +12,14 @@ export class DicomValues {
 
   constructor(readonly cursor: DicomCursor) {}
 
+  /** The same elements with others in front of them. */
+  with(elements: Iterable<DicomElement>): DicomValues {
+    const values = new DicomValues(this.cursor);
+    for (const element of this.#elements.values()) values.keep(element);
+    for (const element of elements) values.keep(element);
+    return values;
+  }
+
   keep(element: DicomElement): void {
     this.#elements.set(element.tag, element);
   }
@@ -43,12 +51,30 @@ export class DicomValues {
     return text === undefined ? null : INTEGER.test(text) ? Number(text) : Number.NaN;
   }
 
+  /** The first number of 32 bits, null where the element is missing or shorter. */
+  uint32(tag: number): number | null {
+    const offset = this.#binary(tag, 4);
+    return offset === null ? null : this.cursor.uint32(offset);
+  }
+
+  /** The first finite number of 64 bits, null where there is none. */
+  float64(tag: number): number | null {
+    const offset = this.#binary(tag, 8);
+    const value = offset === null ? Number.NaN : this.cursor.float64(offset);
+    return Number.isFinite(value) ? value : null;
+  }
+
   /** The first number of 16 bits, null where the element is missing or shorter. */
   uint16(tag: number): number | null {
+    const offset = this.#binary(tag, 2);
+    return offset === null ? null : this.cursor.uint16(offset);
+  }
+
+  #binary(tag: number, size: number): number | null {
     const element = this.#elements.get(tag);
-    if (!element || element.length < 2 || element.undefinedLength) return null;
-    this.cursor.need(element.offset + 2);
-    return this.cursor.uint16(element.offset);
+    if (!element || element.length < size || element.undefinedLength) return null;
+    this.cursor.need(element.offset + size);
+    return element.offset;
   }
 }
 

@@ -1,19 +1,13 @@
 import type { TablePlace } from './colour.js';
-import {
-  geometry,
-  identity,
-  KEPT,
-  modalityValues,
-  RESCALE,
-  SOP_CLASS,
-  sopClass,
-} from './dicom-attributes.js';
+import { identity, KEPT, objectIdentity, SOP_CLASS, sopClass } from './dicom-attributes.js';
 import { DicomCursor, type DicomElement, HeaderStop, refusal } from './dicom-cursor.js';
 import { describePixels, PIXEL_KINDS } from './dicom-description.js';
+import { describeFrames, type FrameDescription } from './dicom-frames.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import { Notes } from './dicom-notes.js';
 import { startDataSet } from './dicom-start.js';
 import { LookupTables } from './dicom-tables.js';
+import type { Timing } from './dicom-timing.js';
 import { kindName, kindWithoutPixels } from './dicom-uids.js';
 import { DicomValues } from './dicom-values.js';
 import type { ProblemCode } from './problem.js';
@@ -59,6 +53,7 @@ export interface ImageHeader {
   readonly modality: string | null;
   /** Names a person: to be hashed at once, never logged, sent or kept. */
   readonly patientId: string | null;
+  readonly seriesNumber: number | null;
   readonly instanceNumber: number | null;
   readonly transferSyntax: string;
   readonly rows: number;
@@ -113,11 +108,35 @@ export interface ImageHeader {
   readonly notes: readonly HeaderProblem[];
 }
 
+/** Which object a file is; identifiers as in `ImageHeader`, '' where they could not be read. */
+export interface ObjectIdentity {
+  /** What it is where its SOP class is none of an image (`RTSTRUCT`, `SEG`, `presentation state` …), else null. */
+  readonly kind: string | null;
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly studyUid: string;
+  readonly seriesUid: string;
+}
+
+const NOTHING: ObjectIdentity = {
+  kind: null,
+  sopClassUid: '',
+  sopInstanceUid: '',
+  studyUid: '',
+  seriesUid: '',
+};
+
 export type HeaderRead =
-  | { readonly kind: 'header'; readonly header: ImageHeader }
+  | {
+      readonly kind: 'header';
+      readonly header: ImageHeader;
+      readonly timing: Timing;
+      /** What frames say for themselves; null where they agree on everything. */
+      readonly frames: readonly FrameDescription[] | null;
+    }
   | { readonly kind: 'more'; readonly atLeastBytes: number }
   | { readonly kind: 'deflated'; readonly offset: number }
-  | { readonly kind: 'refused'; readonly problem: HeaderProblem };
+  | { readonly kind: 'refused'; readonly problem: HeaderProblem; readonly object: ObjectIdentity };
 
 /**
  * Reads an image's header from the first bytes of its file, up to the pixels' value and no further. `more` asks to
@@ -132,36 +151,42 @@ export function readHeader(
   limits: Limits,
   isInflated = false,
 ): HeaderRead {
+  if (fileSizeBytes === 0)
+    return { kind: 'refused', problem: { code: 'NOT_DICOM', detail: 'the file is empty' }, object: NOTHING };
+  if (prefix.length === 0) return { kind: 'more', atLeastBytes: Math.min(fileSizeBytes, 65_536) };
+  const cursor = new DicomCursor(prefix, fileSizeBytes, limits);
+  const values = new DicomValues(cursor);
+  const refused = (problem: HeaderProblem): HeaderRead => ({
+    kind: 'refused',
+    problem,
+    object: objectIdentity(values),
+  });
   try {
-    if (fileSizeBytes === 0) throw refusal('NOT_DICOM', 'the file is empty');
-    if (prefix.length === 0) return { kind: 'more', atLeastBytes: Math.min(fileSizeBytes, 65_536) };
-    return { kind: 'header', header: parse(new DicomCursor(prefix, fileSizeBytes, limits), isInflated) };
+    return { kind: 'header', ...parse(cursor, values, isInflated) };
   } catch (error) {
-    if (error instanceof HeaderStop) return error.outcome;
+    if (error instanceof HeaderStop)
+      return error.outcome.kind === 'refused' ? refused(error.outcome.problem) : error.outcome;
     // From the parsing library: a text, an object or an error, with positions and perhaps values in it.
-    return { kind: 'refused', problem: { code: 'HEADER_BROKEN', detail: 'an element cannot be read' } };
+    return refused({ code: 'HEADER_BROKEN', detail: 'an element cannot be read' });
   }
 }
 
-function parse(cursor: DicomCursor, isInflated: boolean): ImageHeader {
-  const values = new DicomValues(cursor);
+function parse(
+  cursor: DicomCursor,
+  values: DicomValues,
+  isInflated: boolean,
+): Omit<Extract<HeaderRead, { kind: 'header' }>, 'kind'> {
   const notes = new Notes();
   const groups = new FunctionalGroups(cursor);
   const transferSyntax = startDataSet(cursor, values, notes, isInflated);
   const tables = new LookupTables(cursor);
   const pixels = findPixels(cursor, values, groups, tables);
-  // What the data set says at its top level goes before what its functional groups say.
-  for (const element of groups.agreed()) if (!values.has(element.tag)) values.keep(element);
-  if (RESCALE.some((tag) => groups.differs(tag) && !values.has(tag))) {
-    throw refusal('PIXELS_UNSUPPORTED', 'its frames have different rescale values');
-  }
-  // One literal, and no spreads: an object of so many parts is otherwise half of what reading a header costs.
   const who = identity(values, notes);
   const described = describePixels(values, pixels, transferSyntax, notes);
-  const place = geometry(values, notes);
-  const shades = modalityValues(values, notes);
+  const { header: told, timing, frames } = describeFrames(values, groups, described.frames, notes);
   const places = tables.places(values, values.uint16(0x00280103) === 1, notes);
-  return {
+  // One literal, and no spreads: an object of so many parts is otherwise half of what reading a header costs.
+  const header: ImageHeader = {
     sopInstanceUid: who.sopInstanceUid,
     sopClassUid: who.sopClassUid,
     studyUid: who.studyUid,
@@ -169,6 +194,7 @@ function parse(cursor: DicomCursor, isInflated: boolean): ImageHeader {
     frameOfReferenceUid: who.frameOfReferenceUid,
     modality: who.modality,
     patientId: who.patientId,
+    seriesNumber: who.seriesNumber,
     instanceNumber: who.instanceNumber,
     transferSyntax,
     rows: described.rows,
@@ -182,20 +208,21 @@ function parse(cursor: DicomCursor, isInflated: boolean): ImageHeader {
     highBit: described.highBit,
     signed: described.signed,
     pixelKind: described.pixelKind,
-    rescale: shades.rescale,
-    window: shades.window,
-    voiFunction: shades.voiFunction,
+    rescale: told.rescale,
+    window: told.window,
+    voiFunction: told.voiFunction,
     modalityTable: places.modalityTable,
     voiTable: places.voiTable,
     palette: places.palette,
-    paddingValue: shades.paddingValue,
-    spacingMm: place.spacingMm,
-    position: place.position,
-    orientation: place.orientation,
+    paddingValue: told.paddingValue,
+    spacingMm: told.spacingMm,
+    position: told.position,
+    orientation: told.orientation,
     pixelData: described.pixelData,
     headerBytes: pixels.offset,
     notes: notes.list,
   };
+  return { header, timing, frames };
 }
 
 function findPixels(
@@ -204,7 +231,11 @@ function findPixels(
   groups: FunctionalGroups,
   tables: LookupTables,
 ): DicomElement {
+  const other = () => kindWithoutPixels(sopClass(values));
+  let kind = other();
   while (cursor.position < cursor.fileSizeBytes) {
+    // What follows the series is not of interest in an object that has no pixels, nor are a directory's records: they may be long.
+    if (kind !== null && endsIdentity(nextTag(cursor))) throw withoutPixels(kind);
     const element = cursor.next();
     if (PIXEL_KINDS.has(element.tag)) return element;
     if (FunctionalGroups.is(element.tag)) cursor.walk(element, groups);
@@ -213,15 +244,30 @@ function findPixels(
       if (KEPT.has(element.tag)) values.keep(element);
       cursor.skip(element);
     }
-    if (element.tag === SOP_CLASS) {
-      const kind = kindWithoutPixels(sopClass(values));
-      if (kind !== null) throw refusal('NO_PIXELS', `the file is a ${kind}, which has no pixel data`);
-    }
+    if (element.tag === SOP_CLASS) kind = other();
   }
   cursor.need(cursor.position);
-  const kind = kindName(sopClass(values));
+  if (kind !== null) throw withoutPixels(kind);
+  const name = kindName(sopClass(values));
   throw refusal(
     'NO_PIXELS',
-    kind === null ? 'the file has no pixel data' : `the file is a ${kind} without pixel data`,
+    name === null ? 'the file has no pixel data' : `the file is a ${name} without pixel data`,
   );
+}
+
+const SERIES = 0x0020000e;
+const DIRECTORY_GROUP = 0x0004;
+
+function endsIdentity(tag: number): boolean {
+  return tag > SERIES || tag >>> 16 === DIRECTORY_GROUP;
+}
+
+function withoutPixels(kind: string): HeaderStop {
+  return refusal('NO_PIXELS', `the file is a ${kind}, which has no pixel data`);
+}
+
+/** The tag at the cursor, which stays where it is. */
+function nextTag(cursor: DicomCursor): number {
+  cursor.need(cursor.position + 4);
+  return cursor.uint16(cursor.position) * 0x10000 + cursor.uint16(cursor.position + 2);
 }

@@ -24,3 +24,8 @@ export function isId(text: string): boolean {
 export function pairId(study: StudyId, slice: SliceId): PairId {
   return `${study}/${slice}` as PairId;
 }
+
+/** A text as a study id where it can be one, else a stable id made of its hash; `hash` gives at least 16 hexadecimal digits. */
+export function studyIdOf(text: string, hash: (text: string) => string): StudyId {
+  return (isId(text) ? text : `study-${hash(text).slice(0, 16)}`) as StudyId;
+}

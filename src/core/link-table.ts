@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import type { Problem } from './problem.js';
 
-/** A row of `link.csv`: the folder of a patient's images and the folder of the contours drawn on them. */
+/** A row of a link table: the folder of a patient's images and the folder of the contours drawn on them. */
 export interface LinkRow {
   readonly patient: string;
   readonly original: string;
@@ -14,6 +14,18 @@ export interface LinkTable {
 }
 
 const COLUMNS = ['patient_id', 'original_id'] as const;
+/** The link table of the challenge's own pipeline, and the list of patients that the challenge is given out with. */
+const NAMES = new Set(['link.csv', 'scd_patientdata.csv']);
+
+/** Whether a file is a link table, told by its name. */
+export function isLinkTable(path: string): boolean {
+  return NAMES.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
+}
+
+/** `PatientID`, `patient_id` and `Patient ID` are one column. */
+function plain(column: string): string {
+  return column.toLowerCase().replace(/[ _]/g, '');
+}
 
 /** Reads a link table: a header line with `patient_id` and `original_id`, a row for each study; other columns are left alone. */
 export function parseLinkTable(text: string): LinkTable {
@@ -30,8 +42,8 @@ export function parseLinkTable(text: string): LinkTable {
   } catch {
     return refused('it is not comma-separated text: check its quotes');
   }
-  const header = records.shift()?.record ?? [];
-  const [patientAt, originalAt] = COLUMNS.map((column) => header.indexOf(column)) as [number, number];
+  const header = (records.shift()?.record ?? []).map(plain);
+  const [patientAt, originalAt] = COLUMNS.map((column) => header.indexOf(plain(column))) as [number, number];
   if (patientAt < 0 || originalAt < 0)
     return refused(
       `its first line must name the columns ${COLUMNS.join(',')}; it has ${header.length} other(s)`,

@@ -1,148 +1,130 @@
-import type { SliceId, StudyId } from './ids.js';
-import type { LinkRow } from './link-table.js';
-import type { Problem, ProblemCode } from './problem.js';
-
-/** An image file and the slice it becomes; `order` is its place in the canonical order of the study. */
-export interface ImageFile {
-  readonly path: string;
-  readonly slice: SliceId;
-  readonly order: number;
-}
-
-/** A contour file, the slice it was drawn on and what it outlines. */
-export interface ContourFile {
-  readonly path: string;
-  readonly slice: SliceId;
-  readonly structure: string;
-}
-
-/** The files of one study before any of them is read, images in canonical order. */
-export interface StudyFiles {
-  readonly folder: string;
-  readonly id: StudyId;
-  readonly images: readonly ImageFile[];
-  readonly contours: readonly ContourFile[];
-  readonly problems: readonly Problem[];
-}
+import { challengeRoots, pairChallenge } from './challenge-folder.js';
+import { contourName } from './contour-name.js';
+import { pairExperts } from './expert-folder.js';
+import { isId, type StudyId, studyIdOf } from './ids.js';
+import { isLinkTable, type LinkTable } from './link-table.js';
+import type { Problem } from './problem.js';
+import {
+  byCodeUnit,
+  type Draft,
+  type Drafts,
+  emplace,
+  type FoundFile,
+  type ImageFile,
+  type StudyFiles,
+} from './study-files.js';
 
 /** The studies of a source, and what belongs to none of them. */
 export interface Pairing {
   readonly studies: readonly StudyFiles[];
+  /** Files that belong to no study; what was found of each says why. */
+  readonly left: readonly string[];
   readonly problems: readonly Problem[];
 }
 
-const IMAGE = /^dicoms\/([^/]+)\/([^/]+)$/;
-const IMAGE_NUMBER = /^0*(\d{1,15})\.dcm$/i;
-const CONTOUR = /^contourfiles\/([^/]+)\/([^/]+)-contours\/([^/]+)$/;
-const CONTOUR_NAME = /^IM-\d+-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/;
-
-/** What a path of the challenge layout is, told by its name alone; null for files that are none of ours. */
-export function kindOf(path: string): 'image' | 'contour' | 'table' | null {
-  if (path === 'link.csv') return 'table';
-  if (IMAGE.test(path)) return IMAGE_NUMBER.test(path.slice(path.lastIndexOf('/') + 1)) ? 'image' : null;
-  const [, , , name] = CONTOUR.exec(path) ?? [];
-  return name !== undefined && CONTOUR_NAME.test(name) ? 'contour' : null;
-}
-
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** What a file is read as, told by its name: a link table, a contour; anything else may be DICOM, which its content says. */
+export function kindOf(path: string): 'image' | 'contour' | 'table' {
+  if (isLinkTable(path)) return 'table';
+  return contourName(path) === null ? 'image' : 'contour';
 }
 
 /**
- * Pairs the files of the challenge layout by their names: `dicoms/PATIENT/N.dcm`,
- * `contourfiles/ORIGINAL/{i,o}-contours/IM-0001-NNNN-{i,o}contour-manual.txt` (NNNN is N), and a link table
- * that joins PATIENT and ORIGINAL. `nameStudy` gives a folder its study id. Whatever finds no partner is a problem.
+ * Names the study of a file: its StudyInstanceUID, else what holds a series together, else the patient. The latter two
+ * start with `?`, and files that name nothing at all are one study.
  */
-export function pairByNames(
-  paths: readonly string[],
-  links: readonly LinkRow[],
-  nameStudy: (folder: string) => StudyId,
-): Pairing {
-  const loose: Problem[] = [];
-  const images = new Map<string, Map<number, ImageFile>>();
-  const problems = new Map<string, Problem[]>();
-  const contours = new Map<string, { path: string; number: number; structure: string }[]>();
-  const oddContours = new Map<string, string[]>();
-  for (const path of [...paths].sort(byCodeUnit)) {
-    const [, folder, name] = IMAGE.exec(path) ?? [];
-    if (folder !== undefined && name !== undefined) {
-      const slices = emplace(images, folder, () => new Map<number, ImageFile>());
-      const number = Number(IMAGE_NUMBER.exec(name)?.[1] ?? Number.NaN);
-      const odd = (detail: string) =>
-        emplace(problems, folder, () => []).push({ code: 'IMAGE_NAME', file: path, detail });
-      if (Number.isNaN(number)) odd('an image is named NUMBER.dcm');
-      else if (slices.has(number)) odd('another file of the study has this number; that one is used');
-      else slices.set(number, { path, slice: String(number) as SliceId, order: number });
-      continue;
-    }
-    const [, original, group, file] = CONTOUR.exec(path) ?? [];
-    if (original === undefined || file === undefined) continue;
-    const [, number, structure] = CONTOUR_NAME.exec(file) ?? [];
-    if (number === undefined || structure === undefined || structure !== group)
-      emplace(oddContours, original, () => []).push(path);
-    else emplace(contours, original, () => []).push({ path, number: Number(number), structure });
-  }
-  const originalOf = new Map<string, string>();
-  const linked = new Set<string>();
-  const oddRow = (row: LinkRow, what: string) =>
-    loose.push({ code: 'LINK_ROW', file: 'link.csv', detail: `line ${row.line}: ${what}` });
-  for (const row of links) {
-    if (!images.has(row.patient)) oddRow(row, 'there is no such folder below dicoms/');
-    else if (originalOf.has(row.patient))
-      oddRow(row, 'its patient_id stands in an earlier line; that one is used');
-    else if (linked.has(row.original))
-      oddRow(row, 'its original_id stands in an earlier line; that one is used');
-    else {
-      originalOf.set(row.patient, row.original);
-      linked.add(row.original);
-      if (!contours.has(row.original) && !oddContours.has(row.original))
-        oddRow(row, 'there is no contour below contourfiles/ for its original_id');
-    }
-  }
-  for (const original of new Set([...contours.keys(), ...oddContours.keys()])) {
-    const count = (contours.get(original)?.length ?? 0) + (oddContours.get(original)?.length ?? 0);
-    if (!linked.has(original))
-      loose.push({
-        code: 'LINK_ROW',
-        file: `contourfiles/${original}`,
-        detail: `no row of link.csv names this folder; its ${count} contour file(s) are left out`,
-      });
-  }
-  const studies = [...images.keys()].map((folder): StudyFiles => {
-    const slices = images.get(folder) ?? new Map<number, ImageFile>();
-    const found: Problem[] = [...(problems.get(folder) ?? [])];
-    const report = (code: ProblemCode, file: string, detail: string) => found.push({ code, file, detail });
-    const original = originalOf.get(folder);
-    const kept = new Map<string, ContourFile>();
-    for (const { path, number, structure } of original === undefined ? [] : (contours.get(original) ?? [])) {
-      const image = slices.get(number);
-      const key = `${number}/${structure}`;
-      if (!image) report('CONTOUR_WITHOUT_IMAGE', path, `there is no image ${number}.dcm in the study`);
-      else if (kept.has(key))
-        report('CONTOUR_TWICE', path, 'an earlier file outlines the same structure; that one is used');
-      else kept.set(key, { path, slice: image.slice, structure });
-    }
-    for (const path of original === undefined ? [] : (oddContours.get(original) ?? []))
-      report(
-        'CONTOUR_NAME',
-        path,
-        'a contour is named IM-0001-NNNN-Xcontour-manual.txt in a folder X-contours',
-      );
-    return {
-      folder,
-      id: nameStudy(folder),
-      images: [...slices.values()].sort((a, b) => a.order - b.order),
-      contours: [...kept.values()],
-      problems: found,
-    };
-  });
-  return { studies, problems: loose };
+export function studyKey(file: { studyUid: string; seriesUid: string }, patient: string | null): string {
+  return file.studyUid === '' ? `?${file.seriesUid || patient || ''}` : file.studyUid;
 }
 
-function emplace<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const present = map.get(key);
-  if (present !== undefined) return present;
-  const made = make();
-  map.set(key, made);
-  return made;
+/**
+ * Puts files together to studies: by the rules of the challenge's folders where those are, then by the folders of experts' contours, and
+ * all other images by the study that they name. It depends on the files alone and not on their order. `tables` are the link tables
+ * by path, null for one that could not be read; `hash` is a digest in hexadecimal digits.
+ */
+export function pairFiles(
+  files: readonly FoundFile[],
+  tables: ReadonlyMap<string, LinkTable | null>,
+  hash: (text: string) => string,
+): Pairing {
+  let rest = [...files].sort((a, b) => byCodeUnit(a.path, b.path));
+  const drafts: Draft[] = [];
+  const problems: Problem[] = [];
+  const take = (made: Drafts): void => {
+    drafts.push(...made.studies);
+    problems.push(...made.problems);
+    if (made.claimed.size > 0) rest = rest.filter(({ path }) => !made.claimed.has(path));
+  };
+  for (const root of challengeRoots(rest)) take(pairChallenge(root, rest, tables));
+  take(pairExperts(rest, tables, hash));
+  const keyOf = new Map(files.map(({ path, study }) => [path, study]));
+  const keysOf = (draft: Draft) =>
+    [...new Set(draft.images.flatMap(({ path }) => keyOf.get(path) ?? []))].sort(byCodeUnit);
+  drafts.push(...byStudy(rest));
+  const left = attach(rest, drafts, keysOf);
+  const studies: StudyFiles[] = [];
+  const ids = new Set<StudyId>();
+  for (const { name, ...draft } of drafts) {
+    const keys = keysOf({ name, ...draft });
+    const [key = ''] = keys;
+    const wanted = name ?? (keys.length === 1 && isId(key) ? key : `?${keys.join(' ')}`);
+    // Where two want one id, the second is told apart by what it holds.
+    const others = [wanted, `?${wanted} ${keys.join(' ')}`, `?${wanted} ${keys.join(' ')} ${draft.rule}`];
+    const id = others.map((text) => studyIdOf(text, hash)).find((each) => !ids.has(each));
+    if (id === undefined) {
+      const file = draft.images[0]?.path ?? null;
+      problems.push({
+        code: 'STUDY_TWICE',
+        file,
+        detail: `its ${draft.images.length} image(s) are left out`,
+      });
+      continue;
+    }
+    ids.add(id);
+    studies.push({ ...draft, id });
+  }
+  return { studies, left, problems };
+}
+
+/** The images that no folder's rule took, by the study that they name. */
+function byStudy(files: readonly FoundFile[]): Draft[] {
+  const found = new Map<string, FoundFile[]>();
+  for (const file of files)
+    if (file.kind === 'image' && file.study !== null) emplace(found, file.study, () => []).push(file);
+  return [...found.keys()].sort(byCodeUnit).map((key) => ({
+    name: null,
+    rule: 'geometry',
+    images: found.get(key)!.map(({ path }) => ({ path, number: null })),
+    contours: [],
+    objects: [],
+    problems: [],
+  }));
+}
+
+/**
+ * Gives objects that are no images, and images that cannot be used, to the study that they name; gives back those that name
+ * none of these. This is where objects with contours find their study.
+ */
+function attach(
+  files: readonly FoundFile[],
+  drafts: Draft[],
+  keysOf: (draft: Draft) => readonly string[],
+): string[] {
+  const places = new Map<string, number>();
+  drafts.forEach((draft, place) => {
+    for (const key of keysOf(draft)) if (!places.has(key)) places.set(key, place);
+  });
+  const left: string[] = [];
+  const refused = new Map<number, ImageFile[]>();
+  for (const { path, kind, study } of files) {
+    if (kind === 'image') continue;
+    const place = study === null ? undefined : places.get(study);
+    if (place === undefined) left.push(path);
+    else if (kind === 'object') drafts[place]!.objects.push(path);
+    else emplace(refused, place, () => []).push({ path, number: null });
+  }
+  for (const [place, images] of refused) {
+    const draft = drafts[place]!;
+    drafts[place] = { ...draft, images: [...draft.images, ...images] };
+  }
+  return left;
 }

@@ -4,6 +4,8 @@ export const PROBLEMS = {
   HEADER_BROKEN: 'The header ends early or contradicts itself',
   HEADER_TOO_LARGE: 'The part before the pixels is larger than the limit',
   NO_PIXELS: 'The file has no pixel data',
+  NOT_AN_IMAGE: 'The file is a DICOM object with pixel data that is no image',
+  SLICE_TWICE: 'Two files hold the same image (one SOPInstanceUID); one of them is used',
   PIXELS_UNSUPPORTED: 'The pixel description is one that this release does not read',
   TRANSFER_SYNTAX_UNSUPPORTED: 'The transfer syntax is one that this release does not read',
   PIXELS_SHORT: 'The pixel data is shorter than rows × columns × samples × frames ask for',
@@ -44,6 +46,8 @@ export const PROBLEMS = {
   SEGMENTATION_GRID:
     'The pixels of a segmentation lie elsewhere than those of its image: they are taken by the nearest, or left out where nothing says how they lie',
   STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',
+  CONTOUR_AMBIGUOUS: 'More than one image could be the one that the contour was drawn on; none is taken',
+  NO_IMAGES: 'The folder holds no image',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
   STUDY_TWICE: 'Two studies have one id; the first is used',

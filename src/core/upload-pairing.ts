@@ -1,7 +1,14 @@
-import type { SliceId, StudyId } from './ids.js';
+import { challengePart, pairChallenge } from './challenge-folder.js';
+import { type StudyId, studyIdOf } from './ids.js';
 import type { LinkRow } from './link-table.js';
-import { type ContourFile, type ImageFile, kindOf, type Pairing, pairByNames } from './pairing.js';
 import type { Problem } from './problem.js';
+import type { ContourFile, ImageFile, StudyFiles } from './study-files.js';
+
+/** The studies of an upload, and what belongs to none of them. */
+export interface UploadPairing {
+  readonly studies: readonly StudyFiles[];
+  readonly problems: readonly Problem[];
+}
 
 /** What pairing needs to know of a file of an upload that was read. */
 export type UploadedFile =
@@ -23,12 +30,12 @@ const STRUCTURE = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
  */
 export function pairUpload(
   files: readonly UploadedFile[],
-  nameStudy: (folder: string) => StudyId,
+  hash: (text: string) => string,
   loose: StudyId,
-): Pairing {
+): UploadPairing {
   const images = files.filter((file) => file.kind === 'image');
   const prefix = layoutPrefix(images.map(({ name }) => name));
-  return prefix === null ? pairLoose(files, loose) : pairLayout(files, prefix, nameStudy);
+  return prefix === null ? pairLoose(files, loose) : pairLayout(files, prefix, hash);
 }
 
 /** The folder that `dicoms/PATIENT/N.dcm` of every image is below, with its slash; null where the images are laid out otherwise. */
@@ -38,20 +45,20 @@ function layoutPrefix(names: readonly string[]): string | null {
   if (first === undefined || at < 0) return null;
   const prefix = first.slice(0, at);
   const isLaidOut = (name: string) =>
-    name.startsWith(prefix) && kindOf(name.slice(prefix.length)) === 'image';
+    name.startsWith(prefix) && challengePart(name.slice(prefix.length)) === 'image';
   return names.every(isLaidOut) ? prefix : null;
 }
 
 function pairLayout(
   files: readonly UploadedFile[],
   prefix: string,
-  nameStudy: (folder: string) => StudyId,
-): Pairing {
+  hash: (text: string) => string,
+): UploadPairing {
   const problems: Problem[] = [];
   const inside: UploadedFile[] = [];
   for (const file of files) {
     if (file.kind === 'table') continue;
-    const isOurs = file.name.startsWith(prefix) && kindOf(file.name.slice(prefix.length)) !== null;
+    const isOurs = file.name.startsWith(prefix) && challengePart(file.name.slice(prefix.length)) !== null;
     if (isOurs) inside.push(file);
     else
       problems.push({
@@ -62,19 +69,12 @@ function pairLayout(
   }
   const paths = inside.map(({ name }) => name.slice(prefix.length));
   const links = linksOf(files, paths, problems);
-  const pairing = pairByNames(paths, links, nameStudy);
-  const named = (problem: Problem): Problem => ({
-    ...problem,
-    file: problem.file === null ? null : prefix + problem.file,
-  });
+  const found = inside.map(({ kind, name }) => ({ path: name, kind, study: null, patient: null }));
+  const tables = new Map([[`${prefix}link.csv`, { rows: links, problems: [] }]]);
+  const paired = pairChallenge(prefix, found, tables);
   return {
-    problems: [...problems, ...pairing.problems.map(named)],
-    studies: pairing.studies.map((study) => ({
-      ...study,
-      images: study.images.map((image) => ({ ...image, path: prefix + image.path })),
-      contours: study.contours.map((contour) => ({ ...contour, path: prefix + contour.path })),
-      problems: study.problems.map(named),
-    })),
+    problems: [...problems, ...paired.problems],
+    studies: paired.studies.map(({ name, ...study }) => ({ ...study, id: studyIdOf(name ?? '', hash) })),
   };
 }
 
@@ -124,7 +124,7 @@ interface LooseImage {
   readonly instanceNumber: number | null;
 }
 
-function pairLoose(files: readonly UploadedFile[], id: StudyId): Pairing {
+function pairLoose(files: readonly UploadedFile[], id: StudyId): UploadPairing {
   const problems: Problem[] = [];
   const images = files
     .flatMap((file): LooseImage[] => {
@@ -133,7 +133,7 @@ function pairLoose(files: readonly UploadedFile[], id: StudyId): Pairing {
       return [{ ...file, number: number === undefined ? null : Number(number) }];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const slices = nameSlices(images);
+  const numbers = numberSlices(images);
   const kept = new Map<string, ContourFile>();
   for (const file of files) {
     if (file.kind === 'table')
@@ -148,27 +148,29 @@ function pairLoose(files: readonly UploadedFile[], id: StudyId): Pairing {
       problems.push({ code: 'CONTOUR_WITHOUT_IMAGE', file: file.name, detail: found });
       continue;
     }
-    const { slice } = slices.get(found.name)!;
+    const number = numbers.get(found.name)!;
     const structure = structureOf(file.name, found);
-    const key = `${slice}/${structure}`;
+    const key = `${number}/${structure}`;
     if (kept.has(key))
       problems.push({
         code: 'CONTOUR_TWICE',
         file: file.name,
         detail: 'an earlier file outlines the same structure; that one is used',
       });
-    else kept.set(key, { path: file.name, slice, structure });
+    else kept.set(key, { path: file.name, number, structure });
   }
   if (images.length === 0) return { studies: [], problems };
-  const ordered = [...slices.values()].sort((a, b) => a.order - b.order);
+  const ordered = [...numbers]
+    .map(([path, number]): ImageFile => ({ path, number }))
+    .sort((a, b) => a.number! - b.number!);
   return {
-    studies: [{ folder: '', id, images: ordered, contours: [...kept.values()], problems }],
+    studies: [{ id, rule: 'numbers', images: ordered, contours: [...kept.values()], objects: [], problems }],
     problems: [],
   };
 }
 
 /** Slice ids: the numbers of the file names where each image has its own, else InstanceNumber, else counted in order of the names. */
-function nameSlices(images: readonly LooseImage[]): Map<string, ImageFile> {
+function numberSlices(images: readonly LooseImage[]): Map<string, number> {
   const distinct = (numbers: readonly (number | null)[]) =>
     numbers.every((number) => number !== null && number >= 0) && new Set(numbers).size === numbers.length;
   const byName = distinct(images.map(({ number }) => number));
@@ -176,7 +178,7 @@ function nameSlices(images: readonly LooseImage[]): Map<string, ImageFile> {
   return new Map(
     images.map((image, at) => {
       const order = byName ? image.number! : byInstance ? image.instanceNumber! : at + 1;
-      return [image.name, { path: image.name, slice: String(order) as SliceId, order }];
+      return [image.name, order];
     }),
   );
 }

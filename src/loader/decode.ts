@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { headerOfFrame } from '../core/dicom-frames.js';
 import { elementBytes } from '../core/layout.js';
 import { autoDtype, declaredRange, PixelError, type StoredValues, writeValues } from '../core/pixels.js';
 import { type ImageTables, shown } from '../core/shown.js';
@@ -58,7 +59,8 @@ function open(unit: DecodeUnit, limits: LoaderLimits): Opened {
       throw new PixelError('LIMIT_EXCEEDED', `the file is over ${limits.fileBytes} bytes`);
     const opened = openImage(file, limits);
     if (!opened.header) throw new PixelError(opened.problem.code, opened.problem.detail);
-    const { header, data } = opened;
+    const { data } = opened;
+    const header = headerOfFrame(opened.header, opened.frames, unit.frame);
     if (unit.frame >= header.frames)
       throw new PixelError(
         'PIXELS_SHORT',

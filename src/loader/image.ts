@@ -1,6 +1,13 @@
 import { inflateRawSync } from 'node:zlib';
 import { frameRange } from '../codecs/native.js';
-import { type HeaderProblem, type ImageHeader, readHeader } from '../core/dicom.js';
+import {
+  type HeaderProblem,
+  type HeaderRead,
+  type ImageHeader,
+  type ObjectIdentity,
+  readHeader,
+} from '../core/dicom.js';
+import { identityOf } from '../core/dicom-attributes.js';
 import { DEFLATED_LITTLE_ENDIAN, isNative } from '../core/dicom-uids.js';
 import { PixelError } from '../core/pixels.js';
 import { ShortRead, type SourceFile, scratchBytes } from './files.js';
@@ -12,30 +19,38 @@ const FIRST_BYTES = 16_384;
 /** Numbers of a frame table that a header may carry; it is kept with every frame. */
 const KEPT_PLACES = 64;
 
+type ImageRead = Omit<Extract<HeaderRead, { kind: 'header' }>, 'kind'>;
+
 /** An image's header with the file that its offsets are in: the one on disk, or the inflated one. */
 export type OpenedImage =
-  | { readonly header: ImageHeader; readonly data: SourceFile; readonly problem: null }
-  | { readonly header: null; readonly problem: HeaderProblem };
+  | (ImageRead & { readonly data: SourceFile; readonly problem: null })
+  | { readonly header: null; readonly problem: HeaderProblem; readonly object: ObjectIdentity | null };
 
 /** Reads an image's header, its frame table with it. */
 export function openImage(file: SourceFile, limits: LoaderLimits): OpenedImage {
   try {
-    const { data, header, problem } = readUpToPixels(file, limits, false);
-    if (!header) return { header, problem };
-    if (isNative(header.transferSyntax)) return { header, data, problem };
-    const { frames, notes } = findFrames(data, header);
-    const kept = frames.reduce((sum, places) => sum + places.length, 0) <= KEPT_PLACES;
-    const pixelData = { ...header.pixelData, frames: kept ? frames : null };
-    return { header: { ...header, pixelData, notes: [...header.notes, ...notes] }, data, problem };
+    const read = readUpToPixels(file, limits, false);
+    if (!read.header || isNative(read.header.transferSyntax)) return read;
+    const { header, data } = read;
+    try {
+      const { frames, notes } = findFrames(data, header);
+      const kept = frames.reduce((sum, places) => sum + places.length, 0) <= KEPT_PLACES;
+      const pixelData = { ...header.pixelData, frames: kept ? frames : null };
+      return { ...read, header: { ...header, pixelData, notes: [...header.notes, ...notes] } };
+    } catch (error) {
+      return refusedWith(error, identityOf(header));
+    }
   } catch (error) {
-    if (!(error instanceof PixelError)) throw error;
-    return { header: null, problem: { code: error.code, detail: error.message } };
+    return refusedWith(error, null);
   }
 }
 
-type Read =
-  | { readonly header: ImageHeader; readonly data: SourceFile; readonly problem: null }
-  | { readonly header: null; readonly data: SourceFile; readonly problem: HeaderProblem };
+function refusedWith(error: unknown, object: ObjectIdentity | null): OpenedImage {
+  if (!(error instanceof PixelError)) throw error;
+  return { header: null, problem: { code: error.code, detail: error.message }, object };
+}
+
+type Read = OpenedImage & { readonly data: SourceFile };
 
 function readUpToPixels(data: SourceFile, limits: LoaderLimits, isInflated: boolean): Read {
   let wanted = Math.min(FIRST_BYTES, data.sizeBytes);
@@ -50,9 +65,11 @@ function readUpToPixels(data: SourceFile, limits: LoaderLimits, isInflated: bool
       case 'deflated':
         return readUpToPixels(inflated(data, found.offset, limits), limits, true);
       case 'refused':
-        return { header: null, data, problem: found.problem };
-      case 'header':
-        return { header: found.header, data, problem: null };
+        return { header: null, data, problem: found.problem, object: found.object };
+      case 'header': {
+        const { header, timing, frames } = found;
+        return { header, timing, frames, data, problem: null };
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 import type { ContourParse } from '../core/contour.js';
-import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.js';
+import type { FrameDescription } from '../core/dicom-frames.js';
+import type { Timing } from '../core/dicom-timing.js';
 import type { Extent } from '../core/extent.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
@@ -10,7 +12,7 @@ import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 
-/** What a file of a source is read as; `any`: its first bytes tell. */
+/** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
 export type FileKind = 'image' | 'contour' | 'table' | 'any';
 
 /** One file of a scan. */
@@ -26,6 +28,9 @@ export type ScanFinding =
   | {
       readonly kind: 'image';
       readonly header: ImageHeader;
+      readonly timing: Timing;
+      /** What frames say for themselves; null where they agree on everything. */
+      readonly frames: readonly FrameDescription[] | null;
       readonly headerDigest: string;
       /** SHA-256 of the patient's id; null where the file names none. The id itself stays in the loader. */
       readonly patient: string | null;
@@ -34,11 +39,24 @@ export type ScanFinding =
       /** The file's guard when it was read. */
       readonly guard: string;
     }
+  /** A DICOM object that is no image: contours, a report, a plan. */
+  | {
+      readonly kind: 'object';
+      readonly object: ObjectIdentity;
+      readonly code: ProblemCode;
+      readonly detail: string;
+    }
   | { readonly kind: 'contour'; readonly contour: ContourParse }
   | { readonly kind: 'table'; readonly table: LinkTable }
   /** A zip, which is not opened by reading it. */
   | { readonly kind: 'zip' }
-  | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
+  | {
+      readonly kind: 'refused';
+      readonly code: ProblemCode;
+      readonly detail: string;
+      /** Which object it is, where that much was read. */
+      readonly object: ObjectIdentity | null;
+    };
 
 /** How the values and masks of a batch are made: decode, values, normalize, fit, dtype. */
 export interface Recipe {

@@ -3,8 +3,11 @@ import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
 import { parseContour } from '../core/contour.js';
-import type { ImageHeader } from '../core/dicom.js';
+import type { ImageHeader, ObjectIdentity } from '../core/dicom.js';
+import { identityOf } from '../core/dicom-attributes.js';
 import { parseLinkTable } from '../core/link-table.js';
+import { PixelError } from '../core/pixels.js';
+import type { ProblemCode } from '../core/problem.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
@@ -18,23 +21,37 @@ export function scan(task: Task<'scan'>, limits: LoaderLimits): ScanFinding[] {
   return task.units.map((unit) => {
     try {
       return withSourceFile(task.root, unit.path, (file) => {
-        if (file.sizeBytes > limits.fileBytes)
-          return {
-            kind: 'refused',
-            code: 'LIMIT_EXCEEDED',
-            detail: `the file is over ${limits.fileBytes} bytes`,
-          };
+        if (file.sizeBytes > limits.fileBytes) return refuseLarge(file, limits);
         return read(unit, file, limits);
       });
     } catch (error) {
-      if (isGoneError(error))
-        return { kind: 'refused', code: 'FILE_UNREADABLE', detail: 'it went away during the scan' };
+      if (error instanceof PixelError) return refused(error.code, error.message);
+      if (isGoneError(error)) return refused('FILE_UNREADABLE', 'it went away during the scan');
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'ESTALE')
-        return { kind: 'refused', code: 'FILE_UNREADABLE', detail: `it cannot be read (${code})` };
+        return refused('FILE_UNREADABLE', `it cannot be read (${code})`);
       throw error;
     }
   });
+}
+
+function refused(
+  code: ProblemCode,
+  detail: string,
+  object: ObjectIdentity | null = null,
+): Extract<ScanFinding, { kind: 'refused' }> {
+  return { kind: 'refused', code, detail, object };
+}
+
+const PART_10_START = 132;
+
+/** A large file that does not start like one of DICOM is none: volumes and archives lie beside images. */
+function refuseLarge(file: SourceFile, limits: LoaderLimits): ScanFinding {
+  const start = scratchBytes(PART_10_START);
+  file.read(start, 0, PART_10_START);
+  return start.toString('latin1').endsWith('DICM')
+    ? refused('LIMIT_EXCEEDED', `the file is over ${limits.fileBytes} bytes`)
+    : refused('NOT_DICOM', 'it does not start like a DICOM file');
 }
 
 function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFinding {
@@ -45,17 +62,12 @@ function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFindi
       const { contourPoints } = limits;
       const text = readText(file, contourPoints * CONTOUR_POINT_BYTES);
       if (text === null)
-        return {
-          kind: 'refused',
-          code: 'CONTOUR_TOO_MANY_POINTS',
-          detail: `longer than ${contourPoints} points can be`,
-        };
+        return refused('CONTOUR_TOO_MANY_POINTS', `longer than ${contourPoints} points can be`);
       return { kind: 'contour', contour: parseContour(text, { maxPoints: contourPoints }) };
     }
     case 'table': {
       const text = readText(file, TABLE_BYTES);
-      if (text === null)
-        return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: `it is over ${TABLE_BYTES} bytes` };
+      if (text === null) return refused('LIMIT_EXCEEDED', `it is over ${TABLE_BYTES} bytes`);
       return { kind: 'table', table: parseLinkTable(text) };
     }
     case 'any':
@@ -91,20 +103,33 @@ function readText(file: SourceFile, limitBytes: number): string | null {
 
 function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolean): ScanFinding {
   const opened = openImage(file, limits);
-  if (!opened.header) return { kind: 'refused', ...opened.problem };
-  const { header, data } = opened;
-  const { problem: refused } = chooseCodec(CODECS, header);
-  if (refused) return { kind: 'refused', ...refused };
+  if (!opened.header) {
+    const { problem, object } = opened;
+    if (problem.code === 'NO_PIXELS' && object !== null) return { kind: 'object', object, ...problem };
+    return refused(problem.code, problem.detail, object);
+  }
+  const { header, timing, frames, data } = opened;
+  const object = identityOf(header);
+  if (object.kind !== null) {
+    const detail = `the file is a ${object.kind}, which is no image`;
+    return { kind: 'object', object, code: 'NOT_AN_IMAGE', detail };
+  }
+  const { problem } = chooseCodec(CODECS, header);
+  if (problem) return refused(problem.code, problem.detail, object);
   const head = scratchBytes(header.headerBytes);
   data.read(head, 0, header.headerBytes);
   const headerDigest = sha256(head);
+  // Without an identifier of its own, an image is told from others by its pixels too.
+  const isNamed = object.sopInstanceUid !== '';
   return {
     kind: 'image',
     // The patient's id names a person: it leaves this process as a hash alone.
     header: { ...header, patientId: null },
+    timing,
+    frames,
     patient: header.patientId === null ? null : sha256(header.patientId),
     headerDigest,
-    checksums: withChecksums ? frameChecksums(data, header, limits) : null,
+    checksums: withChecksums || !isNamed ? frameChecksums(data, header, limits) : null,
     // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
     guard: file.guard,
   };

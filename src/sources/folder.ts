@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import { accessSync, constants, type Dirent, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardOf } from '../core/guard.js';
-import { isId, type StudyId } from '../core/ids.js';
 
 /** A file of a source; `path` is relative to its root, parts joined by `/`. */
 export interface SourceEntry {
@@ -78,11 +76,4 @@ async function* walk(
       faults.push({ path, detail: `it cannot be read (${(error as NodeJS.ErrnoException).code})` });
     }
   }
-}
-
-/** A folder's name as a study id where it can be one, else a stable id made of its hash. */
-export function nameStudy(folder: string): StudyId {
-  return (
-    isId(folder) ? folder : `study-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`
-  ) as StudyId;
 }

@@ -76,7 +76,7 @@ t.test('a data folder that can’t be served ends the start with 1 and says so',
 
 t.test('an empty data folder is served, and says what is missing', async (t) => {
   await lay({});
-  t.match(await listed(), { studies: [], problems: [{ code: 'LINK_TABLE', file: 'link.csv' }] });
+  t.match(await listed(), { studies: [], problems: [{ code: 'NO_IMAGES', file: null }] });
   const answer = await ask(`${url}/v1/sessions`, { method: 'POST', body: {} });
   t.equal(answer.status, 422);
   t.match(JSON.parse(answer.body.toString()), { code: 'SLF_NO_PAIRS' });
@@ -182,7 +182,14 @@ t.test('what is none of ours is left alone, and what is beside the images is nam
   const { studies, problems } = await listed();
   t.match(studies, [{ id: 'A', slices: 2, pairs: 2 }]);
   t.equal(studies.length, 1);
-  t.strictSame(problems, []);
+  t.strictSame(
+    problems.map(({ code, file }) => [code, file]),
+    [
+      ['CONTOUR_NAME', 'contourfiles/a/i-contours/old/IM-0001-0001-icontour-manual.txt'],
+      ['IMAGE_NAME', 'dicoms/A/more/7.dcm'],
+      ['IMAGE_NAME', 'dicoms/loose.dcm'],
+    ],
+  );
   const named = (await problemsOf()).map(({ code, file }) => [code, file]).sort();
   t.strictSame(named, [
     ['CONTOUR_NAME', 'contourfiles/a/i-contours/other.txt'],

@@ -182,7 +182,12 @@ t.test('a study of several shapes has none', async (t) => {
 t.test('a file whose reader died is a problem of its study alone', async (t) => {
   const root = smallFolder(t);
   const db = openCatalogue(t);
-  const refused = { kind: 'refused', code: 'LOADER_ENDED', detail: 'it ended its loader (crash)' } as const;
+  const refused = {
+    kind: 'refused',
+    code: 'LOADER_ENDED',
+    detail: 'it ended its loader (crash)',
+    object: null,
+  } as const;
   await scanInto(
     db,
     root,

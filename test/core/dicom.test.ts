@@ -2,6 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { DEFAULT_LIMITS, type HeaderRead, type ImageHeader, readHeader } from '../../src/core/dicom.js';
+import { headerOfFrame } from '../../src/core/dicom-frames.js';
 import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import {
   type Element,
@@ -79,6 +80,7 @@ t.test('every field of an image', async (t) => {
     frameOfReferenceUid: '1.2.6',
     modality: 'MR',
     patientId: 'PID-1',
+    seriesNumber: null,
     instanceNumber: 48,
     transferSyntax: EXPLICIT_LITTLE,
     rows: 2,
@@ -172,7 +174,7 @@ t.test('reading in pieces gives what reading at once gives', async (t) => {
     value: [[{ tag: '00081155', vr: 'UI', value: '1.2' }], [us('00280010', 9)]],
   };
   const bytes = file({ extra: [nested, { tag: '00091001', vr: 'OB', value: new Uint8Array(5000) }] });
-  const expected = { kind: 'header', header: header(bytes) };
+  const expected = whole(bytes);
   for (let first = 0; first <= bytes.length; first += first < 700 ? 1 : 97) {
     const read = stepwise(bytes, first);
     if (read.kind !== 'header') t.strictSame(read, expected, `first piece of ${first} bytes`);
@@ -226,9 +228,30 @@ t.test('what is not an image', async (t) => {
   t.match(without('9.9.9.9'), { problem: { code: 'NO_PIXELS', detail: 'the file has no pixel data' } });
 });
 
-t.test('an object without pixels is told from its first bytes', async (t) => {
-  const bytes = file({ sopClassUid: '1.2.840.10008.5.1.4.1.1.481.3' });
-  t.equal(problem(readHeader(bytes.subarray(0, 400), 400_000_000, DEFAULT_LIMITS)), 'NO_PIXELS');
+t.test('an object without pixels is told from its first bytes, up to the series that it is of', async (t) => {
+  const ids = { sopInstanceUid: '1.2.3', studyUid: '1.2.4', seriesUid: '1.2.5' };
+  const sopClassUid = '1.2.840.10008.5.1.4.1.1.481.3';
+  const bytes = file({ sopClassUid, ...ids });
+  const end = Buffer.from(bytes).indexOf('1.2.5') + 10;
+  t.match(readHeader(bytes.subarray(0, end), 400_000_000, DEFAULT_LIMITS), {
+    kind: 'refused',
+    problem: { code: 'NO_PIXELS' },
+    object: { kind: 'RTSTRUCT', sopClassUid, ...ids },
+  });
+});
+
+t.test('what is refused says which object it is, as far as it was read', async (t) => {
+  const ids = { sopInstanceUid: '1.2.3', studyUid: '1.2.4', seriesUid: '1.2.5' };
+  const bytes = file(ids);
+  const sopClassUid = '1.2.840.10008.5.1.4.1.1.7';
+  const cut = whole(bytes.subarray(0, bytes.length - 1));
+  t.strictSame(cut.kind === 'refused' && cut.object, { kind: null, sopClassUid, ...ids });
+  const early = whole(bytes.subarray(0, Buffer.from(bytes).indexOf('1.2.4') + 2));
+  t.match(early, {
+    kind: 'refused',
+    object: { kind: null, sopInstanceUid: '1.2.3', studyUid: '', seriesUid: '' },
+  });
+  t.match(whole(Buffer.from('no DICOM at all')), { kind: 'refused', object: { studyUid: '' } });
 });
 
 t.test('a header cut anywhere is broken', async (t) => {
@@ -384,12 +407,83 @@ t.test('functional groups of an enhanced image', async (t) => {
       ],
     });
   for (const undefinedLength of [false, true]) {
-    const read = header(image(rescale('2'), rescale('2'), undefinedLength));
-    t.strictSame(read.spacingMm, [0.5, 0.25]);
-    t.strictSame(read.rescale, { slope: 2, intercept: -10 });
-    t.equal(read.position, null, 'frames have different positions');
-    t.equal(problem(whole(image(rescale('2'), rescale('3'), undefinedLength))), 'PIXELS_UNSUPPORTED');
+    const same = whole(image(rescale('2'), rescale('2'), undefinedLength));
+    t.match(same, {
+      kind: 'header',
+      header: { spacingMm: [0.5, 0.25], rescale: { slope: 2, intercept: -10 }, position: null, notes: [] },
+    });
+    t.strictSame(same.kind === 'header' && same.frames, [
+      { header: { position: [0, 0, 1] }, timing: {} },
+      { header: { position: [0, 0, 2] }, timing: {} },
+    ]);
+    const other = whole(image(rescale('2'), rescale('3'), undefinedLength));
+    t.match(other, { kind: 'header', header: { rescale: { slope: 2, intercept: -10 } } });
+    t.strictSame(other.kind === 'header' && other.frames, [
+      { header: { position: [0, 0, 1], rescale: { slope: 2, intercept: -10 } }, timing: {} },
+      { header: { position: [0, 0, 2], rescale: { slope: 3, intercept: -10 } }, timing: {} },
+    ]);
   }
+});
+
+t.test('a frame’s own group goes before the shared one, and that before the top level', async (t) => {
+  const sq = (tag: string, ...value: (readonly Element[])[]): Element => ({ tag, vr: 'SQ', value });
+  const window = (center: string) =>
+    sq('00289132', [
+      ds('00281050', center),
+      ds('00281051', '100'),
+      { tag: '00281056', vr: 'CS', value: 'SIGMOID' },
+    ]);
+  const time = (index: number, at: string) =>
+    sq('00209111', [
+      { tag: '00209128', vr: 'UL', value: index },
+      { tag: '00189074', vr: 'DT', value: at },
+    ]);
+  const read = whole(
+    file({
+      frames: 3,
+      rows: 1,
+      pixels: new Uint16Array(9),
+      spacingMm: [9, 9],
+      extra: [
+        ds('00281050', '1'),
+        ds('00281051', '2'),
+        sq('52009229', [window('40'), sq('00289110', [ds('00280030', '0.5\\0.25')])]),
+        sq(
+          '52009230',
+          [time(1, '20200101100000.5')],
+          [window('50'), time(2, '20200101100001')],
+          [time(3, '20200101100002')],
+        ),
+      ],
+    }),
+  );
+  t.match(read, { kind: 'header', header: { spacingMm: [0.5, 0.25], voiFunction: 'SIGMOID', notes: [] } });
+  if (read.kind !== 'header') throw new Error(read.kind);
+  const { header, frames, timing } = read;
+  t.strictSame(
+    [0, 1, 2].map((frame) => headerOfFrame(header, frames, frame).window),
+    [40, 50, 40].map((center) => [{ center, width: 100 }]),
+  );
+  const times = [0, 1, 2].map((frame) => ({ ...timing, ...frames?.[frame]?.timing }));
+  t.strictSame(
+    times.map(({ temporalPosition }) => temporalPosition),
+    [1, 2, 3],
+  );
+  t.equal(times[1]!.acquired! - times[0]!.acquired!, 0.5);
+});
+
+t.test('per-frame groups of another number than there are frames are used as far as they go', async (t) => {
+  const sq = (tag: string, ...value: (readonly Element[])[]): Element => ({ tag, vr: 'SQ', value });
+  const place = (z: string) => sq('00209113', [ds('00200032', `0\\0\\${z}`)]);
+  const read = whole(
+    file({ frames: 2, rows: 1, extra: [sq('52009230', [place('1')], [place('2')], [place('3')])] }),
+  );
+  t.match(read, { header: { notes: [{ code: 'HEADER_REPAIRED', detail: /2 frames.* 3$/ }] } });
+  t.equal(read.kind === 'header' && read.frames?.length, 2);
+  const fewer = whole(
+    file({ frames: 2, rows: 1, position: [0, 0, 9], extra: [sq('52009230', [place('1')])] }),
+  );
+  t.match(fewer, { frames: [{ header: { position: [0, 0, 1] } }, { header: { position: [0, 0, 9] } }] });
 });
 
 t.test('an icon in a sequence is not the image', async (t) => {

@@ -1,16 +1,30 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { StudyId } from '../../src/core/ids.js';
 import type { LinkRow } from '../../src/core/link-table.js';
-import { kindOf, type Pairing, pairByNames } from '../../src/core/pairing.js';
+import { kindOf, type Pairing, pairFiles } from '../../src/core/pairing.js';
+import type { FoundFile } from '../../src/core/study-files.js';
 
 function link(patient: string, original: string, line = 2): LinkRow {
   return { patient, original, line };
 }
 
+/** Stands for a digest: other texts, other digits. */
+function hash(text: string): string {
+  return Buffer.from(text).toString('hex').padStart(16, '0').slice(-16);
+}
+
+function found(path: string, kind: FoundFile['kind'] = 'image', study: string | null = null): FoundFile {
+  const named = kindOf(path);
+  return { path, kind: named === 'image' ? kind : named, study, patient: null };
+}
+
+/** Pairs a folder of the challenge with its link table; all else is an image. */
 function pair(paths: readonly string[], links: readonly LinkRow[] = [link('P', 'O')]): Pairing {
-  return pairByNames(paths, links, (folder) => `id-${folder}` as StudyId);
+  const files = [...new Set(['link.csv', ...paths])].map((path) =>
+    found(path, path.endsWith('.txt') ? 'foreign' : 'image', '1.2'),
+  );
+  return pairFiles(files, new Map([['link.csv', { rows: links, problems: [] }]]), hash);
 }
 
 function contour(number: string, structure = 'i', folder = 'O'): string {
@@ -24,20 +38,18 @@ function told(problems: Pairing['problems']): string[] {
 t.test('what a file is, told by its name', async (t) => {
   const kinds = {
     'link.csv': 'table',
+    'a/link.csv': 'table',
+    'scd_patientdata.csv': 'table',
+    'my-link.csv': 'image',
     'dicoms/P/1.dcm': 'image',
-    'dicoms/P/0048.DCM': 'image',
+    'DICOM/PAT00001/1.2.840.113': 'image',
+    'readme.txt': 'image',
     [contour('0048')]: 'contour',
     [contour('1', 'LV2')]: 'contour',
-    'a/link.csv': null,
-    'dicoms/1.dcm': null,
-    'dicoms/P/a/1.dcm': null,
-    'dicoms/P/one.dcm': null,
-    'dicoms/P/1.dcm.bak': null,
-    'dicoms/P/1': null,
-    'contourfiles/O/i-contours/notes.txt': null,
-    'contourfiles/O/IM-0001-0048-icontour-manual.txt': null,
-    'readme.txt': null,
-    '': null,
+    'SC-HF-I-01/contours-manual/IRCCI-expert/IM-0001-0048-p1contour-manual.txt': 'contour',
+    'IM-0001-0048-icontour-manual.txt': 'contour',
+    'IM-0001-0048-icontour-auto.txt': 'image',
+    'contourfiles/O/i-contours/notes.txt': 'image',
   };
   for (const [path, kind] of Object.entries(kinds)) t.equal(kindOf(path), kind, path);
 });
@@ -54,17 +66,18 @@ t.test('images and contours of a study find each other by number', async (t) => 
   t.strictSame(problems, []);
   t.strictSame(studies, [
     {
-      folder: 'P',
-      id: 'id-P',
+      id: 'P',
+      rule: 'numbers',
       images: [
-        { path: 'dicoms/P/48.dcm', slice: '48', order: 48 },
-        { path: 'dicoms/P/049.dcm', slice: '49', order: 49 },
+        { path: 'dicoms/P/48.dcm', number: 48 },
+        { path: 'dicoms/P/049.dcm', number: 49 },
       ],
       contours: [
-        { path: contour('0048'), slice: '48', structure: 'i' },
-        { path: contour('0049'), slice: '49', structure: 'i' },
-        { path: contour('0048', 'o'), slice: '48', structure: 'o' },
+        { path: contour('0048'), number: 48, structure: 'i' },
+        { path: contour('0049'), number: 49, structure: 'i' },
+        { path: contour('0048', 'o'), number: 48, structure: 'o' },
       ],
+      objects: [],
       problems: [],
     },
   ]);
@@ -73,8 +86,8 @@ t.test('images and contours of a study find each other by number', async (t) => 
 t.test('images come in the order of their numbers, not of their names', async (t) => {
   const { studies } = pair(['dicoms/P/10.dcm', 'dicoms/P/9.dcm', 'dicoms/P/0.dcm', 'dicoms/P/100.dcm']);
   t.strictSame(
-    studies[0]?.images.map(({ slice }) => slice),
-    ['0', '9', '10', '100'],
+    studies[0]?.images.map(({ number }) => number),
+    [0, 9, 10, 100],
   );
 });
 
@@ -84,7 +97,7 @@ t.test('contours of other patients stay apart', async (t) => {
     [link('P', 'O'), link('Q', 'N', 3)],
   );
   t.strictSame(
-    studies.map(({ folder, contours }) => [folder, contours.map(({ structure }) => structure)]),
+    studies.map(({ id, contours }) => [id, contours.map(({ structure }) => structure)]),
     [
       ['P', ['i']],
       ['Q', ['o']],
@@ -116,7 +129,7 @@ t.test('what finds no partner is a problem of its study', async (t) => {
     studies[0]!.images.map(({ path }) => path),
     ['dicoms/P/01.dcm'],
   );
-  t.strictSame(studies[0]!.contours, [{ path: contour('0001'), slice: '1', structure: 'i' }]);
+  t.strictSame(studies[0]!.contours, [{ path: contour('0001'), number: 1, structure: 'i' }]);
 });
 
 t.test('rows of the link table that join nothing are problems of none', async (t) => {
@@ -164,7 +177,7 @@ t.test('names that mean something to JavaScript are names', async (t) => {
     names.map((name, i) => link(name, name, i + 2)),
   );
   t.strictSame(
-    studies.map(({ folder, contours }) => [folder, contours.length]).sort(),
+    studies.map(({ id, contours }) => [id, contours.length]).sort(),
     names.map((name) => [name, 1]).sort(),
   );
 });

@@ -1,8 +1,7 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isId } from '../../src/core/ids.js';
-import { checkFolder, nameStudy, type WalkFault, walkFolder } from '../../src/sources/folder.js';
+import { checkFolder, type WalkFault, walkFolder } from '../../src/sources/folder.js';
 import { write } from '../catalog/catalogue.js';
 import { temporaryFolder } from '../helper.js';
 import { guardAt } from '../loader/sources.js';
@@ -98,16 +97,4 @@ t.test('a data folder that cannot be served is told in words', async (t) => {
   t.throws(() => checkFolder(join(root, 'file')), {
     message: `the data folder ${join(root, 'file')} is a file: ${hint}`,
   });
-});
-
-t.test("a folder's name is its id where it can be one", async (t) => {
-  for (const name of ['SCD0000101', 'a.b-c_d', 'x'.repeat(64)]) t.equal(nameStudy(name), name);
-  const odd = ['with space', 'ünï', 'x'.repeat(65), '', '.', '..', 'a/b'];
-  const ids = odd.map(nameStudy);
-  for (const id of ids) {
-    t.match(id, /^study-[0-9a-f]{16}$/);
-    t.equal(isId(id), true);
-  }
-  t.equal(new Set(ids).size, odd.length);
-  t.strictSame(odd.map(nameStudy), ids, 'the same each time');
 });

@@ -1,0 +1,95 @@
+import type { ImageHeader } from './dicom.js';
+import { geometry, modalityValues } from './dicom-attributes.js';
+import type { FunctionalGroups } from './dicom-groups.js';
+import type { Notes } from './dicom-notes.js';
+import { type Timing, timing } from './dicom-timing.js';
+import type { DicomValues } from './dicom-values.js';
+
+type FrameAttributes = Pick<
+  ImageHeader,
+  'spacingMm' | 'position' | 'orientation' | 'rescale' | 'window' | 'voiFunction'
+>;
+
+/** What a frame says for itself where frames differ: over what the header says. */
+export interface FrameDescription {
+  readonly header: Partial<FrameAttributes>;
+  readonly timing: Partial<Timing>;
+}
+
+export interface FramesDescription {
+  /** Of the whole file: where frames differ, place and direction are null and everything else is the first frame's. */
+  readonly header: FrameAttributes & Pick<ImageHeader, 'paddingValue'>;
+  readonly timing: Timing;
+  /** One a frame; null where no frame differs from the others. */
+  readonly frames: readonly FrameDescription[] | null;
+}
+
+/**
+ * What functional groups say of each frame (DICOM PS3.3, section C.7.6.16): a frame's own group goes before the shared
+ * one, and that before the top level of the data set.
+ */
+export function describeFrames(
+  values: DicomValues,
+  groups: FunctionalGroups,
+  frames: number,
+  notes: Notes,
+): FramesDescription {
+  if (groups.frames !== 0 && groups.frames !== frames)
+    notes.add('HEADER_REPAIRED', `the image has ${frames} frames, its per-frame groups ${groups.frames}`);
+  const describe = (frame: number) => {
+    const elements = groups.elements(frame);
+    const own = elements.length === 0 ? values : values.with(elements);
+    const { spacingMm, position, orientation } = geometry(own, notes);
+    const { rescale, window, voiFunction, paddingValue } = modalityValues(own, notes);
+    return {
+      header: { spacingMm, position, orientation, rescale, window, voiFunction, paddingValue },
+      timing: timing(own),
+    };
+  };
+  const first = describe(0);
+  if (frames === 1 || groups.frames === 0) return { ...first, frames: null };
+  const all = [first, ...Array.from({ length: frames - 1 }, (_, i) => describe(i + 1))];
+  const header = differing(all.map((frame) => frame.header));
+  const times = differing(all.map((frame) => frame.timing));
+  if (header.size === 0 && times.size === 0) return { ...first, frames: null };
+  const unplaced = {
+    ...(header.has('position') ? { position: null } : {}),
+    ...(header.has('orientation') ? { orientation: null } : {}),
+  };
+  return {
+    header: { ...first.header, ...unplaced },
+    timing: first.timing,
+    frames: all.map((frame) => ({
+      header: only(frame.header, header),
+      timing: only(frame.timing, times),
+    })),
+  };
+}
+
+/** The header of one frame, from 0: the file's with what the frame says for itself. */
+export function headerOfFrame(
+  header: ImageHeader,
+  frames: readonly FrameDescription[] | null,
+  frame: number,
+): ImageHeader {
+  const own = frames?.[frame]?.header;
+  return own ? { ...header, ...own } : header;
+}
+
+/** The names of the attributes that some object has another value for than the first. */
+function differing<T extends object>(objects: readonly T[]): Set<keyof T> {
+  const names = new Set<keyof T>();
+  const [first] = objects;
+  if (!first) return names;
+  for (const name of Object.keys(first) as (keyof T)[]) {
+    const text = JSON.stringify(first[name]);
+    if (objects.some((object) => JSON.stringify(object[name]) !== text)) names.add(name);
+  }
+  return names;
+}
+
+function only<T extends object>(object: T, names: ReadonlySet<keyof T>): Partial<T> {
+  const kept: Partial<T> = {};
+  for (const name of names) kept[name] = object[name];
+  return kept;
+}

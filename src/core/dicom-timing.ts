@@ -1,0 +1,64 @@
+import type { DicomValues } from './dicom-values.js';
+
+/** When an image was made, as far as its order among others goes; each value grows with time, null where it is not said. */
+export interface Timing {
+  /** Milliseconds after the R wave: TriggerTime, else NominalCardiacTriggerDelayTime. */
+  readonly triggerMs: number | null;
+  /** Of the acquisition: a number that grows with date and time and means nothing else. */
+  readonly acquired: number | null;
+  /** The same of the content. */
+  readonly content: number | null;
+  /** TemporalPositionIdentifier, or TemporalPositionIndex of a frame. */
+  readonly temporalPosition: number | null;
+}
+
+const TRIGGER_TIME = 0x00181060;
+const TRIGGER_DELAY = 0x00209153;
+const ACQUISITION_DATE_TIME = 0x0008002a;
+const FRAME_ACQUISITION_DATE_TIME = 0x00189074;
+const FRAME_REFERENCE_DATE_TIME = 0x00189151;
+const [ACQUISITION_DATE, ACQUISITION_TIME] = [0x00080022, 0x00080032];
+const [CONTENT_DATE, CONTENT_TIME] = [0x00080023, 0x00080033];
+const TEMPORAL_POSITION = 0x00200100;
+const TEMPORAL_INDEX = 0x00209128;
+
+/** The elements that `timing` reads. */
+// biome-ignore format: a table of tags
+export const TIMING_TAGS: readonly number[] = [
+  TRIGGER_TIME, TRIGGER_DELAY, ACQUISITION_DATE_TIME, FRAME_ACQUISITION_DATE_TIME, FRAME_REFERENCE_DATE_TIME,
+  ACQUISITION_DATE, ACQUISITION_TIME, CONTENT_DATE, CONTENT_TIME, TEMPORAL_POSITION, TEMPORAL_INDEX,
+];
+
+/** Reads when an image or a frame was made; dates that cannot be, like a month 0, still have their place. */
+export function timing(values: DicomValues): Timing {
+  const trigger = values.decimals(TRIGGER_TIME)?.[0] ?? values.float64(TRIGGER_DELAY);
+  const position = values.integer(TEMPORAL_POSITION) ?? values.uint32(TEMPORAL_INDEX);
+  return {
+    triggerMs: trigger === null || Number.isNaN(trigger) ? null : trigger,
+    acquired:
+      whenJoined(values.text(FRAME_ACQUISITION_DATE_TIME) ?? values.text(ACQUISITION_DATE_TIME)) ??
+      whenJoined(values.text(FRAME_REFERENCE_DATE_TIME)) ??
+      when(values.text(ACQUISITION_DATE), values.text(ACQUISITION_TIME)),
+    content: when(values.text(CONTENT_DATE), values.text(CONTENT_TIME)),
+    temporalPosition: Number.isSafeInteger(position) ? position : null,
+  };
+}
+
+const DATE = /^(\d{4})[.:/-]?(\d{2})?[.:/-]?(\d{2})?/;
+const TIME = /^(\d{2}):?(\d{2})?:?(\d{2})?(\.\d{1,6})?/;
+
+/** A date and time in one text (VR DT); an offset from UTC is left alone: one scanner has one clock. */
+function whenJoined(text: string | null): number | null {
+  return text === null ? null : when(text.slice(0, 8), text.slice(8));
+}
+
+function when(date: string | null, time: string | null): number | null {
+  const day = DATE.exec(date ?? '');
+  const hour = TIME.exec(time ?? '');
+  if (!day && !hour) return null;
+  const [, year = '0', month = '0', dayOfMonth = '0'] = day ?? [];
+  const [, hours = '0', minutes = '0', seconds = '0', fraction = '0'] = hour ?? [];
+  const days = (Number(year) * 13 + Number(month)) * 32 + Number(dayOfMonth);
+  const inDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) + Number(fraction);
+  return days * 100_000 + inDay;
+}

@@ -1,0 +1,79 @@
+import { contourName, imageName } from './contour-name.js';
+import type { ImageHeader } from './dicom.js';
+import type { Problem } from './problem.js';
+import { emplace } from './study-files.js';
+
+/** An image that contours may name by its number. */
+export interface NumberedImage {
+  readonly path: string;
+  readonly header: Pick<ImageHeader, 'seriesUid' | 'instanceNumber'>;
+}
+
+/** Which images contours with numbers were drawn on. */
+export interface NumberedImages<Image> {
+  /** The images of the series that the contours are of by number, each where it is the only one with it; none where there are no contours. */
+  readonly images: ReadonlyMap<number, Image>;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Finds the images of a case that its contours name by number: all of one series, the one that has most of the numbers. An image's number
+ * is its InstanceNumber and that of its file's name where that is `IM-SSSS-NNNN`; where the two are of different images, or two
+ * series have equally many, nothing is taken and the contours are problems.
+ */
+export function numberImages<Image extends NumberedImage>(
+  images: readonly Image[],
+  contours: readonly { readonly path: string; readonly number: number }[],
+): NumberedImages<Image> {
+  if (contours.length === 0) return { images: new Map(), problems: [] };
+  const series = new Map<string, Map<number, Set<Image>>>();
+  for (const image of images) {
+    const numbers = emplace(series, image.header.seriesUid, () => new Map<number, Set<Image>>());
+    for (const number of numbersOf(image)) emplace(numbers, number, () => new Set()).add(image);
+  }
+  let best: readonly Map<number, Set<Image>>[] = [];
+  let most: readonly [number, number] = [0, 0];
+  for (const numbers of series.values()) {
+    const found = contours.filter(({ number }) => numbers.has(number));
+    const named = found.filter(({ path, number }) =>
+      [...numbers.get(number)!].some((image) => isNamesake(image.path, path)),
+    );
+    const score = [found.length, named.length] as const;
+    const order = score[0] - most[0] || score[1] - most[1];
+    if (order > 0) [best, most] = [[numbers], score];
+    else if (order === 0 && score[0] > 0) best = [...best, numbers];
+  }
+  const problems = contours.flatMap(({ path, number }): Problem[] => {
+    const found = best.reduce((sum, numbers) => sum + (numbers.get(number)?.size ?? 0), 0);
+    if (found === 1) return [];
+    return found === 0
+      ? [{ code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: `there is no image ${number} in the study` }]
+      : [
+          {
+            code: 'CONTOUR_AMBIGUOUS',
+            file: path,
+            detail: `${found} images of ${best.length} series could be number ${number}`,
+          },
+        ];
+  });
+  const unique = new Map<number, Image>();
+  if (best.length === 1)
+    for (const [number, [image, another]] of best[0]!)
+      if (image !== undefined && another === undefined) unique.set(number, image);
+  return { images: unique, problems };
+}
+
+function numbersOf({ path, header }: NumberedImage): Set<number> {
+  const name = imageName(path);
+  const numbers = new Set<number>();
+  if (header.instanceNumber !== null) numbers.add(header.instanceNumber);
+  // A plain number may count files of all series; it says something where nothing else does.
+  if (name !== null && (name.series !== null || header.instanceNumber === null)) numbers.add(name.number);
+  return numbers;
+}
+
+/** Whether a contour's name begins with that of the image's file. */
+function isNamesake(image: string, contour: string): boolean {
+  const [drawn, taken] = [contourName(contour), imageName(image)];
+  return drawn !== null && taken !== null && drawn.series === taken.series && drawn.number === taken.number;
+}
