@@ -13,7 +13,11 @@ export interface LinkTable {
   readonly problems: readonly Omit<Problem, 'file'>[];
 }
 
-const COLUMNS = ['patient_id', 'original_id'] as const;
+/** The names of the two columns: of the pipeline's table, and of the challenge's list. */
+const COLUMNS = [
+  ['patient_id', 'original_id'],
+  ['PatientID', 'OriginalID'],
+] as const;
 /** The link table of the challenge's own pipeline, and the list of patients that the challenge is given out with. */
 const NAMES = new Set(['link.csv', 'scd_patientdata.csv']);
 
@@ -22,12 +26,7 @@ export function isLinkTable(path: string): boolean {
   return NAMES.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
 }
 
-/** `PatientID`, `patient_id` and `Patient ID` are one column. */
-function plain(column: string): string {
-  return column.toLowerCase().replace(/[ _]/g, '');
-}
-
-/** Reads a link table: a header line with `patient_id` and `original_id`, a row for each study; other columns are left alone. */
+/** Reads a link table: a header line with `patient_id` and `original_id` (or `PatientID` and `OriginalID`), a row for each study; other columns are left alone. */
 export function parseLinkTable(text: string): LinkTable {
   const refused = (detail: string): LinkTable => ({ rows: [], problems: [{ code: 'LINK_TABLE', detail }] });
   let records: { record: string[]; info: { lines: number } }[];
@@ -42,11 +41,12 @@ export function parseLinkTable(text: string): LinkTable {
   } catch {
     return refused('it is not comma-separated text: check its quotes');
   }
-  const header = (records.shift()?.record ?? []).map(plain);
-  const [patientAt, originalAt] = COLUMNS.map((column) => header.indexOf(plain(column))) as [number, number];
+  const header = records.shift()?.record ?? [];
+  const [patient, original] = COLUMNS.find((names) => names.every((name) => header.includes(name))) ?? COLUMNS[0];
+  const [patientAt, originalAt] = [header.indexOf(patient), header.indexOf(original)];
   if (patientAt < 0 || originalAt < 0)
     return refused(
-      `its first line must name the columns ${COLUMNS.join(',')}; it has ${header.length} other(s)`,
+      `its first line must name the columns ${COLUMNS[0].join(',')}; it has ${header.length} other(s)`,
     );
   const rows: LinkRow[] = [];
   const problems: Omit<Problem, 'file'>[] = [];

@@ -172,7 +172,7 @@ t.test('the real loader answers a scan, and says where a task failed without quo
   const child = await startChild(t, { limits: LIMITS, memoryBytes: 1024 ** 3 });
   const task = { ...script('nothing.txt'), root: temporaryFolder(t) };
   t.strictSame(await child.run(task, DEADLINE_MS), [
-    { kind: 'refused', code: 'FILE_UNREADABLE', detail: 'it went away during the scan' },
+    { kind: 'refused', code: 'FILE_UNREADABLE', detail: 'it went away during the scan', object: null },
   ]);
   const outside = { ...script('../secret-name.txt'), root: temporaryFolder(t) };
   const error: Error = await child.run(outside, DEADLINE_MS).then(
