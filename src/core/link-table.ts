@@ -42,7 +42,8 @@ export function parseLinkTable(text: string): LinkTable {
     return refused('it is not comma-separated text: check its quotes');
   }
   const header = records.shift()?.record ?? [];
-  const [patient, original] = COLUMNS.find((names) => names.every((name) => header.includes(name))) ?? COLUMNS[0];
+  const [patient, original] =
+    COLUMNS.find((names) => names.every((name) => header.includes(name))) ?? COLUMNS[0];
   const [patientAt, originalAt] = [header.indexOf(patient), header.indexOf(original)];
   if (patientAt < 0 || originalAt < 0)
     return refused(
