@@ -1,5 +1,6 @@
 import type { ImageHeader } from '../core/dicom.js';
-import { PixelError, type StoredValues, toPlanes } from '../core/pixels.js';
+import { PixelError, type StoredValues } from '../core/pixels.js';
+import { toPlanes } from '../core/planes.js';
 import type { DecodedFrame } from './codec.js';
 import { type CodedSamples, fitSamples } from './samples.js';
 import type { WasmDecoder } from './wasm.js';

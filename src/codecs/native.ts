@@ -8,7 +8,8 @@ import {
   IMPLICIT_LITTLE_ENDIAN,
   isNative,
 } from '../core/dicom-uids.js';
-import { PixelError, storedValues, toPlanes } from '../core/pixels.js';
+import { PixelError, storedValues } from '../core/pixels.js';
+import { toPlanes } from '../core/planes.js';
 import { unpackBits, unpackSharedChroma, unpackTwelve } from '../core/unpack.js';
 import type { Codec, DecodedFrame } from './codec.js';
 import { refuseDescription } from './description.js';

@@ -2,6 +2,7 @@ import type { ImageHeader } from './dicom.js';
 import { HALF_LIMIT, halfBits } from './half.js';
 import { type DType, elementBytes } from './layout.js';
 import type { ProblemCode } from './problem.js';
+import { areSpareBitsClean } from './spare-bits.js';
 
 /** Samples as the file stores them, one element a sample, in host order (every supported host is little-endian). */
 export type StoredValues =
@@ -100,11 +101,7 @@ const numbers = new Float64Array(BLOCK);
 
 function cut(values: StoredValues, header: Described): StoredValues {
   // Most files keep the bits above clean; a look is cheaper than fresh memory.
-  let clean = true;
-  for (let start = 0; clean && start < values.length; start += BLOCK) {
-    clean = cutBlock(values.subarray(start, start + BLOCK), header);
-  }
-  if (clean) return values;
+  if (areSpareBitsClean(values, header)) return values;
   const out = values.slice();
   for (let start = 0; start < out.length; start += BLOCK) {
     const block = out.subarray(start, start + BLOCK);
@@ -114,30 +111,14 @@ function cut(values: StoredValues, header: Described): StoredValues {
   return out;
 }
 
-/** Leaves a block's cut samples in the words and tells whether they are what they were. */
-function cutBlock(block: StoredValues, { bitsStored, highBit, signed }: Described): boolean {
+/** Leaves a block's cut samples in the words. */
+function cutBlock(block: StoredValues, { bitsStored, highBit, signed }: Described): void {
   const [left, right, count] = [31 - highBit, 32 - bitsStored, block.length];
   words.set(block);
-  let changed = 0;
   for (let i = 0; i < count; i++) {
-    const word = words[i]!;
-    const whole = word << left;
-    const value = signed ? whole >> right : whole >>> right;
-    changed |= word ^ value;
-    words[i] = value;
+    const whole = words[i]! << left;
+    words[i] = signed ? whole >> right : whole >>> right;
   }
-  return changed === 0;
-}
-
-/** H × W × C samples as C × H × W planes; a copy, of the same type. */
-export function toPlanes(interleaved: StoredValues, channels: number): StoredValues {
-  const planes = interleaved.slice();
-  const pixels = interleaved.length / channels;
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0, from = c, to = c * pixels; i < pixels; i++, from += channels, to++)
-      planes[to] = interleaved[from]!;
-  }
-  return planes;
 }
 
 /**

@@ -7,7 +7,6 @@ import {
   PixelError,
   type StoredValues,
   storedValues,
-  toPlanes,
   type ValueKind,
   writeValues,
 } from '../../src/core/pixels.js';
@@ -92,11 +91,6 @@ t.test('half a sample and unread sizes', async (t) => {
     name: 'PixelError',
     code: 'PIXELS_UNSUPPORTED',
   });
-});
-
-t.test('interleaved samples become planes', async (t) => {
-  t.strictSame(toPlanes(Uint8Array.of(1, 2, 3, 4, 5, 6), 3), Uint8Array.of(1, 4, 2, 5, 3, 6));
-  t.strictSame(toPlanes(Uint16Array.of(1, 2, 3), 3), Uint16Array.of(1, 2, 3));
 });
 
 t.test('values as every dtype', async (t) => {
