@@ -30,8 +30,8 @@ export class Lines {
   #child;
   #answers;
 
-  constructor(command, args) {
-    this.#child = start(command, args);
+  constructor(command, args, options = {}) {
+    this.#child = start(command, args, options);
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
