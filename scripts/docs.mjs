@@ -194,7 +194,7 @@ const NO_SERVICE = new Proxy(() => {}, {
   },
 });
 
-const edge = { tokens: new Tokens([]), requestsAMinute: 0 };
+const edge = { tokens: new Tokens([]), requestsAMinute: 0, slowMs: 1000 };
 const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), edge);
 await app.ready();
 

@@ -10,6 +10,7 @@ import { documentation } from './plugins/documentation.js';
 import { answerTo, failure, refuseConnection, sendProblem } from './plugins/failure.js';
 import { parsing } from './plugins/parsing.js';
 import { rate } from './plugins/rate.js';
+import { slowBodies } from './plugins/slow-bodies.js';
 import type { Service } from './service.js';
 import type { Tokens } from './tokens.js';
 
@@ -18,13 +19,15 @@ export interface Edge {
   readonly tokens: Tokens;
   /** Of one token or address; 0: any number. */
   readonly requestsAMinute: number;
+  /** How long a body may stop coming. */
+  readonly slowMs: number;
 }
 
 /** The HTTP edge over a running service: plugins, then routes, in the order in which a request meets them. */
 export async function buildApp(
   service: Service,
   log: Logger,
-  { tokens, requestsAMinute }: Edge,
+  { tokens, requestsAMinute, slowMs }: Edge,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
@@ -42,6 +45,7 @@ export async function buildApp(
   await app.register(failure);
   await app.register(connections);
   await app.register(disconnect);
+  await app.register(slowBodies, { slowMs });
   await app.register(parsing);
   await app.register(bearer, { tokens });
   await app.register(rate, { tokens, perMinute: requestsAMinute });

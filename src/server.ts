@@ -52,8 +52,8 @@ export async function startServer(
   });
   const service = startService(config, log, options);
   try {
-    const { requestsAMinute } = config;
-    const app = await buildApp(service, log, { tokens, requestsAMinute });
+    const { requestsAMinute, slowMs } = config;
+    const app = await buildApp(service, log, { tokens, requestsAMinute, slowMs });
     if (config.tokenFile !== '') {
       const unfollow = await followTokenFile(config.tokenFile, config.tokens, tokens, log);
       app.addHook('onClose', async () => unfollow());

@@ -9,6 +9,8 @@ import { Disconnected } from './disconnect.js';
 const FIELDS = 16;
 const FIELD_BYTES = 1024;
 const FIELD_NAME_BYTES = 256;
+/** More than the head of a part and its boundary have. */
+const PART_HEAD_BYTES = 4096;
 const HEADER_PAIRS = 32;
 
 /** A text field that came with an upload; its value is not kept. */
@@ -43,6 +45,10 @@ function limitsOf(limits: UploadLimits) {
 export async function receiveForm(request: FastifyRequest, staging: Staging): Promise<IgnoredField[]> {
   if (!request.isMultipart())
     throw new SlfError('SLF_MEDIA_TYPE', 'send the files as multipart/form-data: curl -F file=@FILE URL');
+  const { bytes, files } = staging.limits;
+  // What is surely too large is told before it is sent.
+  if (Number(request.headers['content-length']) > bytes + files * PART_HEAD_BYTES)
+    throw refuseUpload(new UploadRefused('limit', `the upload is over ${bytes} bytes`));
   const fields: IgnoredField[] = [];
   let received = 0;
   try {
