@@ -63,11 +63,16 @@ export function describeStudy(study: StudyFiles, files: FoundFiles): DescribedSt
       headerDigest: image.headerDigest,
       checksum: image.checksums?.[frame] ?? null,
       generation: image.generations?.[frame] ?? null,
-      contours: sources.flatMap((drawn) => drawn.get(slice) ?? []),
+      contours: inOrder(sources.flatMap((drawn) => drawn.get(slice) ?? [])),
     })),
     patient: slices.find(({ image }) => image.patient !== null)?.image.patient ?? null,
     problems,
   };
+}
+
+/** By structure, whatever the files were named; the parts of one structure as they come. */
+function inOrder(parts: readonly StructurePart[]): readonly StructurePart[] {
+  return [...parts].sort((a, b) => (a.structure < b.structure ? -1 : a.structure > b.structure ? 1 : 0));
 }
 
 function readImages(study: StudyFiles, files: FoundFiles, report: Report): StudyImage[] {

@@ -1,4 +1,5 @@
 import { contourName, imageName } from './contour-name.js';
+import { isExpertContour } from './expert-folder.js';
 import type { LinkRow, LinkTable } from './link-table.js';
 import type { Problem, ProblemCode } from './problem.js';
 import {
@@ -24,16 +25,17 @@ export function challengePart(path: string): 'image' | 'contour' | null {
 
 /**
  * The folders, `''` or with a slash at the end, that are laid out as the challenge's pipeline has them: contours below
- * `contourfiles/`, or a link table beside `dicoms/`.
+ * `contourfiles/`, or a link table beside `dicoms/` where no expert's contours are what it joins.
  */
 export function challengeRoots(files: readonly FoundFile[]): string[] {
+  const hasExperts = files.some(({ path, kind }) => kind === 'contour' && isExpertContour(path));
   const parts = new Map<string, Set<string>>();
   for (const { path } of files) {
     const [, root = '', part] = ROOT.exec(path) ?? [];
     if (part !== undefined) emplace(parts, root, () => new Set()).add(part.split('/')[0]!);
   }
   return [...parts]
-    .filter(([, found]) => found.has('contourfiles') || (found.has('link.csv') && found.has('dicoms')))
+    .filter(([, found]) => found.has('contourfiles') || (found.has('link.csv') && found.has('dicoms') && !hasExperts))
     .map(([root]) => root);
 }
 

@@ -18,6 +18,11 @@ const EXPERT = /^(?:(.*)\/)?contours-manual\/[^/]+\/[^/]+$/;
 /** How the challenge names its cases and patients; any other folder's name may be that of a person and becomes no id. */
 const CHALLENGE_CASE = /^(SC-[A-Z]{1,3}(-[A-Z]{1,2})?-\d{1,4}|SCD\d{7})$/;
 
+/** Whether a file lies where experts' contours do: `CASE/contours-manual/EXPERT/`. */
+export function isExpertContour(path: string): boolean {
+  return EXPERT.test(path);
+}
+
 /** `SC-HF-I-01` and `SC-HF-I-1` are one case. */
 function shrunk(name: string): string {
   return name.replace(/(^|-)0+(?=\d+(-|$))/g, '$1');
