@@ -180,12 +180,21 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+// Of this connection alone: tells whether the list of present studies is still the one that was read.
+const WATCH = `
+  CREATE TEMP TABLE study_version (version INTEGER NOT NULL);
+  INSERT INTO study_version VALUES (0);
+  CREATE TEMP TRIGGER study_added AFTER INSERT ON main.study BEGIN UPDATE study_version SET version = version + 1; END;
+  CREATE TEMP TRIGGER study_moved AFTER UPDATE ON main.study BEGIN UPDATE study_version SET version = version + 1; END;
+  CREATE TEMP TRIGGER study_removed AFTER DELETE ON main.study BEGIN UPDATE study_version SET version = version + 1; END;
+`;
+
 /** Opens the database of a state folder, made where it is missing. Throws an error for people when it is of another release. */
 export function openDatabase(stateFolder: string): Database {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   const db = openSqlite(join(stateFolder, DATABASE_FILE));
   db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096',
   );
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${VERSION}; COMMIT`);
@@ -197,5 +206,6 @@ export function openDatabase(stateFolder: string): Database {
   }
   // What a stop in the middle of a scan left unfinished.
   db.exec('DELETE FROM revision WHERE complete = 0');
+  db.exec(WATCH);
   return db;
 }

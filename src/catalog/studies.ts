@@ -102,13 +102,44 @@ export function presentRevision(db: Database, study: string): number | null {
   return (row as { revision: number } | undefined)?.revision ?? null;
 }
 
-/** All present studies, in order of their ids. */
-export function presentStudies(db: Database): StudyState[] {
-  return prepare(db, 'SELECT id AS study, revision FROM study ORDER BY id').all() as unknown as StudyState[];
+/** All present studies, in order of their ids: the same list until one of them changes, so that what is made of it can be remembered. */
+export function presentStudies(db: Database): readonly StudyState[] {
+  const version = studiesVersion(db);
+  let known = present.get(db);
+  if (known?.version !== version) {
+    const rows = prepare(db, 'SELECT id AS study, revision FROM study ORDER BY id').all();
+    known = { version, studies: rows as unknown as StudyState[] };
+    present.set(db, known);
+  }
+  return known.studies;
+}
+
+const present = new WeakMap<
+  Database,
+  { readonly version: string; readonly studies: readonly StudyState[] }
+>();
+
+/** Changes whenever a study does: by this connection, and by a person's or a script's own. */
+function studiesVersion(db: Database): string {
+  const { version } = prepare(db, 'SELECT version FROM study_version').get() as { version: number };
+  const { data_version: others } = prepare(db, 'PRAGMA data_version').get() as { data_version: number };
+  return `${version}/${others}`;
 }
 
 /** How many slices of these studies carry each structure. */
-export function structureCounts(db: Database, studies: readonly StudyState[]): Map<string, number> {
+export function structureCounts(db: Database, studies: readonly StudyState[]): ReadonlyMap<string, number> {
+  let counts = counted.get(studies);
+  if (!counts) {
+    counts = countStructures(db, studies);
+    counted.set(studies, counts);
+  }
+  return counts;
+}
+
+/** Revisions never change, so that what was counted of a list stays right. */
+const counted = new WeakMap<readonly StudyState[], ReadonlyMap<string, number>>();
+
+function countStructures(db: Database, studies: readonly StudyState[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { revision } of studies) {
     const { structures } = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision) as {

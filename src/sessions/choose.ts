@@ -20,7 +20,10 @@ export function chooseStudies(
   db: Database,
   request: SpecRequest,
   candidates: readonly StudyState[],
-): StudyState[] {
+): readonly StudyState[] {
+  const split = splitOf(request);
+  const isAll = (request.studies ?? 'all') === 'all' && (request.excludeStudies ?? []).length === 0;
+  if (isAll && split === null) return candidates;
   const known = new Set<string>([...candidates, ...presentStudies(db)].map(({ study }) => study));
   const check = (field: string, ids: readonly string[]) => {
     if (!ids.every((id) => known.has(id)))
@@ -37,7 +40,6 @@ export function chooseStudies(
   const asked = wanted === 'all' ? known : new Set<string>(wanted);
   const excluded = new Set<string>(request.excludeStudies ?? []);
   check('excludeStudies', [...excluded]);
-  const split = splitOf(request);
   return candidates.filter(
     (state) =>
       asked.has(state.study) &&
