@@ -33,6 +33,12 @@ export class FileTable {
     return { path, guard: row.guard, finding, generations };
   }
 
+  /** Every file's guard when it was last read. */
+  guards(): Map<string, string> {
+    const rows = prepare(this.#db, 'SELECT path, guard FROM file').all();
+    return new Map((rows as { path: string; guard: string }[]).map(({ path, guard }) => [path, guard]));
+  }
+
   /** Every file as pairing knows it. */
   found(): FoundFile[] {
     const keys = new Map<string, string>();
@@ -81,12 +87,10 @@ export class FileTable {
 
   /** Drops the files that are not in the source any more. */
   forgetAllBut(present: { has(path: string): boolean }): void {
-    const gone = (prepare(this.#db, 'SELECT path FROM file').all() as { path: string }[]).filter(
-      ({ path }) => !present.has(path),
-    );
+    const gone = [...this.guards().keys()].filter((path) => !present.has(path));
     const remove = prepare(this.#db, 'DELETE FROM file WHERE path = ?');
     transact(this.#db, () => {
-      for (const { path } of gone) remove.run(path);
+      for (const path of gone) remove.run(path);
     });
   }
 }

@@ -76,11 +76,6 @@ function bytesOf(parts: readonly StructurePart[]): number {
   return parts.reduce((sum, { part }) => sum + numbers(part) + PART_BYTES, PART_BYTES);
 }
 
-/** To be called when a revision is written: its row may have the number of one that was let go of. */
-export function forgetParts(db: Database): void {
-  remembered.get(db)?.clear();
-}
-
 /**
  * Where structures, each of any of its names, are by the parts of a slice. `originShift` is added to the coordinates of text contours so
  * that pixel centres lie at integers: 0, or -0.5 for `mask.origin: half`.

@@ -3,7 +3,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import { encodePart, forgetParts, type StructurePart } from './parts.js';
+import { encodePart, type StructurePart } from './parts.js';
 import { forgetSlices } from './studies.js';
 
 /** A slice as a scan found it; `contours` are the parts of its structures. */
@@ -89,8 +89,6 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     oneOrNull(new Set(study.slices.map((slice) => slice.header.columns))),
   );
   const revision = Number(lastInsertRowid);
-  forgetParts(db);
-  forgetSlices(db);
   const slice = prepare(
     db,
     'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, generation, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',

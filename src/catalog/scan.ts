@@ -5,7 +5,7 @@ import type { StudyId } from '../core/ids.js';
 import type { LinkTable } from '../core/link-table.js';
 import { kindOf, pairFiles } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
-import type { FoundFile } from '../core/study-files.js';
+import type { FoundFile, StudyFiles } from '../core/study-files.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
 import { type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
@@ -38,6 +38,8 @@ export interface ScanResult {
 const FILES_PER_TASK = 32;
 /** Up to this size a scan reads the pixels too: one read more, and from then on a touch is told from a change. */
 const WHOLE_FILE_BYTES = 256 * 1024;
+/** Studies that are looked at in a row before others get their turn. */
+const UNCHANGED_PER_TURN = 100;
 
 /**
  * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
@@ -54,8 +56,8 @@ export async function scanFolder(
   progress.state = 'walking';
   const guards = new Map<string, string>();
   const faults: WalkFault[] = [];
-  for await (const { path, guard } of walkFolder(root, faults)) {
-    guards.set(path, guard);
+  for await (const lot of walkFolder(root, faults)) {
+    for (const { path, guard } of lot) guards.set(path, guard);
     progress.files = guards.size;
   }
   const files = new FileTable(db);
@@ -73,16 +75,17 @@ export async function scanFolder(
   loose.push(...pairing.problems, ...leftProblems(pairing.left, files));
   if (!found.some(({ kind }) => kind === 'image'))
     loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });
-  const before = new Map(
-    (
-      prepare(db, 'SELECT id, revision FROM study WHERE id NOT IN (SELECT study FROM upload)').all() as {
-        id: string;
-        revision: number;
-      }[]
-    ).map((row) => [row.id as StudyId, row.revision]),
-  );
+  const before = scannedStudies(db);
   const result = { changed: 0, added: 0, removed: 0 };
-  for (const study of pairing.studies) {
+  for (const [place, study] of pairing.studies.entries()) {
+    const sources = sourcesOf(study, guards);
+    const known = before.get(study.id);
+    if (known?.sources === sources) {
+      before.delete(study.id);
+      progress.studies++;
+      if (place % UNCHANGED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      continue;
+    }
     const { slices, patient, problems } = describeStudy(study, files);
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
@@ -97,12 +100,15 @@ export async function scanFolder(
       continue;
     }
     prepareSelections(db, revision);
-    const old = before.get(study.id);
     before.delete(study.id);
-    if (old === undefined) result.added++;
-    else if (old !== revision) result.changed++;
+    if (known === undefined) result.added++;
+    else if (known.revision !== revision) result.changed++;
     transact(db, () => {
-      prepare(db, 'INSERT OR REPLACE INTO study (id, revision) VALUES (?, ?)').run(study.id, revision);
+      prepare(db, 'INSERT OR REPLACE INTO study (id, revision, sources) VALUES (?, ?, ?)').run(
+        study.id,
+        revision,
+        sources,
+      );
       writeProblems(db, study.id, problems);
     });
     if (problems.length > 0)
@@ -125,6 +131,27 @@ export async function scanFolder(
   return result;
 }
 
+interface ScannedStudy {
+  readonly revision: number;
+  readonly sources: string | null;
+}
+
+/** The present studies that scans found, as the last one left them. */
+function scannedStudies(db: Database): Map<StudyId, ScannedStudy> {
+  const rows = prepare(
+    db,
+    'SELECT id, revision, sources FROM study WHERE id NOT IN (SELECT study FROM upload)',
+  ).all() as unknown as (ScannedStudy & { readonly id: string })[];
+  return new Map(rows.map(({ id, revision, sources }) => [id as StudyId, { revision, sources }]));
+}
+
+/** Names what a study is made of; as long as it stays the same, so do its slices and its problems. */
+function sourcesOf(study: StudyFiles, guards: ReadonlyMap<string, string>): string {
+  const { images, contours, objects } = study;
+  const paths = [...images.map(({ path }) => path), ...contours.map(({ path }) => path), ...objects];
+  return sha256(JSON.stringify([study, paths.map((path) => guards.get(path) ?? null)]));
+}
+
 /** Reads the files that are new or whose guard differs; a small image, or one that was there before, with its pixels' checksums. */
 async function readChanged(
   db: Database,
@@ -136,11 +163,11 @@ async function readChanged(
   wholeFileBytes: number,
 ): Promise<void> {
   const units: ScanUnit[] = [];
+  const known = files.guards();
   const seen = prepare(db, 'SELECT 1 FROM slice WHERE path = ? LIMIT 1');
   for (const [path, guard] of guards) {
+    if (known.get(path) === guard) continue;
     const kind = kindOf(path);
-    const known = files.get(path);
-    if (known?.guard === guard) continue;
     const isSmall = guardedSizeBytes(guard) <= wholeFileBytes;
     const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
     units.push({ path, kind, withChecksums });

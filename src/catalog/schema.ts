@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 3;
+const VERSION = 4;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -74,7 +74,9 @@ const TABLES = `
   -- The present state of each study.
   CREATE TABLE study (
     id TEXT PRIMARY KEY,
-    revision INTEGER NOT NULL REFERENCES revision
+    revision INTEGER NOT NULL REFERENCES revision,
+    -- What a scan made it of: its files, as pairing joined them, and their guards, as a digest; NULL for one that was sent.
+    sources TEXT
   ) STRICT, WITHOUT ROWID;
 
   -- Studies that were sent: the folder that each is in, and the digest of its files.

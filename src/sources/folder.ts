@@ -36,44 +36,58 @@ export function checkFolder(root: string): void {
   }
 }
 
+/** Files that are looked at side by side: enough to keep a slow disk or a network busy. */
+const SIDE_BY_SIDE = 32;
+
 /**
- * Every file below a root, folders in order of their names; names with a leading dot are left out. Links are followed.
+ * The files below a root in lots, those of a folder before its folders, both in order of their names; names with a leading dot are left out. Links are followed.
  * A folder or file that can't be looked at becomes a fault and the walk goes on; the root itself throws.
  */
-export async function* walkFolder(root: string, faults: WalkFault[]): AsyncGenerator<SourceEntry> {
-  yield* walk(root, '', 0, faults);
+export async function* walkFolder(root: string, faults: WalkFault[]): AsyncGenerator<SourceEntry[]> {
+  const waiting = [{ folder: '', depth: 0 }];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const { folder, depth } = next;
+    const entries = await readEntries(root, folder, faults);
+    const folders: string[] = [];
+    for (let from = 0; from < entries.length; from += SIDE_BY_SIDE) {
+      const lot = entries.slice(from, from + SIDE_BY_SIDE);
+      const looked = await Promise.all(lot.map((entry) => look(root, folder, entry)));
+      yield looked.filter((one) => 'guard' in one);
+      for (const one of looked)
+        if ('detail' in one) faults.push(one);
+        else if (!('guard' in one) && one.isFolder) folders.push(one.path);
+    }
+    for (const path of folders.reverse())
+      if (depth < MAX_DEPTH) waiting.push({ folder: path, depth: depth + 1 });
+      else faults.push({ path, detail: `more than ${MAX_DEPTH} folders deep` });
+  }
 }
 
-async function* walk(
-  root: string,
-  folder: string,
-  depth: number,
-  faults: WalkFault[],
-): AsyncGenerator<SourceEntry> {
-  let entries: Dirent[];
+async function readEntries(root: string, folder: string, faults: WalkFault[]): Promise<Dirent[]> {
   try {
-    entries = await readdir(join(root, folder), { withFileTypes: true });
+    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    const shown = entries.filter(({ name }) => !name.startsWith('.'));
+    return shown.sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     if (folder === '') throw error;
-    faults.push({
-      path: folder,
-      detail: `the folder cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    });
-    return;
+    const detail = `the folder cannot be read (${(error as NodeJS.ErrnoException).code})`;
+    faults.push({ path: folder, detail });
+    return [];
   }
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    if (entry.name.startsWith('.')) continue;
-    const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    try {
-      const status = entry.isDirectory() ? null : await stat(join(root, path), { bigint: true });
-      if (status?.isFile()) yield { path, guard: guardOf(status) };
-      else if (status === null || status.isDirectory()) {
-        if (depth < MAX_DEPTH) yield* walk(root, path, depth + 1, faults);
-        else faults.push({ path, detail: `more than ${MAX_DEPTH} folders deep` });
-      }
-    } catch (error) {
-      faults.push({ path, detail: `it cannot be read (${(error as NodeJS.ErrnoException).code})` });
-    }
+}
+
+/** What an entry of a folder is: a file with its guard, or a folder, or neither; or why that cannot be told. */
+async function look(
+  root: string,
+  folder: string,
+  entry: Dirent,
+): Promise<SourceEntry | WalkFault | { readonly path: string; readonly isFolder: boolean }> {
+  const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+  if (entry.isDirectory()) return { path, isFolder: true };
+  try {
+    const status = await stat(join(root, path), { bigint: true });
+    return status.isFile() ? { path, guard: guardOf(status) } : { path, isFolder: status.isDirectory() };
+  } catch (error) {
+    return { path, detail: `it cannot be read (${(error as NodeJS.ErrnoException).code})` };
   }
 }

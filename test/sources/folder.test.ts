@@ -9,19 +9,23 @@ import { guardAt } from '../loader/sources.js';
 async function walk(root: string) {
   const faults: WalkFault[] = [];
   const paths: string[] = [];
-  for await (const { path, guard } of walkFolder(root, faults)) {
-    t.equal(guard, guardAt(root, path));
-    paths.push(path);
-  }
+  for await (const lot of walkFolder(root, faults))
+    for (const { path, guard } of lot) {
+      t.equal(guard, guardAt(root, path));
+      paths.push(path);
+    }
   return { paths, faults };
 }
 
-t.test('every file below the root, folders in order of their names', async (t) => {
-  const root = temporaryFolder(t);
-  for (const path of ['b/2', 'b/1', 'a', 'c/d/e', 'b.txt', 'Z']) write(root, path, path);
-  mkdirSync(join(root, 'empty'));
-  t.strictSame(await walk(root), { paths: ['Z', 'a', 'b/1', 'b/2', 'b.txt', 'c/d/e'], faults: [] });
-});
+t.test(
+  'every file below the root, those of a folder before its folders, both in order of their names',
+  async (t) => {
+    const root = temporaryFolder(t);
+    for (const path of ['b/2', 'b/1', 'a', 'c/d/e', 'b.txt', 'Z']) write(root, path, path);
+    mkdirSync(join(root, 'empty'));
+    t.strictSame(await walk(root), { paths: ['Z', 'a', 'b.txt', 'b/1', 'b/2', 'c/d/e'], faults: [] });
+  },
+);
 
 t.test('names with a leading dot are left out', async (t) => {
   const root = temporaryFolder(t);
@@ -41,7 +45,7 @@ t.test(
     symlinkSync(join(elsewhere, 'nothing'), join(root, 'broken'));
     symlinkSync('loop', join(root, 'loop'));
     const { paths, faults } = await walk(root);
-    t.strictSame(paths, ['file', 'folder/file', 'z']);
+    t.strictSame(paths, ['file', 'z', 'folder/file']);
     t.strictSame(faults, [
       { path: 'broken', detail: 'it cannot be read (ENOENT)' },
       { path: 'loop', detail: 'it cannot be read (ELOOP)' },
