@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig, type SettingName, Settings } from './config.js';
+import { parseTokens } from './tokens.js';
 import { VERSION } from './version.js';
 
 /** Told to the person who typed; exit code 2. */
@@ -69,7 +72,63 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       process.exitCode = (await decodeFile(operand, options)) ? 0 : 1;
     },
   },
+  push: {
+    summary: 'uploads a folder to a service, study by study',
+    usage: 'slicefeed push FOLDER --to URL [--token-file FILE] [--id ID]',
+    settings: [],
+    operand: 'FOLDER',
+    own: {
+      to: 'where the service is, for example http://127.0.0.1:8080',
+      'token-file': 'a file with the token; without it SLICEFEED_TOKEN',
+      id: 'the id of the study, where the folder is one; default: the name of its folder',
+    },
+    async run(_, { operand, values: { to, id = null, 'token-file': tokenFile } }) {
+      const { isId } = await import('./core/ids.js');
+      const url = to !== undefined && URL.canParse(to) ? new URL(to) : null;
+      if (url === null || !/^https?:$/.test(url.protocol))
+        throw new WrongUse('push needs the URL of a service: --to http://127.0.0.1:8080');
+      if (id !== null && !isId(id)) throw new WrongUse('--id takes 1 to 64 of A-Z a-z 0-9 . _ -');
+      if (!statSync(operand, { throwIfNoEntry: false })?.isDirectory())
+        throw new WrongUse(`there is no folder ${operand}`);
+      const token = pushToken(tokenFile);
+      const { push } = await import('./push/push.js');
+      try {
+        process.exitCode = (await push({ folder: resolve(operand), to: url, token, id })) ? 0 : 1;
+      } catch (error) {
+        throw new Error(unanswered(error as NodeJS.ErrnoException, url));
+      }
+    },
+  },
 };
+
+/** The token to push with: one that may change something, where there are several. */
+function pushToken(file: string | undefined): string | null {
+  let text = process.env.SLICEFEED_TOKEN ?? '';
+  try {
+    if (file !== undefined) text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new WrongUse(`the token file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  const tokens = parseTokens(text);
+  return tokens.find((token) => !token.startsWith('ro:')) ?? tokens[0] ?? null;
+}
+
+/** What went wrong between here and a service, for people. */
+function unanswered(error: NodeJS.ErrnoException, { origin }: URL): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `nobody answers at ${origin} (${error.code}): is the service running, and is --to right?`;
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return `${origin} closed the connection (${error.code}): look at its log, then push again; what is there already stays`;
+    case 'EPROTO':
+      return `${origin} does not speak TLS: write http:// in place of https://`;
+    default:
+      return error.message;
+  }
+}
 
 function optionName(setting: SettingName): string {
   return setting.toLowerCase().replaceAll('_', '-');

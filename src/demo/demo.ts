@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Progress, type Screen } from '../progress.js';
 import { type Check, checkEpoch, expectedPairs } from './check.js';
 import { makePhantom, type PhantomOptions, type PhantomTruth } from './phantom.js';
-import { Progress, type Screen } from './progress.js';
 import { type OpenedSession, Reader, type ReceivedBatch } from './reader.js';
 import { ENDED_WELL, ServiceProcess } from './service-process.js';
 import {

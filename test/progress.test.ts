@@ -1,5 +1,5 @@
 import t from 'tap';
-import { bar, Progress } from '../../src/demo/progress.js';
+import { bar, Progress } from '../src/progress.js';
 
 function recorder(terminal: { isTTY?: boolean; columns?: number } = {}) {
   const written: string[] = [];

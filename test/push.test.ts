@@ -1,0 +1,100 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parcelsOf } from '../src/push/parcels.js';
+import { getJson } from './fixtures/client.js';
+import { runCommand } from './fixtures/command.js';
+import {
+  contourPath,
+  imageFile,
+  imagePath,
+  linkTable,
+  squareContour,
+  writeFiles,
+} from './fixtures/study-folder.js';
+import { startTestServer, temporaryFolder } from './helper.js';
+
+/** Two patients, the second with a name that needs quotes in a table, and contours that nobody's are. */
+function folder(): string {
+  const root = temporaryFolder(t);
+  const files: Record<string, string | Uint8Array> = {
+    'link.csv': `${linkTable(['A', 'oa'])}\n"B, c",ob\n`,
+    [contourPath('ob', 1)]: squareContour(2, 9),
+    [contourPath('oc', 1)]: squareContour(2, 9),
+    'notes.txt': 'not sent',
+  };
+  for (const number of [1, 2]) {
+    files[imagePath('A', number)] = imageFile(number, { patientId: 'A' });
+    files[contourPath('oa', number)] = squareContour(2, 9);
+  }
+  files[imagePath('B, c', 1)] = imageFile(7, { patientId: 'B' });
+  writeFiles(root, files);
+  return root;
+}
+
+t.test(
+  'a data folder is a parcel for each patient, with the contours that the table joins to it',
+  async (t) => {
+    const { parcels, left } = await parcelsOf(folder());
+    t.same(
+      parcels.map(({ id, files }) => [id, files.map(({ name }) => name)]),
+      [
+        ['A', ['link.csv', imagePath('A', 1), imagePath('A', 2), contourPath('oa', 1), contourPath('oa', 2)]],
+        [null, ['link.csv', imagePath('B, c', 1), contourPath('ob', 1)]],
+      ],
+    );
+    t.same(parcels[1]!.files[0]!.content.toString(), 'patient_id,original_id\n"B, c","ob"\n');
+    t.same(
+      left.map(({ path }) => path),
+      ['contourfiles/oc'],
+    );
+  },
+);
+
+t.test('any other folder is one parcel under its own name', async (t) => {
+  const root = join(temporaryFolder(t), 'one');
+  writeFiles(root, { '1.dcm': imageFile(), 'a/1.txt': squareContour(1, 2), '.hidden': 'x' });
+  const { parcels } = await parcelsOf(root);
+  t.same(
+    parcels.map(({ id, files }) => [id, files.map(({ name }) => name)]),
+    [['one', ['1.dcm', 'a/1.txt']]],
+  );
+});
+
+t.test('a folder is pushed, and pushed again, and what is refused is told', async (t) => {
+  const server = await startTestServer(t, temporaryFolder(t), { TOKEN: 'ro:reader,writer' });
+  await server.ready();
+  const root = folder();
+  const push = (env: Record<string, string>, ...more: string[]) =>
+    runCommand(t, ['push', root, '--to', server.url, ...more], env);
+  const first = await push({ SLICEFEED_TOKEN: 'ro:reader,writer' });
+  t.match(
+    first.stdout,
+    /^A\tuploaded\t2 slices\t2 pairs\nupload-[0-9a-f]{16}\tuploaded\t1 slices\t1 pairs\n$/,
+  );
+  t.match(first.stderr, /not sent: contourfiles\/oc/);
+  t.equal(first.code, 1, 'not all of the folder was sent');
+  const tokens = join(temporaryFolder(t), 'tokens');
+  writeFileSync(tokens, '# mine\nwriter\n');
+  const again = await push({}, '--token-file', tokens);
+  t.match(again.stdout, /^A\tthere already\t/);
+  const { studies } = await getJson<{ studies: { id: string }[] }>(`${server.url}/v1/studies`).catch(() => ({
+    studies: [],
+  }));
+  t.same(studies, [], 'a token is needed');
+  const reader = await push({ SLICEFEED_TOKEN: 'ro:reader' });
+  t.equal(reader.code, 1);
+  t.match(reader.stderr, /A: 403 SLF_READ_ONLY_TOKEN/);
+});
+
+t.test('wrong use ends with 2, a service that is not there with 1', async (t) => {
+  const root = temporaryFolder(t);
+  writeFiles(root, { '1.dcm': imageFile() });
+  const [nowhere, noUrl, nobody] = await Promise.all([
+    runCommand(t, ['push', join(root, 'none'), '--to', 'http://127.0.0.1:9']),
+    runCommand(t, ['push', root, '--to', 'here']),
+    runCommand(t, ['push', root, '--to', 'http://127.0.0.1:9']),
+  ]);
+  t.same([nowhere.code, noUrl.code, nobody.code], [2, 2, 1]);
+  t.match(nobody.stderr, /nobody answers at http:\/\/127\.0\.0\.1:9/);
+});
