@@ -35,7 +35,10 @@ export function challengeRoots(files: readonly FoundFile[]): string[] {
     if (part !== undefined) emplace(parts, root, () => new Set()).add(part.split('/')[0]!);
   }
   return [...parts]
-    .filter(([, found]) => found.has('contourfiles') || (found.has('link.csv') && found.has('dicoms') && !hasExperts))
+    .filter(
+      ([, found]) =>
+        found.has('contourfiles') || (found.has('link.csv') && found.has('dicoms') && !hasExperts),
+    )
     .map(([root]) => root);
 }
 

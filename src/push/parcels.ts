@@ -35,8 +35,9 @@ const LINK_TABLE = 'link.csv';
 export async function parcelsOf(folder: string): Promise<Parcels> {
   const left: WalkFault[] = [];
   const files: ParcelFile[] = [];
-  for await (const { path, guard } of walkFolder(folder, left))
-    files.push({ name: path, sizeBytes: guardedSizeBytes(guard), content: { path: join(folder, path) } });
+  for await (const entries of walkFolder(folder, left))
+    for (const { path, guard } of entries)
+      files.push({ name: path, sizeBytes: guardedSizeBytes(guard), content: { path: join(folder, path) } });
   const patients = byFolder(files, 'dicoms');
   if (patients.size === 0) {
     const name = basename(folder);
