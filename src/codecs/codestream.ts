@@ -1,4 +1,7 @@
+import type { HeaderProblem } from '../core/dicom.js';
 import { PixelError } from '../core/pixels.js';
+import type { CodedImage } from './decoded.js';
+import { END_ADDED, hasEnd, withEnd } from './ending.js';
 import type { CodedSamples } from './samples.js';
 
 const SOC = 0xff4f;
@@ -13,6 +16,7 @@ const MAX_TILES = 4096;
 export interface Codestream extends CodedSamples {
   /** The codestream alone, without the boxes of a JP2 file around it. */
   readonly bytes: Uint8Array;
+  readonly notes: readonly HeaderProblem[];
   /** Whether the components are transformed to luminance and chroma, which decoders undo. */
   readonly isTransformed: boolean;
 }
@@ -35,7 +39,8 @@ export function readCodestream(frame: Uint8Array): Codestream {
     throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
   if (tileX === 0 || tileY === 0 || x <= x0 || y <= y0)
     throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 codestream has no area');
-  if (Math.ceil((x - tileX0) / tileX) * Math.ceil((y - tileY0) / tileY) > MAX_TILES)
+  const tiles = Math.ceil((x - tileX0) / tileX) * Math.ceil((y - tileY0) / tileY);
+  if (tiles > MAX_TILES)
     throw new PixelError('LIMIT_EXCEEDED', `the JPEG 2000 codestream has more than ${MAX_TILES} tiles`);
   const depth = view.getUint8(42);
   for (let channel = 0; channel < channels; channel++) {
@@ -43,9 +48,11 @@ export function readCodestream(frame: Uint8Array): Codestream {
     if (view.getUint8(at) !== depth || view.getUint8(at + 1) !== 1 || view.getUint8(at + 2) !== 1)
       throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 components have different depths or sizes');
   }
-  checkLength(view);
+  const end = endOfTileParts(view, tiles);
+  const isEnded = end === null || hasEnd(bytes);
   return {
-    bytes,
+    bytes: isEnded ? bytes : withEnd(bytes.subarray(0, end)),
+    notes: isEnded ? [] : [END_ADDED],
     rows: y - y0,
     columns: x - x0,
     channels,
@@ -68,22 +75,44 @@ function startOf(frame: Uint8Array): number {
   throw new PixelError('PIXELS_SHORT', 'the frame holds no JPEG 2000 codestream');
 }
 
-/** Decoders fill what is cut off with the little they have; so each tile-part has to be there (section A.4.2). */
-function checkLength(view: DataView): void {
-  let at = 2;
-  while (at + 12 <= view.byteLength) {
-    const marker = view.getUint16(at);
-    if (marker === SOT) {
-      const length = view.getUint32(at + 6);
-      // The last one may go up to the end.
-      if (length === 0) at = view.byteLength;
-      else if (length < 14)
-        throw new PixelError('PIXELS_SHORT', 'a tile-part of the JPEG 2000 codestream has no length');
-      else at += length;
-    } else if (marker === EOC || marker < 0xff00) break;
-    else at += 2 + Math.max(2, view.getUint16(at + 2));
+/**
+ * Where the tile-parts end, null where the last marker follows them. Decoders fill what is cut off with the little they have;
+ * so each tile-part has to be there, and one of each tile (section A.4.2). Throws `PixelError`.
+ */
+function endOfTileParts(view: DataView, tiles: number): number | null {
+  const seen = new Set<number>();
+  const cutOff = new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
+  for (let at = 2; ; ) {
+    if (at > view.byteLength) throw cutOff;
+    const isOver = at + 12 > view.byteLength;
+    const marker = at + 2 <= view.byteLength ? view.getUint16(at) : 0;
+    if (isOver || marker === EOC || marker < 0xff00) {
+      if (seen.size < tiles) throw cutOff;
+      return marker === EOC ? null : at;
+    }
+    if (marker !== SOT) {
+      at += 2 + Math.max(2, view.getUint16(at + 2));
+      continue;
+    }
+    seen.add(view.getUint16(at + 4));
+    const length = view.getUint32(at + 6);
+    // The last one may go up to the end.
+    if (length === 0) return view.byteLength;
+    if (length < 14)
+      throw new PixelError('PIXELS_SHORT', 'a tile-part of the JPEG 2000 codestream has no length');
+    at += length;
   }
-  if (at > view.byteLength) throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
+}
+
+/**
+ * The image with its signed samples declared unsigned, where they have at most 8 bits: the decoders cut those to what a byte
+ * holds. Decoded so they are larger by the half of their range, and nothing else (section G.1).
+ */
+export function asUnsigned(coded: Codestream): CodedImage {
+  if (!coded.signed || coded.bits > 8) return coded;
+  const bytes = coded.bytes.slice();
+  for (let channel = 0; channel < coded.channels; channel++) bytes[42 + 3 * channel]! &= 0x7f;
+  return { ...coded, bytes, bias: 2 ** (coded.bits - 1) };
 }
 
 function isTransformed(view: DataView): boolean {

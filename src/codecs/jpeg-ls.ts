@@ -3,6 +3,7 @@ import { PixelError } from '../core/pixels.js';
 import type { Codec, DecodedFrame } from './codec.js';
 import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
+import { END_ADDED, hasEnd, withEnd } from './ending.js';
 import { readJpegFrame } from './jpeg-frame.js';
 import { checkCoded } from './samples.js';
 import { SharedModule, type WasmDecoder } from './wasm.js';
@@ -22,26 +23,15 @@ async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<Deco
   if (coded.process !== 0xf7)
     throw new PixelError('PIXELS_UNSUPPORTED', 'the frame is a JPEG image, not JPEG-LS');
   checkCoded(coded, header);
-  if (!hasEnd(frameBytes)) throw new PixelError('PIXELS_SHORT', 'the JPEG-LS image is cut off');
-  return charls.use((decoder) =>
-    decodedFrame(
-      decoder,
-      { ...coded, isTakenAsCoded: true, bytes: frameBytes },
-      header,
-      header.photometric,
-      run,
-    ),
-  );
-}
-
-/** Bytes that may follow the end of an image: padding. */
-const MAX_PADDING = 64;
-
-/** Whether the image's last marker is there; without it the decoder goes on for seconds behind the end. */
-function hasEnd(bytes: Uint8Array): boolean {
-  for (let at = bytes.length - 2; at >= Math.max(0, bytes.length - MAX_PADDING); at--)
-    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
-  return false;
+  const whole = hasEnd(frameBytes);
+  const image = {
+    ...coded,
+    // Nothing in the image tells of a sign, and most readers extend none.
+    isTakenAsCoded: true,
+    bytes: whole ? frameBytes : withEnd(frameBytes),
+    notes: whole ? [] : [END_ADDED],
+  };
+  return decodedFrame(charls, image, header, header.photometric, run);
 }
 
 function run(decoder: WasmDecoder): void {

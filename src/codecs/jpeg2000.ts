@@ -1,7 +1,7 @@
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
 import { PixelError } from '../core/pixels.js';
 import type { Codec, DecodedFrame } from './codec.js';
-import { readCodestream } from './codestream.js';
+import { asUnsigned, readCodestream } from './codestream.js';
 import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
 import { checkCoded } from './samples.js';
@@ -33,8 +33,12 @@ async function decode(
   // Decoders undo the transform; what the header calls it then says no more than that (DICOM PS3.5, section 8.2.4).
   const named =
     coded.isTransformed || photometric === 'YBR_ICT' || photometric === 'YBR_RCT' ? 'RGB' : photometric;
-  return shared.use((decoder) =>
-    decodedFrame(decoder, coded, header, header.samplesPerPixel === 3 ? named : photometric, run),
+  return decodedFrame(
+    shared,
+    asUnsigned(coded),
+    header,
+    header.samplesPerPixel === 3 ? named : photometric,
+    run,
   );
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { PixelError } from '../core/pixels.js';
 
 const { resolve } = createRequire(import.meta.url);
 
@@ -37,6 +38,7 @@ type Factory = (options: object) => Promise<Classes>;
  */
 export class SharedModule {
   #module: Promise<Classes> | null = null;
+  #said = { error: false, warning: false };
 
   /** `script` and `binary` name what a package exports, `decoder` the class in it. */
   constructor(
@@ -45,16 +47,21 @@ export class SharedModule {
     readonly decoder: string,
   ) {}
 
-  /** Calls `work` with a decoder that knows of no other frame; nothing of it may be kept. */
-  async use<T>(work: (decoder: WasmDecoder) => T): Promise<T> {
+  /**
+   * Calls `work` with a decoder that knows of no other frame; nothing of it may be kept. `warned`: the decoder printed a
+   * warning. Throws `PixelError` where it printed an error and went on all the same.
+   */
+  async use<T>(work: (decoder: WasmDecoder) => T): Promise<{ result: T; warned: boolean }> {
     this.#module ??= this.#make();
     const { [this.decoder]: Decoder } = await this.#module;
+    this.#said = { error: false, warning: false };
     try {
       // A decoder that fails without a word keeps the image before: each frame gets one of its own.
       const decoder = new Decoder!();
       const result = work(decoder);
       decoder.delete();
-      return result;
+      if (this.#said.error) throw new PixelError('PIXELS_SHORT', 'the decoder reports an error in the frame');
+      return { result, warned: this.#said.warning };
     } catch (error) {
       this.#module = null;
       throw error;
@@ -63,7 +70,11 @@ export class SharedModule {
 
   async #make(): Promise<Classes> {
     const { default: factory } = (await import(this.script)) as { default: Factory };
-    const silent = (): void => {};
-    return factory({ wasmBinary: readFileSync(resolve(this.binary)), print: silent, printErr: silent });
+    // Kind alone: the text may quote the frame.
+    const hear = (text: string): void => {
+      if (/\berror\b/i.test(text)) this.#said.error = true;
+      else if (/\bwarning\b/i.test(text)) this.#said.warning = true;
+    };
+    return factory({ wasmBinary: readFileSync(resolve(this.binary)), print: hear, printErr: hear });
   }
 }

@@ -10,6 +10,8 @@ export const PROBLEMS = {
   TRANSFER_SYNTAX_UNSUPPORTED: 'The transfer syntax is one that this release does not read',
   PIXELS_SHORT: 'The pixel data is shorter than rows × columns × samples × frames ask for',
   PIXELS_LONG: 'The pixel data is longer than the image; what is over is not read',
+  PIXELS_DAMAGED:
+    'A compressed frame lacks its end, or its decoder warns of it; all its samples are there, and may be wrong where it is damaged',
   VALUE_RANGE: 'A value does not fit the element type asked for',
   TRANSFER_SYNTAX_ODD: 'The data set is not encoded as the file says; it was read as it is encoded',
   HEADER_REPAIRED: 'A missing or odd attribute of the header was replaced',
