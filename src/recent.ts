@@ -31,6 +31,13 @@ export class Recent<Key, Value> {
     return value;
   }
 
+  forget(key: Key): void {
+    const value = this.#values.get(key);
+    if (value === undefined) return;
+    this.#values.delete(key);
+    this.#weight -= this.#weigh(value);
+  }
+
   clear(): void {
     this.#values.clear();
     this.#weight = 0;

@@ -221,7 +221,9 @@ export function learnSources(db: Database, learned: readonly Learned[]): void {
     for (const { slice, checksum, guard } of learned)
       update.run(checksum, guard, slice.revision, slice.ordinal);
   });
-  forgetSlices(db);
+  const known = recent(db);
+  for (const { slice } of learned) known.slices.forget(`${slice.revision}/${slice.ordinal}`);
+  known.version++;
 }
 
 const SLICES_REMEMBERED = 4096;
