@@ -10,7 +10,7 @@ import { pino } from 'pino';
 import { notBuilt } from '../dist/routes/not-built.js';
 import { buildApp } from '../dist/src/app.js';
 import { CODECS } from '../dist/src/codecs/codecs.js';
-import { Settings } from '../dist/src/config.js';
+import { readConfig, Settings } from '../dist/src/config.js';
 import { transferSyntaxName } from '../dist/src/core/dicom-uids.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
@@ -194,7 +194,7 @@ const NO_SERVICE = new Proxy(() => {}, {
   },
 });
 
-const edge = { tokens: new Tokens([]), requestsAMinute: 0, slowMs: 1000 };
+const edge = { ...readConfig({}), tokens: new Tokens([]), requestsAMinute: 0, tls: null };
 const app = await buildApp(NO_SERVICE, pino({ level: 'silent' }), edge);
 await app.ready();
 

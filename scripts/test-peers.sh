@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests compare against (numpy, pydicom, Pillow, OpenCV, sqlite3) where CI asks for it; elsewhere says what is missing.
+# Installs what the tests compare against (numpy, pydicom, Pillow, OpenCV, sqlite3, curl, openssl) where CI asks for it; elsewhere says what is missing.
 set -euo pipefail
-packages=(python3-numpy python3-pydicom python3-pil python3-opencv sqlite3 curl)
+packages=(python3-numpy python3-pydicom python3-pil python3-opencv sqlite3 curl openssl)
 missing=()
 for package in "${packages[@]}"; do
   dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")

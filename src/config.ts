@@ -30,6 +30,27 @@ export const Settings = Type.Object({
     description:
       'a file with more of them, a line each or comma-separated, lines that begin with `#` left out; read again when it changes',
   }),
+  TLS_CERT: Type.String({
+    default: '',
+    description: 'a file with the certificate chain in PEM form: the service speaks HTTPS; needs `TLS_KEY`',
+  }),
+  TLS_KEY: Type.String({
+    default: '',
+    description: 'a file with the key of that certificate; both are read again when they change',
+  }),
+  CONNECTIONS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 1024,
+    description:
+      'connections that may be open at a time, fewer where the process may open few files; beyond, unused ones are closed',
+  }),
+  READER_MINUTES: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 10_000,
+    default: 30,
+    description: 'minutes that a reader may take nothing of an answer before its connection is closed',
+  }),
   RATE_LIMIT: Type.Integer({
     minimum: 0,
     maximum: 1_000_000_000,
@@ -90,8 +111,10 @@ export const Settings = Type.Object({
   }),
   SLOW_SECONDS: Type.Number({
     exclusiveMinimum: 0,
+    maximum: 86_400,
     default: 30,
-    description: 'seconds after which a request whose body has stopped coming is ended',
+    description:
+      'seconds that the head of a request may take, and after which one whose body has stopped coming is ended',
   }),
   SESSION_IDLE_MINUTES: Type.Number({
     exclusiveMinimum: 0,
@@ -121,6 +144,10 @@ export interface Config {
   /** Absolute; empty: none. */
   readonly tokenFile: string;
   readonly requestsAMinute: number;
+  /** Null: plain HTTP. */
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
+  readonly connections: number;
+  readonly readerMs: number;
   readonly insecure: boolean;
   readonly loaders: number;
   readonly loaderMemoryBytes: number;
@@ -150,6 +177,15 @@ export function sizeBytes(text: string): number {
   const [, digits, unit] = /^(\d+) ?(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
   if (digits === undefined) throw new ConfigError(`"${text}" is not a size such as 512MiB`);
   return Number(digits) * UNITS[(unit ?? 'B') as keyof typeof UNITS];
+}
+
+function tlsPaths({ TLS_CERT, TLS_KEY }: Static<typeof Settings>): Config['tls'] {
+  if (TLS_CERT === '' && TLS_KEY === '') return null;
+  if (TLS_CERT === '' || TLS_KEY === '')
+    throw new ConfigError(
+      `SLICEFEED_TLS_${TLS_CERT === '' ? 'CERT' : 'KEY'} is missing: HTTPS takes a certificate and its key`,
+    );
+  return { certPath: resolve(TLS_CERT), keyPath: resolve(TLS_KEY) };
 }
 
 function tokensOf(text: string): readonly string[] {
@@ -196,6 +232,16 @@ export function coreLimit(root = '/sys/fs/cgroup'): number {
   return quota && period ? Math.max(1, Math.min(cores, Math.ceil(quota / period))) : cores;
 }
 
+/** Files that the service opens beside its connections: catalogue, segments, pipes to loaders. */
+const FILES_KEPT = 256;
+
+/** How many files this process may have open; infinite where the system doesn't say. */
+export function openFilesLimit(path = '/proc/self/limits'): number {
+  if (!existsSync(path)) return Number.POSITIVE_INFINITY;
+  const [, soft] = /^Max open files +(\d+|unlimited)/m.exec(readFileSync(path, 'utf8')) ?? [];
+  return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
 /** What Kubernetes sets by itself where a service is named slicefeed. */
 const KUBERNETES_PORT = /^tcp:\/\//;
 
@@ -227,6 +273,9 @@ export function readConfig(
     tokens: tokensOf(settings.TOKEN),
     tokenFile: settings.TOKEN_FILE === '' ? '' : resolve(settings.TOKEN_FILE),
     requestsAMinute: settings.RATE_LIMIT,
+    tls: tlsPaths(settings),
+    connections: Math.max(1, Math.min(settings.CONNECTIONS, openFilesLimit() - FILES_KEPT)),
+    readerMs: Math.ceil(settings.READER_MINUTES * 60_000),
     insecure: settings.INSECURE === '1',
     loaders: settings.LOADERS || Math.max(1, Math.min(coreLimit() - 1, room)),
     loaderMemoryBytes,
@@ -242,7 +291,7 @@ export function readConfig(
       zipRatio: settings.ZIP_RATIO,
     },
     uploadsAtOnce: settings.UPLOADS,
-    slowMs: settings.SLOW_SECONDS * 1000,
+    slowMs: Math.ceil(settings.SLOW_SECONDS * 1000),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
     logLevel: settings.LOG_LEVEL,

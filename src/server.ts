@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { Server as Listener } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, ConfigError, isLoopback } from './config.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
+import { followTlsFiles, readTlsFiles, TlsError, type TlsFiles } from './tls.js';
 import { followTokenFile, readTokenFile } from './token-file.js';
 import { Tokens } from './tokens.js';
 
@@ -11,6 +14,7 @@ import { Tokens } from './tokens.js';
 export interface Server {
   readonly url: string;
   readonly service: Service;
+  readonly listener: Listener;
   /** Ends the server; a second call waits for the first. */
   close(): Promise<void>;
 }
@@ -41,6 +45,14 @@ function tokensOfFile({ tokenFile }: Config): readonly string[] {
   }
 }
 
+function tlsFilesOf({ certPath, keyPath }: NonNullable<Config['tls']>): TlsFiles {
+  try {
+    return readTlsFiles(certPath, keyPath);
+  } catch (error) {
+    throw error instanceof TlsError ? new ConfigError(error.message) : error;
+  }
+}
+
 /** Starts the service and listens. Throws an error for people when it can't. */
 export async function startServer(
   config: Config,
@@ -50,19 +62,25 @@ export async function startServer(
   const tokens = tokensFor(config, (token) => {
     process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
   });
+  const tls = config.tls && tlsFilesOf(config.tls);
   const service = startService(config, log, options);
   try {
-    const { requestsAMinute, slowMs } = config;
-    const app = await buildApp(service, log, { tokens, requestsAMinute, slowMs });
+    const app = await buildApp(service, log, { ...config, tokens, tls });
+    if (config.tls) {
+      const unfollow = await followTlsFiles(config.tls, app.server as TlsServer, log);
+      app.addHook('onClose', async () => unfollow());
+    }
     if (config.tokenFile !== '') {
       const unfollow = await followTokenFile(config.tokenFile, config.tokens, tokens, log);
       app.addHook('onClose', async () => unfollow());
     }
-    const url = await app.listen({
+    const heard = await app.listen({
       host: config.host,
       port: config.port,
       listenTextResolver: () => 'listening',
     });
+    // The framework does not know what its listener speaks.
+    const url = tls ? heard.replace(/^http:/, 'https:') : heard;
     log.info(
       {
         url,
@@ -78,6 +96,7 @@ export async function startServer(
     return {
       url,
       service,
+      listener: app.server,
       close() {
         closed ??= app.close().then(() => service.close());
         return closed;

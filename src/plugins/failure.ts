@@ -71,7 +71,10 @@ export function answerTo(error: unknown): SlfError {
     case 'FST_ERR_BAD_URL':
       return new SlfError('SLF_INVALID', 'the URL cannot be decoded: check its % signs');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new SlfError('SLF_INVALID', 'the body is not JSON: check quotes and commas');
+      return new SlfError(
+        'SLF_INVALID',
+        'the body is not JSON that can be used: check quotes and commas; __proto__ and constructor are no names',
+      );
     default:
       if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
         return new SlfError('SLF_INVALID', message);
@@ -91,26 +94,40 @@ function documentOf(error: SlfError): ProblemDocument {
   };
 }
 
-/** Answers what is no HTTP request (or one whose head is over 16 KiB) and closes the connection. */
+/** No connection is free for a new one. */
+export class TooManyConnections extends Error {
+  override readonly name = 'TooManyConnections';
+}
+
+function answerToConnection(error: NodeJS.ErrnoException): SlfError {
+  if (error instanceof TooManyConnections)
+    return new SlfError('SLF_CONNECTIONS', 'all connections are in use: close some, or ask again', {
+      retryAfterS: 1,
+    });
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    return new SlfError('SLF_HEAD_TOO_LARGE', 'the request line and headers together may have 16 KiB');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new SlfError('SLF_TOO_SLOW', 'the request did not arrive in time');
+  return new SlfError('SLF_INVALID', 'what was sent is not an HTTP request');
+}
+
+/** Answers what is no HTTP request (or one whose head is over 16 KiB), or comes when no connection is free, and closes the connection. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const answer = tooLarge
-    ? new SlfError('SLF_HEAD_TOO_LARGE', 'the request line and headers together may have 16 KiB')
-    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new SlfError('SLF_TOO_SLOW', 'the request did not arrive in time')
-      : new SlfError('SLF_INVALID', 'what was sent is not an HTTP request');
+  const answer = answerToConnection(error);
   const body = JSON.stringify(documentOf(answer));
   const head = [
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(answer.status === 503 ? [`Retry-After: ${answer.subject.retryAfterS ?? 1}`] : []),
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
 }
 
 /** Sends an error as problem+json. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import plugin from 'fastify-plugin';
 import { refuseConnection } from './failure.js';
 
@@ -11,6 +11,7 @@ const CLOSES_WITHIN_MS = 1_000;
 interface Watched {
   bytes: number;
   sinceMs: number;
+  readonly response: ServerResponse;
 }
 
 /**
@@ -20,6 +21,7 @@ interface Watched {
 export const slowBodies = plugin<{ slowMs: number }>(
   async (app, { slowMs }) => {
     const watched = new Map<IncomingMessage, Watched>();
+    const lingerMs = Math.min(LINGER_MS, slowMs);
     const look = () => {
       const now = performance.now();
       for (const [request, seen] of watched) {
@@ -33,7 +35,10 @@ export const slowBodies = plugin<{ slowMs: number }>(
           seen.sinceMs = now;
         } else if (now - seen.sinceMs >= slowMs) {
           watched.delete(request);
-          refuseConnection(Object.assign(new Error('slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+          // Once its answer has begun, or another one goes before it, no word fits in between.
+          if (seen.response.headersSent || !seen.response.socket) socket.destroy();
+          else
+            refuseConnection(Object.assign(new Error('slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
           setTimeout(() => socket.destroy(), CLOSES_WITHIN_MS).unref();
         }
       }
@@ -41,11 +46,11 @@ export const slowBodies = plugin<{ slowMs: number }>(
     const timer = setInterval(look, Math.min(1_000, Math.max(10, slowMs / 4)));
     timer.unref();
     app.addHook('onClose', async () => clearInterval(timer));
-    app.addHook('onRequest', async ({ raw, method }) => {
+    app.addHook('onRequest', async ({ raw, method }, reply) => {
       if (method === 'GET' || method === 'HEAD' || raw.complete) return;
       const { 'content-length': length, 'transfer-encoding': encoding } = raw.headers;
       if (encoding === undefined && !(Number(length) > 0)) return;
-      watched.set(raw, { bytes: raw.socket.bytesRead, sinceMs: performance.now() });
+      watched.set(raw, { bytes: raw.socket.bytesRead, sinceMs: performance.now(), response: reply.raw });
     });
     app.addHook('onResponse', async ({ raw }) => {
       if (raw.complete || raw.destroyed) return;
@@ -54,7 +59,7 @@ export const slowBodies = plugin<{ slowMs: number }>(
       const { socket } = raw;
       setTimeout(() => {
         if (!raw.complete) socket.destroy();
-      }, LINGER_MS).unref();
+      }, lingerMs).unref();
     });
   },
   { name: 'slow-bodies' },

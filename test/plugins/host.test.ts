@@ -1,0 +1,49 @@
+import fastify from 'fastify';
+import t from 'tap';
+import { failure } from '../../src/plugins/failure.js';
+import { host } from '../../src/plugins/host.js';
+
+async function statuses(localOnly: boolean, hosts: readonly string[], url = '/read') {
+  const app = fastify();
+  await app.register(failure);
+  await app.register(host, { localOnly });
+  app.get('/read', async () => 'read');
+  app.get('/open', { config: { access: 'open' } }, async () => 'open');
+  const seen = [];
+  for (const name of hosts) seen.push((await app.inject({ url, headers: { host: name } })).statusCode);
+  return seen;
+}
+
+const LOCAL = [
+  '127.0.0.1:8080',
+  'localhost',
+  'localhost:80',
+  'gpu01:8080',
+  '[::1]:8080',
+  'a.localhost',
+  '10.0.0.5',
+];
+const PUBLIC = ['evil.example', 'evil.example:8080', 'EVIL.example.', '127.0.0.1.evil.example'];
+
+t.test('without a token a name that could lead here from outside is refused', async (t) => {
+  t.strictSame(
+    await statuses(true, LOCAL),
+    LOCAL.map(() => 200),
+  );
+  t.strictSame(
+    await statuses(true, PUBLIC),
+    PUBLIC.map(() => 421),
+  );
+  t.strictSame(
+    await statuses(true, PUBLIC, '/open'),
+    PUBLIC.map(() => 200),
+    'what everybody may see stays open',
+  );
+});
+
+t.test('with a token any name will do', async (t) => {
+  t.strictSame(
+    await statuses(false, [...LOCAL, ...PUBLIC]),
+    [...LOCAL, ...PUBLIC].map(() => 200),
+  );
+});

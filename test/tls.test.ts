@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import t from 'tap';
+import { readTlsFiles, TlsError } from '../src/tls.js';
+import { runCommand } from './fixtures/command.js';
+import { startTestServer, temporaryFolder } from './helper.js';
+
+const missing =
+  process.env.CI !== 'true' && spawnSync('openssl', ['version']).error
+    ? 'openssl is missing: apt-get install openssl'
+    : false;
+const folder = temporaryFolder(t);
+const path = (name: string) => join(folder, name);
+
+/** Makes a key and a certificate of it that signs itself, as `NAME.key` and `NAME.crt`. */
+function makeCertificate(name: string, days = 2): void {
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-batch'],
+    ...['-keyout', path(`${name}.key`), '-out', path(`${name}.crt`), '-days', String(days)],
+    ...['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'],
+  ]);
+  if (made.status !== 0) throw new Error(String(made.stderr));
+}
+
+if (!missing) for (const name of ['first', 'second']) makeCertificate(name);
+
+t.test('files that TLS cannot be spoken with are named, and not quoted', { skip: missing }, async (t) => {
+  const refusal = (cert: string, key: string) => {
+    try {
+      readTlsFiles(path(cert), path(key));
+      return 'none';
+    } catch (error) {
+      return error instanceof TlsError ? error.message.replaceAll(`${folder}/`, '') : String(error);
+    }
+  };
+  writeFileSync(path('note'), 'a note of mine');
+  t.equal(refusal('first.crt', 'first.key'), 'none');
+  t.equal(refusal('away', 'first.key'), "SLICEFEED_TLS_CERT away: it can't be read (ENOENT)");
+  t.equal(refusal('note', 'first.key'), 'SLICEFEED_TLS_CERT note: it holds no certificate in PEM form');
+  t.equal(
+    refusal('first.crt', 'note'),
+    'SLICEFEED_TLS_KEY note: it holds no key in PEM form without a passphrase',
+  );
+  t.equal(
+    refusal('first.crt', 'second.key'),
+    'SLICEFEED_TLS_KEY second.key: it is not the key of the first certificate in first.crt',
+  );
+});
+
+t.test('one of the two without the other is wrong use', async (t) => {
+  for (const [option, absent] of [
+    ['--tls-cert', 'KEY'],
+    ['--tls-key', 'CERT'],
+  ] as const) {
+    const { code, stderr } = await runCommand(t, ['serve', '--data', folder, option, path('note')]);
+    t.equal(code, 2);
+    t.equal(stderr, `slicefeed: SLICEFEED_TLS_${absent} is missing: HTTPS takes a certificate and its key\n`);
+  }
+});
+
+t.test('the service speaks TLS 1.2 and later, and takes a new certificate', { skip: missing }, async (t) => {
+  const [cert, key] = [path('used.crt'), path('used.key')];
+  const use = (name: string) => {
+    copyFileSync(path(`${name}.key`), key);
+    copyFileSync(path(`${name}.crt`), cert);
+  };
+  use('first');
+  const server = await startTestServer(t, temporaryFolder(t), { TLS_CERT: cert, TLS_KEY: key });
+  t.match(server.url, /^https:/);
+  const { port } = new URL(server.url);
+  const answer = await new Promise<number | undefined>((resolve, reject) => {
+    get(`${server.url}/livez`, { rejectUnauthorized: false, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on('error', reject);
+  });
+  t.equal(answer, 200);
+  /** The name in the certificate, or why there is no connection. */
+  const peer = (maxVersion: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3') =>
+    new Promise<string>((resolve) => {
+      const options = { port: Number(port), host: '127.0.0.1', rejectUnauthorized: false, maxVersion };
+      const socket = connect({ ...options, minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' }, () => {
+        resolve(`${socket.getProtocol()} ${socket.getPeerCertificate().subject.CN}`);
+        socket.destroy();
+      });
+      socket.on('error', () => resolve('refused'));
+    });
+  t.equal(await peer('TLSv1.3'), 'TLSv1.3 first');
+  t.equal(await peer('TLSv1.2'), 'TLSv1.2 first');
+  t.equal(await peer('TLSv1.1'), 'refused');
+  copyFileSync(path('second.crt'), cert);
+  const unusable = 'the certificate is unusable: the last good one stays';
+  t.match(await server.logged(({ msg }) => msg === unusable), { level: 50, reason: /is not the key/ });
+  t.equal(await peer('TLSv1.3'), 'TLSv1.3 first');
+  copyFileSync(path('second.key'), key);
+  await server.logged(({ msg }) => msg === 'certificate read again');
+  t.equal(await peer('TLSv1.3'), 'TLSv1.3 second');
+});
