@@ -70,7 +70,7 @@ export function pairExperts(
     if (told === null) {
       problems.push({
         code: 'CONTOUR_WITHOUT_IMAGE',
-        file: folder === '' ? found.contours[0]!.path : folder,
+        file: folder === '' ? null : folder,
         detail: `no images were found for this folder; its ${found.contours.length} contour file(s) are left out`,
       });
       continue;
@@ -88,7 +88,7 @@ function findCases(files: readonly FoundFile[]): Case[] {
     if (!expert && file.kind !== 'contour') continue;
     const folder = expert ? (expert[1] ?? '') : besides(file.path);
     const name = folder === '' ? null : baseName(folder);
-    const key = expert && name !== null && CHALLENGE_CASE.test(name) ? shrunk(name) : `/${folder}`;
+    const key = expert && name !== null && CHALLENGE_CASE.test(name) ? shrunk(name) : `/${expert ? 'patient' : 'loose'}/${folder}`;
     const found = emplace(cases, key, () => ({
       name,
       folders: new Set<string>(),

@@ -45,16 +45,13 @@ export function numberImages<Image extends NumberedImage>(
   }
   const problems = contours.flatMap(({ path, number }): Problem[] => {
     const found = best.reduce((sum, numbers) => sum + (numbers.get(number)?.size ?? 0), 0);
-    if (found === 1) return [];
-    return found === 0
-      ? [{ code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: `there is no image ${number} in the study` }]
-      : [
-          {
-            code: 'CONTOUR_AMBIGUOUS',
-            file: path,
-            detail: `${found} images of ${best.length} series could be number ${number}`,
-          },
-        ];
+    if (found === 0)
+      return [
+        { code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: `there is no image ${number} in the study` },
+      ];
+    const ambiguous = (detail: string): Problem[] => [{ code: 'CONTOUR_AMBIGUOUS', file: path, detail }];
+    if (best.length > 1) return ambiguous(`${best.length} series have as many images with its numbers`);
+    return found === 1 ? [] : ambiguous(`${found} images of its series could be number ${number}`);
   });
   const unique = new Map<number, Image>();
   if (best.length === 1)

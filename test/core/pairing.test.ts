@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import type { LinkRow } from '../../src/core/link-table.js';
-import { kindOf, type Pairing, pairFiles } from '../../src/core/pairing.js';
+import { kindOf, type Pairing, pairFiles, studyKey } from '../../src/core/pairing.js';
 import type { FoundFile } from '../../src/core/study-files.js';
 
 function link(patient: string, original: string, line = 2): LinkRow {
@@ -219,3 +219,259 @@ t.test('the order of discovery does not count, and no file is dropped in silence
   });
   t.doesNotThrow(() => fc.assert(property));
 });
+
+function tree(files: readonly FoundFile[], tables: [string, LinkRow[]][] = []): Pairing {
+  return pairFiles(files, new Map(tables.map(([path, rows]) => [path, { rows, problems: [] }])), hash);
+}
+
+/** Each study's id with the paths of its images, its contours and its objects. */
+function shapes({ studies }: Pairing): Record<string, string[][]> {
+  return Object.fromEntries(
+    studies.map(({ id, images, contours, objects }) => [
+      id,
+      [images.map(({ path }) => path), contours.map(({ path }) => path), [...objects]],
+    ]),
+  );
+}
+
+function expert(folder: string, number = 48, structure = 'i'): string {
+  return `${folder}/contours-manual/IRCCI-expert/IM-0001-00${number}-${structure}contour-manual.txt`;
+}
+
+t.test('any tree becomes studies by StudyInstanceUID, whatever its folders are called', async (t) => {
+  const paired = tree([
+    found('MUSTER^HANS/CT/1', 'image', '1.2.3'),
+    found('MUSTER^HANS/MR/1', 'image', '1.2.4'),
+    found('other/a.dcm', 'image', '1.2.3'),
+    found('other/RS.dcm', 'object', '1.2.3'),
+    found('other/broken.dcm', 'refused', '1.2.4'),
+    found('report', 'object', '1.2.99'),
+    found('broken', 'refused', '1.2.98'),
+    found('README.txt', 'foreign'),
+  ]);
+  t.strictSame(shapes(paired), {
+    '1.2.3': [['MUSTER^HANS/CT/1', 'other/a.dcm'], [], ['other/RS.dcm']],
+    '1.2.4': [['MUSTER^HANS/MR/1', 'other/broken.dcm'], [], []],
+  });
+  t.strictSame(paired.left, ['README.txt', 'broken', 'report']);
+  t.strictSame(paired.problems, []);
+  t.ok(paired.studies.every(({ rule }) => rule === 'geometry'));
+});
+
+t.test(
+  'files without a StudyInstanceUID are held together by their series, else by their patient',
+  async (t) => {
+    const unnamed = { studyUid: '', seriesUid: '' };
+    t.equal(studyKey({ studyUid: '1.2', seriesUid: '1.3' }, 'p'), '1.2');
+    t.equal(studyKey({ studyUid: '', seriesUid: '1.3' }, 'p'), '?1.3');
+    t.equal(studyKey(unnamed, 'p'), '?p');
+    t.equal(studyKey(unnamed, null), '?');
+    const { studies } = tree([
+      found('a', 'image', '?1.3'),
+      found('b', 'image', '?1.3'),
+      found('c', 'image', '?'),
+    ]);
+    t.strictSame(
+      studies.map(({ id, images }) => [/^study-[0-9a-f]{16}$/.test(id), images.length]),
+      [
+        [true, 1],
+        [true, 2],
+      ],
+    );
+  },
+);
+
+t.test('a StudyInstanceUID that cannot be an id is hashed, the same each time', async (t) => {
+  const ids = ['1.2 3', '..', '1'.repeat(65)].map(
+    (study) => tree([found('a', 'image', study)]).studies[0]!.id,
+  );
+  for (const id of ids) t.match(id, /^study-[0-9a-f]{16}$/);
+  t.strictSame(
+    ids,
+    ['1.2 3', '..', '1'.repeat(65)].map((study) => tree([found('b/c', 'image', study)]).studies[0]!.id),
+  );
+});
+
+t.test('experts’ contours belong to the images below their case, of all series', async (t) => {
+  const paired = tree([
+    found(expert('SC-HF-I-01'), 'contour'),
+    found(expert('SC-HF-I-01', 48, 'p1'), 'contour'),
+    found('SC-HF-I-01/DICOM/IM-0001-0048.dcm', 'image', '1.1'),
+    found('SC-HF-I-01/LAX/x', 'image', '1.1'),
+    found('SC-HF-I-01/contours-manual/IRCCI-expert/notes.txt', 'foreign'),
+    found('elsewhere/y', 'image', '1.2'),
+  ]);
+  t.strictSame(shapes(paired), {
+    'SC-HF-I-01': [
+      ['SC-HF-I-01/DICOM/IM-0001-0048.dcm', 'SC-HF-I-01/LAX/x'],
+      [expert('SC-HF-I-01'), expert('SC-HF-I-01', 48, 'p1')],
+      [],
+    ],
+    '1.2': [['elsewhere/y'], [], []],
+  });
+  t.strictSame(told(paired.studies[0]!.problems), [
+    'CONTOUR_NAME SC-HF-I-01/contours-manual/IRCCI-expert/notes.txt',
+  ]);
+});
+
+t.test(
+  'images of a case are found in a folder of its name, with other zeros, and by a link table',
+  async (t) => {
+    const contours = [
+      found(expert('Contours/SC-HF-I-01'), 'contour'),
+      found(expert('Contours/SC-N-10'), 'contour'),
+    ];
+    const images = [
+      found('challenge_training/SC-HF-I-1/IM-0004-0048.dcm', 'image', '1.1'),
+      found('SCD_IMAGES/SCD0000101/CINESAX/a', 'image', '1.2'),
+    ];
+    t.strictSame(
+      shapes(tree([...contours, ...images], [['x/scd_patientdata.csv', [link('SCD0000101', 'SC-N-10')]]])),
+      {
+        'SC-HF-I-01': [
+          ['challenge_training/SC-HF-I-1/IM-0004-0048.dcm'],
+          [expert('Contours/SC-HF-I-01')],
+          [],
+        ],
+        SCD0000101: [['SCD_IMAGES/SCD0000101/CINESAX/a'], [expert('Contours/SC-N-10')], []],
+      },
+    );
+    const unlinked = tree([...contours, ...images]);
+    t.strictSame(told(unlinked.problems), ['CONTOUR_WITHOUT_IMAGE Contours/SC-N-10']);
+    t.strictSame(Object.keys(shapes(unlinked)), ['SC-HF-I-01', '1.2']);
+  },
+);
+
+t.test('images of a case are found by the patient’s id, and by being the only ones there', async (t) => {
+  const own = { ...found('img/b', 'image', '1.2'), patient: hash('SC-N-10') };
+  const both = tree([
+    found(expert('SC-N-10'), 'contour'),
+    found(expert('SC-N-11'), 'contour'),
+    found('img/a', 'image', '1.1'),
+    own,
+  ]);
+  t.strictSame(shapes(both), { 'SC-N-10': [['img/b'], [expert('SC-N-10')], []], '1.1': [['img/a'], [], []] });
+  t.strictSame(told(both.problems), ['CONTOUR_WITHOUT_IMAGE SC-N-11']);
+  const single = tree([found(expert('x/SC-N-11'), 'contour'), found('x/img/a', 'image', '1.1'), own]);
+  t.strictSame(shapes(single), {
+    'SC-N-11': [['x/img/a'], [expert('x/SC-N-11')], []],
+    '1.2': [['img/b'], [], []],
+  });
+});
+
+t.test('a folder that may be called after a person gives no id', async (t) => {
+  const paired = tree([found(expert('Muster Hans'), 'contour'), found('Muster Hans/MR/1', 'image', '1.1')]);
+  t.strictSame(Object.keys(shapes(paired)), ['1.1']);
+  const divided = tree([
+    found(expert('Muster Hans'), 'contour'),
+    found('Muster Hans/MR/1', 'image', '1.1'),
+    found('Muster Hans/MR/2', 'image', '1.2'),
+    found('else/3', 'image', '1.1'),
+  ]);
+  const [first, second] = Object.keys(shapes(divided));
+  t.match(first, /^study-[0-9a-f]{16}$/);
+  t.equal(second, '1.1');
+});
+
+t.test(
+  'contours beside the images of one study are its own; beside several they are a problem',
+  async (t) => {
+    const stray = found('x/i-contours/IM-0001-0048-icontour-manual.txt', 'contour');
+    t.strictSame(shapes(tree([stray, found('x/img/1', 'image', '1.1')])), {
+      '1.1': [['x/img/1'], [stray.path], []],
+    });
+    const several = tree([stray, found('x/1', 'image', '1.1'), found('x/2', 'image', '1.2')]);
+    t.strictSame(told(several.problems), ['CONTOUR_WITHOUT_IMAGE x']);
+    t.strictSame(Object.keys(shapes(several)), ['1.1', '1.2']);
+  },
+);
+
+t.test('a link table beside dicoms/ joins experts’ contours', async (t) => {
+  const paired = tree(
+    [
+      found('link.csv', 'table'),
+      found('dicoms/SCD0000101/48.dcm', 'image', '1.1'),
+      found(expert('SC-HF-I-01'), 'contour'),
+    ],
+    [['link.csv', [link('SCD0000101', 'SC-HF-I-1')]]],
+  );
+  t.strictSame(shapes(paired), {
+    SCD0000101: [['dicoms/SCD0000101/48.dcm'], [expert('SC-HF-I-01')], []],
+  });
+});
+
+t.test('folders of the challenge may lie below others, beside a tree', async (t) => {
+  const paired = tree(
+    [
+      found('a/link.csv', 'table'),
+      found('a/dicoms/P/1.dcm', 'image', '1.1'),
+      found(`a/${contour('0001')}`, 'contour'),
+      found('b/dicoms/P/1.dcm', 'image', '1.3'),
+      found('b/link.csv', 'table'),
+      found('c/x', 'image', '1.2'),
+    ],
+    [
+      ['a/link.csv', [link('P', 'O')]],
+      ['b/link.csv', []],
+    ],
+  );
+  const [first, second, third] = Object.keys(shapes(paired));
+  t.strictSame([first, third], ['P', '1.2']);
+  t.match(second, /^study-/, 'two folders of one name are two studies');
+  t.strictSame(shapes(paired).P, [['a/dicoms/P/1.dcm'], [`a/${contour('0001')}`], []]);
+});
+
+t.test('an object finds the study of a numbered folder by StudyInstanceUID', async (t) => {
+  const paired = tree(
+    [
+      found('link.csv', 'table'),
+      found('dicoms/P/1.dcm', 'image', '1.1'),
+      found('rt/RS.dcm', 'object', '1.1'),
+    ],
+    [['link.csv', []]],
+  );
+  t.strictSame(shapes(paired), { P: [['dicoms/P/1.dcm'], [], ['rt/RS.dcm']] });
+});
+
+t.test(
+  'in a tree, too, the order of discovery does not count and no file is dropped in silence',
+  async (t) => {
+    const file = fc
+      .tuple(
+        fc.constantFrom('', 'SC-N-1/', 'SC-N-01/DICOM/', 'a/', 'a/SC-N-2/'),
+        fc.constantFrom(
+          '1',
+          '2.dcm',
+          'contours-manual/e/IM-0001-0001-icontour-manual.txt',
+          'IM-0001-0002-ocontour-manual.txt',
+        ),
+        fc.constantFrom<FoundFile['kind']>('image', 'object', 'refused', 'foreign'),
+        fc.constantFrom('1.1', '1.2', '?', null),
+      )
+      .map(([folder, name, kind, study]) => found(folder + name, kind, study));
+    const files = fc.uniqueArray(file, { selector: ({ path }) => path });
+    const property = fc.property(files, fc.infiniteStream(fc.nat()), (made, order) => {
+      const images = made.map((each) =>
+        each.kind === 'image' && each.study === null ? { ...each, study: '?' } : each,
+      );
+      const shuffled = images
+        .map((each) => [order.next().value as number, each] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([, each]) => each);
+      const paired = tree(images);
+      assert.deepEqual(tree(shuffled), paired);
+      const used = paired.studies.flatMap(({ images, contours, objects, problems }) => [
+        ...[...images, ...contours].map(({ path }) => path),
+        ...objects,
+        ...problems.flatMap(({ file }) => file ?? []),
+      ]);
+      const named = paired.problems.flatMap(({ file }) => file ?? []);
+      for (const { path, kind } of images) {
+        const isTold = named.some((each) => path === each || path.startsWith(`${each}/`));
+        assert.ok(used.includes(path) || paired.left.includes(path) || isTold, `${path} ${kind}`);
+      }
+      assert.equal(new Set(paired.studies.map(({ id }) => id)).size, paired.studies.length);
+    });
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 300 }));
+  },
+);
