@@ -88,7 +88,10 @@ function findCases(files: readonly FoundFile[]): Case[] {
     if (!expert && file.kind !== 'contour') continue;
     const folder = expert ? (expert[1] ?? '') : besides(file.path);
     const name = folder === '' ? null : baseName(folder);
-    const key = expert && name !== null && CHALLENGE_CASE.test(name) ? shrunk(name) : `/${expert ? 'patient' : 'loose'}/${folder}`;
+    const key =
+      expert && name !== null && CHALLENGE_CASE.test(name)
+        ? shrunk(name)
+        : `/${expert ? 'patient' : 'loose'}/${folder}`;
     const found = emplace(cases, key, () => ({
       name,
       folders: new Set<string>(),

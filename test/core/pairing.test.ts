@@ -467,9 +467,7 @@ t.test(
       ]);
       const named = paired.problems.map(({ file }) => file);
       for (const { path, kind } of images) {
-        const isTold = named.some(
-          (each) => each === null || path === each || path.startsWith(`${each}/`),
-        );
+        const isTold = named.some((each) => each === null || path === each || path.startsWith(`${each}/`));
         assert.ok(used.includes(path) || paired.left.includes(path) || isTold, `${path} ${kind}`);
       }
       assert.equal(new Set(paired.studies.map(({ id }) => id)).size, paired.studies.length);
