@@ -90,6 +90,7 @@ export async function scanFolder(
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
     const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patient, slices });
+    if (revision !== null) await prepareSelections(db, revision);
     // An upload may take the id while this one is written.
     if (revision === null || isTaken()) {
       loose.push({
@@ -99,7 +100,6 @@ export async function scanFolder(
       });
       continue;
     }
-    prepareSelections(db, revision);
     before.delete(study.id);
     if (known === undefined) result.added++;
     else if (known.revision !== revision) result.changed++;

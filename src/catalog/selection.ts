@@ -61,53 +61,89 @@ export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRan
   return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max), whole: a.whole && b.whole };
 }
 
+interface SliceRow {
+  readonly ord: number;
+  readonly slice: string;
+  readonly header: string;
+  readonly structures: string;
+}
+
+/** The pairs of one selection, gathered slice by slice. */
+class Gathering {
+  readonly #selection: Selection;
+  #ordinals: number[] = [];
+  #shapes = new Map<string, SelectionSummary['shapes'][number]>();
+  #channels = new Set<1 | 3>();
+  #stored: ValueRange | null = null;
+  #rescaled: ValueRange | null = null;
+  #slices = 0;
+
+  constructor(selection: Selection) {
+    this.#selection = selection;
+  }
+
+  take(ord: number, slice: string, header: ImageHeader, structures: readonly string[]): void {
+    this.#slices++;
+    if (!fits(header, structures, this.#selection)) return;
+    this.#ordinals.push(ord);
+    const { rows, columns } = header;
+    const shape = `${rows}x${columns}`;
+    if (!this.#shapes.has(shape)) this.#shapes.set(shape, { rows, columns, slice });
+    this.#channels.add(channelsOf(header, 'rescaled'));
+    this.#stored = joinRanges(this.#stored, declaredRange(header, 'stored'));
+    this.#rescaled = joinRanges(this.#rescaled, declaredRange(header, 'rescaled'));
+  }
+
+  /** Writes down what came of it. */
+  keep(db: Database, revision: number): SelectedPairs {
+    const bytes = new Uint8Array(Uint32Array.from(this.#ordinals).buffer);
+    const found: SelectedPairs = {
+      pairs: this.#ordinals.length,
+      digest: createHash('sha256').update(bytes).digest('hex'),
+      summary: {
+        shapes: [...this.#shapes.values()],
+        channels: [...this.#channels].sort(),
+        stored: this.#stored,
+        rescaled: this.#rescaled,
+      },
+    };
+    prepare(
+      db,
+      'INSERT OR IGNORE INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
+    ).run(
+      revision,
+      selectionKey(this.#selection),
+      found.pairs,
+      found.digest,
+      this.#ordinals.length === this.#slices ? null : bytes,
+      JSON.stringify(found.summary),
+    );
+    return found;
+  }
+}
+
+function takeAll(gatherings: readonly Gathering[], rows: readonly SliceRow[]): void {
+  for (const { ord, slice, header: text, structures: names } of rows) {
+    const header = JSON.parse(text) as ImageHeader;
+    const structures = JSON.parse(names) as string[];
+    for (const gathering of gatherings) gathering.take(ord, slice, header, structures);
+  }
+}
+
 /** The pairs of a revision under a selection: worked out once, then kept with the revision. */
 export function selectPairs(db: Database, revision: number, selection: Selection): SelectedPairs {
-  const key = selectionKey(selection);
   const known = prepare(
     db,
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
-  ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
+  ).get(revision, selectionKey(selection)) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const ordinals: number[] = [];
-  const shapes = new Map<string, SelectionSummary['shapes'][number]>();
-  const channels = new Set<1 | 3>();
-  let stored: ValueRange | null = null;
-  let rescaled: ValueRange | null = null;
+  const gathering = new Gathering(selection);
   const slices = prepare(
     db,
     'SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord',
-  ).all(revision) as { ord: number; slice: string; header: string; structures: string }[];
-  for (const { ord, slice, header: text, structures } of slices) {
-    const header = JSON.parse(text) as ImageHeader;
-    if (!fits(header, JSON.parse(structures), selection)) continue;
-    ordinals.push(ord);
-    const { rows, columns } = header;
-    const shape = `${rows}x${columns}`;
-    if (!shapes.has(shape)) shapes.set(shape, { rows, columns, slice });
-    channels.add(channelsOf(header, 'rescaled'));
-    stored = joinRanges(stored, declaredRange(header, 'stored'));
-    rescaled = joinRanges(rescaled, declaredRange(header, 'rescaled'));
-  }
-  const places = Uint32Array.from(ordinals);
-  const bytes = new Uint8Array(places.buffer);
-  const found: SelectedPairs = {
-    pairs: ordinals.length,
-    digest: createHash('sha256').update(bytes).digest('hex'),
-    summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled },
-  };
-  prepare(
-    db,
-    'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
-  ).run(
-    revision,
-    key,
-    found.pairs,
-    found.digest,
-    ordinals.length === slices.length ? null : bytes,
-    JSON.stringify(found.summary),
-  );
-  return found;
+  ).all(revision);
+  takeAll([gathering], slices as unknown as SliceRow[]);
+  return gathering.keep(db, revision);
 }
 
 /** The places of a revision's pairs among its slices; null: every slice is a pair. Throws where the selection was never made. */
@@ -120,12 +156,31 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
 
-/** Works out ahead what most sessions ask for, so that opening one reads no slice: each structure by itself, all together, none. */
-export function prepareSelections(db: Database, revision: number): void {
-  const { structures } = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision) as {
-    structures: string;
-  };
-  const names = Object.keys(JSON.parse(structures));
-  for (const wanted of [[], ...names.map((name) => [name]), names])
-    selectPairs(db, revision, { structures: wanted, missing: 'exclude', rename: {}, where: {} });
+/** Slices that are looked at before others get their turn. */
+const SLICES_PER_TURN = 200;
+
+/**
+ * Works out ahead what most sessions ask for, so that opening one reads no slice: each structure by itself, all together, none. One that
+ * was let go of meanwhile is left alone.
+ */
+export async function prepareSelections(db: Database, revision: number): Promise<void> {
+  const row = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision);
+  if (!row) return;
+  const names = Object.keys(JSON.parse((row as { structures: string }).structures));
+  const gatherings = [[], ...names.map((name) => [name]), names].map(
+    (structures) => new Gathering({ structures, missing: 'exclude', rename: {}, where: {} }),
+  );
+  const page = prepare(
+    db,
+    'SELECT ord, slice, header, structures FROM slice WHERE revision = ? AND ord > ? ORDER BY ord LIMIT ?',
+  );
+  for (let after = -1; ; ) {
+    const rows = page.all(revision, after, SLICES_PER_TURN) as unknown as SliceRow[];
+    takeAll(gatherings, rows);
+    if (rows.length < SLICES_PER_TURN) break;
+    after = rows[rows.length - 1]!.ord;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (!prepare(db, 'SELECT 1 FROM revision WHERE id = ?').get(revision)) return;
+  for (const gathering of gatherings) gathering.keep(db, revision);
 }

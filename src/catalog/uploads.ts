@@ -230,9 +230,12 @@ export class Uploads {
       ...slice,
       path: uploadedPath(key, numbers.get(slice.path)!, slice.path),
     }));
-    const revision = await writeRevision(db, { id, patient, slices: placed });
-    prepareSelections(db, revision);
-    return revision;
+    for (;;) {
+      const revision = await writeRevision(db, { id, patient, slices: placed });
+      await prepareSelections(db, revision);
+      // One that nobody stands on yet may be let go of between the two.
+      if (prepare(db, 'SELECT 1 FROM revision WHERE id = ?').get(revision)) return revision;
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
