@@ -14,13 +14,30 @@ const EDGES = [
   0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
 ];
 
+/** The head of the element that an image's pixels are in. */
+const PIXEL_DATA = Uint8Array.of(0xe0, 0x7f, 0x10, 0x00);
+
 /** A copy of a valid file with a few things wrong: bits, bytes, numbers, a cut, something left out, doubled or moved. */
 export function mutate(valid: Uint8Array, random: () => number): Uint8Array {
   let bytes = Buffer.from(valid);
+  // Half of the files keep their header: else few get as far as a decoder.
+  const body = bytes.indexOf(PIXEL_DATA);
+  const kept = body > 0 && random() % 2 === 0 ? body + PIXEL_DATA.length : 0;
   // Most of what is fragile is in the first part: the header, and the heads of frames behind it.
   const place = (): number => {
-    const near = Math.min(bytes.length, 4096);
-    return random() % (random() % 2 === 0 ? bytes.length : near);
+    const near = Math.min(bytes.length, kept + 4096);
+    const anywhere = kept + (random() % Math.max(1, bytes.length - kept));
+    switch (random() % 4) {
+      case 0:
+        return anywhere;
+      case 1: {
+        // The heads of a compressed image's segments are told by FF.
+        const marker = bytes.indexOf(0xff, anywhere);
+        return marker < 0 ? anywhere : Math.min(bytes.length - 1, marker + 1 + (random() % 6));
+      }
+      default:
+        return kept + (random() % Math.max(1, near - kept));
+    }
   };
   for (let left = 1 + (random() % 6); left > 0 && bytes.length > 16; left--) {
     const at = place();
