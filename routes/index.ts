@@ -8,6 +8,7 @@ import { metrics } from './metrics.js';
 import { notBuilt } from './not-built.js';
 import { pairs } from './pairs.js';
 import { quarantine } from './quarantine.js';
+import { report } from './report.js';
 import { scan } from './scan.js';
 import { sessions } from './sessions.js';
 import { stream } from './stream.js';
@@ -29,6 +30,8 @@ import { uploads } from './uploads.js';
  *     GET    /v1/studies/{study}/pairs/{slice}             pairs
  *     GET    /v1/studies/{study}/pairs/{slice}/overlay.png pairs
  *     GET    /v1/studies/{study}/masks                     studyMasks
+ *     GET    /v1/studies/{study}/report                    report
+ *     GET    /v1/report                                    report
  *     GET    /v1/sessions                                  sessions
  *     POST   /v1/sessions                                  sessions
  *     PUT    /v1/sessions/{name}                           sessions
@@ -52,6 +55,7 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(studies, { service });
   await app.register(pairs, { service });
   await app.register(studyMasks, { service });
+  await app.register(report, { service });
   await app.register(sessions, { service });
   await app.register(batches, { service });
   await app.register(stream, { service });

@@ -2,10 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { SlfError } from '../src/errors.js';
 
 /** Calls of the contract that this release does not build yet. */
-const CALLS: readonly (readonly ['GET' | 'POST' | 'DELETE', string])[] = [
-  ['GET', '/v1/studies/:study/report'],
-  ['GET', '/v1/report'],
-];
+const CALLS: readonly (readonly ['GET' | 'POST' | 'DELETE', string])[] = [];
 
 /** Refuses by name what is to come, so that nobody takes it for missing. */
 export const notBuilt: FastifyPluginAsync = async (app) => {

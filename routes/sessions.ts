@@ -1,9 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { Flagged } from '../src/catalog/selection.js';
+import { presentStudies } from '../src/catalog/studies.js';
 import { BYTES_VERSION } from '../src/core/bytes-version.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';
+import { chooseStudies } from '../src/sessions/choose.js';
+import { refuseLoad } from '../src/sessions/refusal.js';
 import { SpecRequest } from '../src/sessions/request.js';
 import type { Session } from '../src/sessions/session.js';
 import { PageQuery, problems, SessionParams } from './schemas.js';
@@ -66,12 +70,24 @@ function opened(session: Session) {
 
 /** Opening, joining, looking at and ending sessions. */
 export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { sessions: all } = service;
+  const { db, quality, sessions: all } = service;
+
+  /** What the request leaves out, by the report as it is now; null where it says nothing of it or its snapshot does. */
+  async function flaggedBy(request: SpecRequest, name: SessionId | null): Promise<Flagged | null> {
+    const { exclude = [], snapshot } = request;
+    if (exclude.length === 0 || snapshot || (name !== null && all.isKnown(request, name))) return null;
+    const studies = chooseStudies(db, request, presentStudies(db));
+    try {
+      return await quality.flagged(studies, exclude);
+    } catch (error) {
+      throw refuseLoad(error);
+    }
+  }
 
   async function open(request: SpecRequest, name: SessionId | null) {
     if (!service.scanned)
       throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
-    const opened = all.open(request, name);
+    const opened = all.open(request, name, await flaggedBy(request, name));
     // The first batch is with a loader, if one is free, before the answer leaves.
     await new Promise((resolve) => setImmediate(resolve));
     return opened;

@@ -12,6 +12,7 @@ import { buildApp } from '../dist/src/app.js';
 import { CODECS } from '../dist/src/codecs/codecs.js';
 import { readConfig, Settings } from '../dist/src/config.js';
 import { transferSyntaxName } from '../dist/src/core/dicom-uids.js';
+import { FINDING_RULES } from '../dist/src/core/finding-codes.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
 import { Metrics } from '../dist/src/metrics.js';
@@ -29,6 +30,7 @@ const DOCUMENTS = {
     errors,
   },
   'docs/operations.md': { metrics, problems },
+  'docs/quality.md': { 'finding-codes': findingCodes },
 };
 
 /** @param {string[]} head @param {string[][]} rows */
@@ -55,6 +57,16 @@ function errors() {
     byStatus.set(status, [...(byStatus.get(status) ?? []), `${code(name)} ${title}`]);
   const rows = [...byStatus].map(([status, codes]) => [String(status), codes.join('<br>')]);
   return table(['status', 'code and meaning'], rows);
+}
+
+function findingCodes() {
+  const rows = Object.entries(FINDING_RULES).map(([name, { meaning, unit, threshold, isLeast }]) => [
+    code(name),
+    meaning,
+    unit,
+    name === 'NOT_MEASURED' ? '' : `${isLeast ? 'under' : 'over'} ${threshold}`,
+  ]);
+  return table(['code', 'meaning', 'value', 'a finding when'], rows);
 }
 
 /** The commands of the contract. */

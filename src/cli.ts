@@ -16,6 +16,8 @@ interface Command {
   readonly settings: readonly SettingName[];
   /** Options that are no settings, with what they do. */
   readonly own?: Readonly<Record<string, string>>;
+  /** Options without a value. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** What comes without a name. */
   readonly operand?: string;
   run(options: Partial<Record<SettingName, string>>, own: OwnOptions): Promise<void>;
@@ -24,8 +26,19 @@ interface Command {
 interface OwnOptions {
   readonly operand: string;
   readonly values: Readonly<Record<string, string>>;
+  readonly flags: ReadonlySet<string>;
 }
 
+const REPORTING: readonly SettingName[] = [
+  'DATA',
+  'STATE',
+  'QUALITY_LIMITS',
+  'QUALITY_INSIDE',
+  'LOADERS',
+  'LOADER_MEMORY',
+  'PAIR_SECONDS',
+  'LOG_LEVEL',
+];
 const SERVING = Object.keys(Settings.properties) as SettingName[];
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -70,6 +83,20 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const { decodeFile } = await import('./decode.js');
       const options = { frame: Number(frame), values, npy, png, memoryBytes, deadlineMs } as const;
       process.exitCode = (await decodeFile(operand, options)) ? 0 : 1;
+    },
+  },
+  report: {
+    summary: 'the quality report: what is odd about the contours of a data folder',
+    usage: 'slicefeed report --data FOLDER [--json]',
+    settings: REPORTING,
+    flags: { json: 'the JSON of GET /v1/report, not a table' },
+    async run(options, { flags }) {
+      // What a service logs is of no use to who reads a table, as long as all goes well.
+      const config = readConfig({ SLICEFEED_LOG_LEVEL: 'warn', ...process.env }, options);
+      if (config.data === '')
+        throw new WrongUse('report needs a data folder: --data FOLDER or SLICEFEED_DATA');
+      const { printReport } = await import('./report.js');
+      await printReport(config, flags.has('json'));
     },
   },
   push: {
@@ -157,7 +184,9 @@ function help(command: Command): string {
     const ending = fallback === '' || fallback === 0 || fallback === '0' ? '' : ` (${fallback})`;
     return `  --${optionName(setting).padEnd(22)}${description.replaceAll('`', '')}${ending}`;
   });
-  const own = Object.entries(command.own ?? {}).map(([name, text]) => `  --${name.padEnd(22)}${text}`);
+  const own = Object.entries({ ...command.own, ...command.flags }).map(
+    ([name, text]) => `  --${name.padEnd(22)}${text}`,
+  );
   return [
     `${command.summary}`,
     '',
@@ -174,7 +203,12 @@ function readOptions(
   args: string[],
 ): { settings: Partial<Record<SettingName, string>>; own: OwnOptions } | 'help' {
   const names = [...command.settings.map(optionName), ...Object.keys(command.own ?? {})];
-  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
+  const options = {
+    ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+    ...Object.fromEntries(
+      Object.keys(command.flags ?? {}).map((name) => [name, { type: 'boolean' as const }]),
+    ),
+  };
   const { values, positionals } = (() => {
     try {
       return parseArgs({
@@ -200,7 +234,9 @@ function readOptions(
     const value = (values as Record<string, unknown>)[name];
     return typeof value === 'string' ? [[name, value]] : [];
   });
-  return { settings: given, own: { operand: positionals[0] ?? '', values: Object.fromEntries(own) } };
+  const flags = new Set(Object.keys(command.flags ?? {}).filter((name) => name in values));
+  const told = { operand: positionals[0] ?? '', values: Object.fromEntries(own), flags };
+  return { settings: given, own: told };
 }
 
 async function main([name, ...args]: string[]): Promise<void> {

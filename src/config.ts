@@ -5,6 +5,12 @@ import { availableParallelism, homedir, totalmem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { type Static, Type } from 'typebox';
+import {
+  type Containment,
+  type FindingLimits,
+  parseContainments,
+  parseFindingLimits,
+} from './core/finding-codes.js';
 import type { UploadLimits } from './sources/staging.js';
 import { parseTokens } from './tokens.js';
 
@@ -109,6 +115,15 @@ export const Settings = Type.Object({
     default: 20,
     description: 'how many times its size an uploaded zip may expand to, counted from 16 MiB on',
   }),
+  QUALITY_LIMITS: Type.String({
+    default: '',
+    description:
+      'other thresholds of the quality report: `TINY=20,CENTRE_JUMP=off`; `docs/quality.md` has every code with what it ships with',
+  }),
+  QUALITY_INSIDE: Type.String({
+    default: 'i:o',
+    description: 'structures that should contain others, inner before outer: `i:o,lumen:wall`',
+  }),
   SLOW_SECONDS: Type.Number({
     exclusiveMinimum: 0,
     maximum: 86_400,
@@ -160,6 +175,8 @@ export interface Config {
   readonly uploads: UploadLimits;
   readonly uploadsAtOnce: number;
   readonly slowMs: number;
+  readonly findingLimits: FindingLimits;
+  readonly containments: readonly Containment[];
   readonly sessionIdleMs: number;
   readonly snapshotDays: number;
   readonly logLevel: string;
@@ -205,6 +222,19 @@ function atLeast(
   if (bytes < sizeBytes(least))
     throw new ConfigError(`SLICEFEED_${name} must be at least ${least}: "${settings[name]}"`);
   return bytes;
+}
+
+/** A setting in its own little language. */
+function parsed<T>(
+  name: 'QUALITY_LIMITS' | 'QUALITY_INSIDE',
+  settings: Static<typeof Settings>,
+  parse: (text: string) => T,
+): T {
+  try {
+    return parse(settings[name]);
+  } catch (error) {
+    throw new ConfigError(`SLICEFEED_${name} ${(error as Error).message}`);
+  }
 }
 
 function readNumber(path: string): number | null {
@@ -292,6 +322,8 @@ export function readConfig(
     },
     uploadsAtOnce: settings.UPLOADS,
     slowMs: Math.ceil(settings.SLOW_SECONDS * 1000),
+    findingLimits: parsed('QUALITY_LIMITS', settings, parseFindingLimits),
+    containments: parsed('QUALITY_INSIDE', settings, parseContainments),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
     logLevel: settings.LOG_LEVEL,

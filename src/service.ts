@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Checksums } from './catalog/checksums.js';
 import { prune } from './catalog/prune.js';
+import { Quality } from './catalog/quality.js';
 import { Quarantine } from './catalog/quarantine.js';
 import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
@@ -43,6 +44,7 @@ export interface Service {
   readonly engine: Engine;
   readonly quarantine: Quarantine;
   readonly verdicts: Verdicts;
+  readonly quality: Quality;
   readonly metrics: Metrics;
   readonly sessions: Sessions;
   readonly uploads: Uploads;
@@ -52,6 +54,8 @@ export interface Service {
   readonly scan: Readonly<ScanProgress>;
   /** Whether a scan has ended well since the start. */
   readonly scanned: boolean;
+  /** Resolves when the first scan has ended; rejects where it failed. */
+  firstScan(): Promise<void>;
   /** Looks at the sources again; one scan at a time, who asks meanwhile gets the next one. */
   rescan(): Promise<ScanResult>;
   /** Ends in phases: no new loads, loaders, warm batches, spool, database. */
@@ -162,6 +166,22 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const quarantine = new Quarantine(db);
   const verdicts = new Verdicts(db);
   const checksums = new Checksums(db, locate, readFilesWith(background));
+  const quality = new Quality({
+    db,
+    locate,
+    quarantine,
+    limits: config.findingLimits,
+    containments: config.containments,
+    measureSlices: async (units, containments) => {
+      const task = { kind: 'measure' as const, containments, units };
+      const { outcomes } = supervise<'measure'>(pool, task, {
+        priority: 'scan',
+        turn: 'quality',
+        deadlineMs: config.pairTimeoutMs,
+      });
+      return (await outcomes).map((outcome) => (outcome.kind === 'lethal' ? null : outcome));
+    },
+  });
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
@@ -222,7 +242,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       clearInterval(tell);
     }
   };
-  let last: Promise<unknown> = scanOnce().catch(() => {});
+  const first = scanOnce().then(() => {});
+  let last: Promise<unknown> = first.catch(() => {});
   return {
     config,
     db,
@@ -232,6 +253,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     engine,
     quarantine,
     verdicts,
+    quality,
     metrics,
     sessions,
     uploads,
@@ -242,6 +264,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     get scanned() {
       return scanned;
     },
+    firstScan: () => first,
     rescan() {
       const next = last.then(scanOnce);
       last = next.catch(() => {});
@@ -253,7 +276,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       const filled = checksums.stop();
       await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);
       await Promise.all([engine.close(), filled, keeper?.close()]);
-      await last;
+      await Promise.all([last, quality.stop()]);
       spool.close();
       closeSqlite(db);
       lock.release();

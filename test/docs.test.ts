@@ -40,7 +40,7 @@ function readText(path: string): string {
 }
 
 const DOCUMENTS = filesBelow('', '.md');
-const WITH_TABLES = ['README.md', 'docs/operations.md'];
+const WITH_TABLES = ['README.md', 'docs/operations.md', 'docs/quality.md'];
 
 /** The code blocks of a language, without their fences. */
 function codeBlocks(text: string, language: string): string[] {

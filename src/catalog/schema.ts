@@ -71,6 +71,32 @@ const TABLES = `
     PRIMARY KEY (revision, ord, structure, number)
   ) STRICT, WITHOUT ROWID;
 
+  -- Which contours are the same: equal digests. A revision whose contours all have one is in shaped.
+  CREATE TABLE shape (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    ord INTEGER NOT NULL,
+    structure TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (revision, ord, structure)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shape_by_digest ON shape (digest);
+  CREATE TABLE shaped (
+    revision INTEGER PRIMARY KEY REFERENCES revision ON DELETE CASCADE
+  ) STRICT;
+
+  -- What the quality report measured of each slice with contours, as JSON, and of which revisions it measured all; key: how.
+  CREATE TABLE measure (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    ord INTEGER NOT NULL,
+    measures TEXT NOT NULL,
+    PRIMARY KEY (revision, ord)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE measured (
+    revision INTEGER PRIMARY KEY REFERENCES revision ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    done INTEGER NOT NULL
+  ) STRICT;
+
   -- The present state of each study.
   CREATE TABLE study (
     id TEXT PRIMARY KEY,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
+import type { FindingCode } from '../core/finding-codes.js';
 import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
 import { type Database, prepare } from '../sqlite.js';
 
@@ -13,7 +14,15 @@ export interface Selection {
   readonly rename: Readonly<Record<string, readonly string[]>>;
   /** Only slices that match, where lists are given. */
   readonly where: { readonly modality?: readonly string[]; readonly series?: readonly string[] };
+  /**
+   * Slices left out for what the quality report found of them when the snapshot was made: the codes, and a digest that names
+   * which ones those were. Later reports change nothing.
+   */
+  readonly leftOut?: { readonly codes: readonly FindingCode[]; readonly digest: string };
 }
+
+/** Slices of a revision by place, that are left out. */
+export type Flagged = ReadonlyMap<number, ReadonlySet<number>>;
 
 /** What a session must know of a study's pairs before it loads one; made from headers, never from pixels. */
 export interface SelectionSummary {
@@ -33,12 +42,20 @@ export interface SelectedPairs {
 }
 
 /** A selection as the text it is stored and named by; the order of names does not count. */
-export function selectionKey({ structures, missing, rename, where }: Selection): string {
+export function selectionKey({ structures, missing, rename, where, leftOut }: Selection): string {
   const sorted = (names: readonly string[] | undefined) => (names ? [...names].sort() : null);
   const renamed = Object.entries(rename)
     .map(([name, others]) => [name, sorted(others)] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([sorted(structures), missing, renamed, sorted(where.modality), sorted(where.series)]);
+  const frozen = leftOut ? [sorted(leftOut.codes), leftOut.digest] : [];
+  return JSON.stringify([
+    sorted(structures),
+    missing,
+    renamed,
+    sorted(where.modality),
+    sorted(where.series),
+    ...frozen,
+  ]);
 }
 
 /** Every name in the files that means a structure: its own and those renamed to it. */
@@ -71,6 +88,7 @@ interface SliceRow {
 /** The pairs of one selection, gathered slice by slice. */
 class Gathering {
   readonly #selection: Selection;
+  readonly #leftOut: ReadonlySet<number>;
   #ordinals: number[] = [];
   #shapes = new Map<string, SelectionSummary['shapes'][number]>();
   #channels = new Set<1 | 3>();
@@ -78,13 +96,14 @@ class Gathering {
   #rescaled: ValueRange | null = null;
   #slices = 0;
 
-  constructor(selection: Selection) {
+  constructor(selection: Selection, leftOut: ReadonlySet<number> = new Set()) {
     this.#selection = selection;
+    this.#leftOut = leftOut;
   }
 
   take(ord: number, slice: string, header: ImageHeader, structures: readonly string[]): void {
     this.#slices++;
-    if (!fits(header, structures, this.#selection)) return;
+    if (this.#leftOut.has(ord) || !fits(header, structures, this.#selection)) return;
     this.#ordinals.push(ord);
     const { rows, columns } = header;
     const shape = `${rows}x${columns}`;
@@ -130,14 +149,25 @@ function takeAll(gatherings: readonly Gathering[], rows: readonly SliceRow[]): v
   }
 }
 
-/** The pairs of a revision under a selection: worked out once, then kept with the revision. */
-export function selectPairs(db: Database, revision: number, selection: Selection): SelectedPairs {
+/**
+ * The pairs of a revision under a selection: worked out once, then kept with the revision. `flagged`: what a selection that leaves slices out
+ * leaves out, when it is worked out.
+ */
+export function selectPairs(
+  db: Database,
+  revision: number,
+  selection: Selection,
+  flagged: Flagged | null = null,
+): SelectedPairs {
   const known = prepare(
     db,
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
   ).get(revision, selectionKey(selection)) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const gathering = new Gathering(selection);
+  const leftOut = flagged?.get(revision);
+  if (selection.leftOut && !leftOut)
+    throw new Error('what a selection leaves out of a revision is not known');
+  const gathering = new Gathering(selection, selection.leftOut && leftOut);
   const slices = prepare(
     db,
     'SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord',

@@ -3,6 +3,7 @@ import type { SnapshotDigest, StudyId } from '../core/ids.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import {
+  type Flagged,
   joinRanges,
   type Selection,
   type SelectionSummary,
@@ -45,7 +46,12 @@ interface RevisionRow {
   readonly study: string;
 }
 
-function assemble(db: Database, revisions: readonly RevisionRow[], selection: Selection): Snapshot {
+function assemble(
+  db: Database,
+  revisions: readonly RevisionRow[],
+  selection: Selection,
+  flagged: Flagged | null = null,
+): Snapshot {
   const hash = createHash('sha256').update(`snapshot 1\n${selectionKey(selection)}\n`);
   const studies: SnapshotStudy[] = [];
   const shapes = new Map<string, SelectionSummary['shapes'][number]>();
@@ -54,7 +60,7 @@ function assemble(db: Database, revisions: readonly RevisionRow[], selection: Se
   let stored: SelectionSummary['stored'] = null;
   let rescaled: SelectionSummary['rescaled'] = null;
   for (const { id, digest, study } of revisions) {
-    const selected = selectPairs(db, id, selection);
+    const selected = selectPairs(db, id, selection, flagged);
     if (selected.pairs === 0) continue;
     hash.update(`${study} ${digest} ${selected.digest}\n`);
     studies.push({ study: study as StudyId, revision: id, first: pairs, pairs: selected.pairs });
@@ -77,7 +83,12 @@ function assemble(db: Database, revisions: readonly RevisionRow[], selection: Se
 }
 
 /** The snapshot of these states of studies, in order of the studies' ids; not kept until `keepSnapshot`. */
-export function makeSnapshot(db: Database, studies: readonly StudyState[], selection: Selection): Snapshot {
+export function makeSnapshot(
+  db: Database,
+  studies: readonly StudyState[],
+  selection: Selection,
+  flagged: Flagged | null = null,
+): Snapshot {
   const ordered = [...studies].sort((a, b) => (a.study < b.study ? -1 : 1));
   const key = `${JSON.stringify(selection)} ${ordered.map(({ revision }) => revision).join()}`;
   let recent = made.get(db);
@@ -88,7 +99,7 @@ export function makeSnapshot(db: Database, studies: readonly StudyState[], selec
   return recent.get(key, () => {
     const row = prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?');
     const revisions = ordered.map(({ revision }) => row.get(revision));
-    return assemble(db, revisions as unknown as RevisionRow[], selection);
+    return assemble(db, revisions as unknown as RevisionRow[], selection, flagged);
   });
 }
 

@@ -198,7 +198,8 @@ export function sliceAt(db: Database, revision: number, ordinal: number): Slice 
   return recent(db).slices.get(`${revision}/${ordinal}`, () => readSlice(db, revision, ordinal));
 }
 
-function readSlice(db: Database, revision: number, ordinal: number): Slice {
+/** The same, past the slices that are remembered. */
+export function readSlice(db: Database, revision: number, ordinal: number): Slice {
   const row = prepare(db, 'SELECT * FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
   if (!row) throw new Error('a slice of a kept revision is gone');
   return sliceOf(row as unknown as SliceRow);

@@ -7,7 +7,7 @@ import type { DicomValues } from './dicom-values.js';
 
 type FrameAttributes = Pick<
   ImageHeader,
-  'spacingMm' | 'position' | 'orientation' | 'rescale' | 'window' | 'voiFunction'
+  'spacingMm' | 'position' | 'orientation' | 'triggerMs' | 'rescale' | 'window' | 'voiFunction'
 >;
 
 /** What a frame says for itself where frames differ: over what the header says. */
@@ -41,9 +41,11 @@ export function describeFrames(
     const own = elements.length === 0 ? values : values.with(elements);
     const { spacingMm, position, orientation } = geometry(own, notes);
     const { rescale, window, voiFunction, paddingValue } = modalityValues(own, notes);
+    const times = timing(own);
+    const { triggerMs } = times;
     return {
-      header: { spacingMm, position, orientation, rescale, window, voiFunction, paddingValue },
-      timing: timing(own),
+      header: { spacingMm, position, orientation, triggerMs, rescale, window, voiFunction, paddingValue },
+      timing: times,
     };
   };
   const first = describe(0);

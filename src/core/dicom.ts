@@ -91,6 +91,8 @@ export interface ImageHeader {
   readonly position: readonly [number, number, number] | null;
   /** Direction cosines of a row, then of a column; null where frames differ. */
   readonly orientation: readonly number[] | null;
+  /** Milliseconds after the R wave; null where the file doesn't say. */
+  readonly triggerMs: number | null;
   /**
    * `offset` and `length` in bytes, `offset` from the file's start (of a deflated file: as if it were inflated); `length`
    * null for encapsulated frames. `frames`: for each encapsulated frame the places of its fragments, offset and length in
@@ -218,6 +220,7 @@ function parse(
     spacingMm: told.spacingMm,
     position: told.position,
     orientation: told.orientation,
+    triggerMs: told.triggerMs,
     pixelData: described.pixelData,
     headerBytes: pixels.offset,
     notes: notes.list,

@@ -83,7 +83,7 @@ type FrameRead = {
  * differs is compared by content: its header with the digest of the scan, its pixels with the checksum of their first load.
  * Only a file that is known untouched, and whose pixels were read once, gives the frame that was decoded before.
  */
-function readFrame(
+export function readFrame(
   source: PairSource,
   values: Values,
   limits: LoaderLimits,

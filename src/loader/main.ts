@@ -26,6 +26,8 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
       return (await import('./decode.js')).decode(task, held);
     case 'draw':
       return (await import('./draw.js')).draw(task);
+    case 'measure':
+      return (await import('./measure.js')).measure(task, held, cache);
     case 'unpack':
       return (await import('./unpack.js')).unpack(task);
     default:

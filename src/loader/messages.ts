@@ -3,6 +3,7 @@ import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.j
 import type { FrameDescription } from '../core/dicom-frames.js';
 import type { Timing } from '../core/dicom-timing.js';
 import type { Extent } from '../core/extent.js';
+import type { Containment } from '../core/finding-codes.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
@@ -10,6 +11,7 @@ import type { Normalize } from '../core/normalize.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
+import type { MeasuredStructure, StructureMeasures } from '../core/structure-measures.js';
 import type { Values } from '../core/values.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
@@ -164,6 +166,21 @@ export type Unpacked =
   | { readonly kind: 'unpacked'; readonly files: readonly UnpackedFile[]; readonly next: number | null }
   | { readonly kind: 'refused'; readonly isLimit: boolean; readonly detail: string };
 
+/** A slice whose structures are measured against its image. */
+export interface MeasureUnit {
+  readonly source: PairSource;
+  readonly structures: readonly MeasuredStructure[];
+}
+
+/** What was measured of a slice; `unread` says why its image could not be read, where it could not. */
+export type MeasureOutcome =
+  | {
+      readonly kind: 'measured';
+      readonly structures: readonly StructureMeasures[];
+      readonly unread: string | null;
+    }
+  | { readonly kind: 'changed' };
+
 /** Each kind of task, its units and what comes back for each unit, in order. */
 export interface TaskKinds {
   scan: { task: { readonly root: string }; unit: ScanUnit; outcome: ScanFinding };
@@ -174,6 +191,11 @@ export interface TaskKinds {
   };
   decode: { task: object; unit: DecodeUnit; outcome: DecodeFinding };
   draw: { task: object; unit: DrawUnit; outcome: Uint8Array };
+  measure: {
+    task: { readonly containments: readonly Containment[] };
+    unit: MeasureUnit;
+    outcome: MeasureOutcome;
+  };
   unpack: { task: object; unit: UnpackUnit; outcome: Unpacked };
 }
 

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
-import { type Selection, selectionKey } from '../catalog/selection.js';
+import { type Flagged, type Selection, selectionKey } from '../catalog/selection.js';
 import { keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
-import { patientOf, presentStudies, type StudyState, structureCounts } from '../catalog/studies.js';
+import {
+  patientOf,
+  presentStudies,
+  revisionName,
+  type StudyState,
+  structureCounts,
+} from '../catalog/studies.js';
 import type { SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
@@ -60,7 +66,7 @@ export function splitOf({ split }: SpecRequest): Split | null {
 }
 
 /** The pairs a request stands on: of the present catalogue, or exactly those of a kept snapshot. Throws `SlfError`. */
-export function chooseSnapshot(db: Database, request: SpecRequest): Snapshot {
+export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flagged | null = null): Snapshot {
   if (request.snapshot) return reopen(db, request, request.snapshot as SnapshotDigest);
   const studies = chooseStudies(db, request, presentStudies(db));
   const { missing = 'exclude', rename = {}, where = {} } = request;
@@ -68,9 +74,36 @@ export function chooseSnapshot(db: Database, request: SpecRequest): Snapshot {
   const structures = request.structures ?? defaultStructures(db, studies, rename);
   if (new Set(structures).size < structures.length)
     throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
-  const snapshot = makeSnapshot(db, studies, { structures, missing, rename, where });
+  const leftOut = leftOutOf(db, request, studies, flagged);
+  const snapshot = makeSnapshot(
+    db,
+    studies,
+    { structures, missing, rename, where, ...(leftOut ? { leftOut } : {}) },
+    flagged,
+  );
   if (snapshot.pairs === 0) throw noPairs(db, studies, structures);
   return snapshot;
+}
+
+/** Names what a request leaves out of these studies; null: nothing. Throws `SlfError` where a study changed since it was looked at. */
+function leftOutOf(
+  db: Database,
+  { exclude = [] }: SpecRequest,
+  studies: readonly StudyState[],
+  flagged: Flagged | null,
+): Selection['leftOut'] | null {
+  if (exclude.length === 0) return null;
+  const hash = createHash('sha256').update('left out 1\n');
+  for (const { study, revision } of [...studies].sort((a, b) => (a.study < b.study ? -1 : 1))) {
+    const left = flagged?.get(revision);
+    if (!left)
+      throw new SlfError('SLF_NOT_READY', 'a study changed while the quality report was made: ask again', {
+        retryAfterS: 1,
+      });
+    const ordinals = [...left].sort((a, b) => a - b);
+    if (left.size > 0) hash.update(`${study} ${revisionName(db, revision)} ${ordinals.join()}\n`);
+  }
+  return { codes: [...new Set(exclude)].sort(), digest: hash.digest('hex') };
 }
 
 /** A kept snapshot says which pairs; whatever of the request chooses pairs must agree with it. */
@@ -94,6 +127,9 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
     if (asked === undefined) continue;
     if (selectionKey({ ...selection, [field]: asked }) !== selectionKey(selection)) throw conflict(field);
   }
+  const codes = selection.leftOut?.codes ?? [];
+  if (request.exclude && [...new Set(request.exclude)].sort().join() !== codes.join())
+    throw conflict('exclude');
   if (chooseStudies(db, request, snapshot.studies).length < snapshot.studies.length)
     throw conflict('studies');
   return request.structures

@@ -1,3 +1,4 @@
+import type { Flagged } from '../catalog/selection.js';
 import type { Snapshot } from '../catalog/snapshot.js';
 import { autoDtype, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
@@ -13,7 +14,7 @@ export interface Resolved {
 }
 
 /** Works a request out against the catalogue. Throws `SlfError` where no session can come of it. */
-export function resolveSpec(db: Database, request: SpecRequest): Resolved {
+export function resolveSpec(db: Database, request: SpecRequest, flagged: Flagged | null = null): Resolved {
   refuseUnbuilt(request);
   const batchSize = request.batchSize ?? 8;
   const worldSize = request.worldSize ?? 1;
@@ -26,7 +27,7 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
       },
     );
   const split = splitOf(request);
-  const snapshot = chooseSnapshot(db, request);
+  const snapshot = chooseSnapshot(db, request, flagged);
   const { structures, missing, rename, where } = snapshot.selection;
   const values = request.image?.values ?? 'rescaled';
   const normalize = request.image?.normalize ?? 'none';
@@ -41,7 +42,7 @@ export function resolveSpec(db: Database, request: SpecRequest): Resolved {
     structures,
     missing,
     rename,
-    exclude: [],
+    exclude: snapshot.selection.leftOut?.codes ?? [],
     batchSize,
     worldSize,
     shuffle: request.shuffle ?? true,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Flagged } from '../catalog/selection.js';
 import type { Snapshot } from '../catalog/snapshot.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SessionId } from '../core/ids.js';
@@ -46,10 +47,14 @@ export class Sessions {
   }
 
   /** Opens a session, its first batch already loading; with a name it joins the one that is there. Throws `SlfError`. */
-  open(request: SpecRequest, name: SessionId | null): { session: Session; created: boolean } {
+  open(
+    request: SpecRequest,
+    name: SessionId | null,
+    flagged: Flagged | null = null,
+  ): { session: Session; created: boolean } {
     const known = name === null ? null : this.store.get(name);
     if (known) {
-      if (!this.#sameSpec(known, request))
+      if (!this.#sameSpec(known, request, flagged))
         throw new SlfError(
           'SLF_SESSION_DIFFERS',
           'open yours under another name, or delete this one first',
@@ -57,7 +62,7 @@ export class Sessions {
         );
       return { session: this.get(known.id), created: false };
     }
-    const { spec, snapshot } = resolveSpec(this.#options.db, request);
+    const { spec, snapshot } = resolveSpec(this.#options.db, request, flagged);
     const id = name ?? (`s-${randomBytes(6).toString('hex')}` as SessionId);
     const stored = { id, request: canonicalJson(request), spec, snapshot, bytesVersion: BYTES_VERSION };
     const session = this.#make(stored);
@@ -73,6 +78,11 @@ export class Sessions {
     session.warmUp();
     this.#options.onOpened(snapshot);
     return { session, created: true };
+  }
+
+  /** Whether a session of this name was opened with the very same request: joining it needs no report. */
+  isKnown(request: SpecRequest, name: SessionId): boolean {
+    return this.store.get(name)?.request === canonicalJson(request);
   }
 
   /** A session ready for use; one that rested gets its share of the budget back. Throws `SlfError`. */
@@ -129,10 +139,12 @@ export class Sessions {
     return stored;
   }
 
-  #sameSpec(known: StoredSession, request: SpecRequest): boolean {
+  #sameSpec(known: StoredSession, request: SpecRequest, flagged: Flagged | null): boolean {
     if (known.request === canonicalJson(request)) return true;
     try {
-      return canonicalJson(resolveSpec(this.#options.db, request).spec) === canonicalJson(known.spec);
+      return (
+        canonicalJson(resolveSpec(this.#options.db, request, flagged).spec) === canonicalJson(known.spec)
+      );
     } catch (error) {
       if (error instanceof SlfError && error.code === 'SLF_NOT_BUILT') throw error;
       // What the present catalogue can't resolve is not what the session was opened with.

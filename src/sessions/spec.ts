@@ -18,7 +18,7 @@ export interface Split {
 }
 
 /** A session's spec with every default filled in. */
-export interface Spec extends Selection {
+export interface Spec extends Omit<Selection, 'leftOut'> {
   readonly studies: 'all' | readonly string[];
   readonly excludeStudies: readonly string[];
   readonly split: Split | null;

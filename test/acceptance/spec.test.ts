@@ -108,7 +108,7 @@ const FIELDS: readonly (readonly [field: string, body: Record<string, unknown>])
   ['structures', { structures: ['o'] }],
   ['missing', { missing: 'empty', structures: ['i', 'o'] }],
   ['rename', { rename: { i: ['inner'] } }],
-  ['exclude', { exclude: ['MASK_EMPTY'] }],
+  ['exclude', { exclude: ['TINY'] }],
   ['batchSize', { batchSize: 3 }],
   ['worldSize', { worldSize: 2 }],
   ['shuffle', { shuffle: false }],

@@ -107,6 +107,7 @@ t.test('every field of an image', async (t) => {
     spacingMm: [1.5, 2],
     position: [1, -2, 3.5],
     orientation: [1, 0, 0, 0, 1, 0],
+    triggerMs: null,
     pixelData: { tag: '(7FE0,0010)', vr: 'OW', offset: bytes.length - 12, length: 12, frames: null },
     headerBytes: bytes.length - 12,
     notes: [],

@@ -1,0 +1,172 @@
+import type { ImageHeader } from '../core/dicom.js';
+import type { Containment, FindingCode, FindingLimits } from '../core/finding-codes.js';
+import { type Finding, findOddities, type MeasuredSlice, type SlicePlane } from '../core/findings.js';
+import { type PairId, pairId, type SliceId, type StudyId } from '../core/ids.js';
+import { Recent } from '../recent.js';
+import { type Database, prepare } from '../sqlite.js';
+import { Measures, type MeasuresOptions } from './measures.js';
+import { nameShapes, sameShapes, shapeKey } from './shapes.js';
+import { presentStudies, type StudyState } from './studies.js';
+
+/** A finding of a pair. */
+export interface PairFinding extends Finding {
+  readonly study: StudyId;
+  readonly revision: number;
+  readonly slice: SliceId;
+  readonly pair: PairId;
+}
+
+/** The quality report over some studies: how many pairs were looked at, and what is odd, in catalogue order. */
+export interface QualityReport {
+  readonly pairs: number;
+  readonly findings: readonly PairFinding[];
+}
+
+export interface QualityOptions extends MeasuresOptions {
+  readonly limits: FindingLimits;
+  readonly containments: readonly Containment[];
+}
+
+/** How far a report is, in slices with contours. */
+export interface QualityProgress {
+  readonly pairs: number;
+  readonly measured: number;
+}
+
+const REPORTS_REMEMBERED = 4;
+
+/** What is odd about the contours of the present studies. */
+export class Quality {
+  readonly limits: FindingLimits;
+  #db: Database;
+  #measures: Measures;
+  #findings = new Recent<string, readonly PairFinding[]>(REPORTS_REMEMBERED);
+
+  constructor(options: QualityOptions) {
+    this.limits = options.limits;
+    this.#db = options.db;
+    this.#measures = new Measures(options);
+  }
+
+  /**
+   * The report over these studies; what is not measured yet is measured first. Contours are compared with those of all present
+   * studies. Rejects where a loader can't be had.
+   */
+  async report(
+    states: readonly StudyState[],
+    onProgress: (progress: QualityProgress) => void = () => {},
+  ): Promise<QualityReport> {
+    const present = presentStudies(this.#db);
+    for (const { revision } of present) await nameShapes(this.#db, revision);
+    const pairs = this.#count(states);
+    let measured = 0;
+    for (const state of states) {
+      await this.#measures.complete(state, (count) => {
+        measured += count;
+        onProgress({ pairs, measured });
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const key = [present, states].map((some) => some.map(({ revision }) => revision).join()).join('/');
+    const known = this.#findings.get(key, () => null as unknown as readonly PairFinding[]);
+    if (known) return { pairs, findings: known };
+    const findings: PairFinding[] = [];
+    let isWhole = true;
+    for (const state of states) {
+      const { found, isMeasured } = this.#look(state);
+      for (const finding of found) findings.push(finding);
+      isWhole &&= isMeasured;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // An image that changed since the scan may be as it was the next time.
+    return { pairs, findings: isWhole ? this.#findings.get(key, () => findings) : findings };
+  }
+
+  /** For each of these studies the places of the slices that any of the codes is found of. */
+  async flagged(
+    states: readonly StudyState[],
+    codes: readonly FindingCode[],
+  ): Promise<Map<number, ReadonlySet<number>>> {
+    const { findings } = await this.report(states);
+    const flagged = new Map<number, Set<number>>(states.map(({ revision }) => [revision, new Set()]));
+    for (const { code, revision, ordinal } of findings)
+      if (codes.includes(code)) flagged.get(revision)?.add(ordinal);
+    return flagged;
+  }
+
+  /** Ends what is under way. */
+  stop(): Promise<void> {
+    return this.#measures.stop();
+  }
+
+  #count(states: readonly StudyState[]): number {
+    const count = prepare(this.#db, 'SELECT pairs FROM revision WHERE id = ?');
+    return states.reduce(
+      (sum, { revision }) => sum + ((count.get(revision) as { pairs: number } | undefined)?.pairs ?? 0),
+      0,
+    );
+  }
+
+  #look({ study, revision }: StudyState): { found: PairFinding[]; isMeasured: boolean } {
+    const rows = prepare(
+      this.#db,
+      "SELECT ord, slice, header FROM slice WHERE revision = ? AND structures <> '[]' ORDER BY ord",
+    ).all(revision) as { ord: number; slice: string; header: string }[];
+    const measures = this.#measures.of(revision);
+    const same = sameShapes(this.#db, revision);
+    const sliceOf = new Map(rows.map(({ ord, slice }) => [ord, slice as SliceId]));
+    const slices = rows.map(({ ord, header }): MeasuredSlice => {
+      const known = measures.get(ord);
+      const structures = known?.structures ?? [];
+      return {
+        ordinal: ord,
+        structures,
+        unread: known ? known.unread : 'the image changed since the scan',
+        plane: planeOf(JSON.parse(header) as ImageHeader),
+        same: new Map(
+          structures.flatMap(({ structure }) => {
+            const others = same.get(shapeKey(ord, structure));
+            if (!others) return [];
+            const [first] = others;
+            return [
+              [
+                structure,
+                { count: others.length, example: `${first!.study}/${first!.slice} ${first!.structure}` },
+              ],
+            ];
+          }),
+        ),
+      };
+    });
+    const found = findOddities(slices, this.limits).map((finding): PairFinding => {
+      const slice = sliceOf.get(finding.ordinal)!;
+      return { ...finding, study, revision, slice, pair: pairId(study, slice) };
+    });
+    return { found, isMeasured: measures.size === rows.length };
+  }
+}
+
+/** The plane of an image; null where the header doesn't say where it is. */
+function planeOf(header: ImageHeader): SlicePlane | null {
+  const { position, orientation, frameOfReferenceUid } = header;
+  if (!position || orientation?.length !== 6) return null;
+  const [betweenRows, betweenColumns] = header.spacingMm ?? [1, 1];
+  const along = orientation.slice(0, 3);
+  const down = orientation.slice(3);
+  const dot = (a: readonly number[], b: readonly number[]) => a[0]! * b[0]! + a[1]! * b[1]! + a[2]! * b[2]!;
+  const normal = [1, 2, 0].map((i, at) => {
+    const k = [2, 0, 1][at]!;
+    return along[i]! * down[k]! - along[k]! * down[i]!;
+  });
+  return {
+    // A stack may have a series for each slice, whose directions differ by rounding.
+    stack: `${frameOfReferenceUid ?? ''} ${orientation.map((cosine) => cosine.toFixed(2)).join()}`,
+    position: dot(position, normal),
+    time: header.triggerMs,
+    pixelArea: betweenRows * betweenColumns,
+    toPlane: (column, row) => [
+      dot(position, along) + column * betweenColumns,
+      dot(position, down) + row * betweenRows,
+    ],
+  };
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type { Part } from '../core/part.js';
+import { type Database, prepare, transact } from '../sqlite.js';
+import { partsOf, type StructurePart } from './parts.js';
+
+/** Slices whose contours are read before the event loop turns. */
+const SLICES_PER_TURN = 50;
+/** So many other places of a contour are counted. */
+const MOST_PLACES = 100;
+
+/** Another place with the same contours. */
+export interface SameShape {
+  readonly study: string;
+  readonly slice: string;
+  readonly structure: string;
+}
+
+/** Works out names for the contours of every slice of a revision, equal for equal contours, and keeps them with it. */
+export async function nameShapes(db: Database, revision: number): Promise<void> {
+  const isNamed = prepare(db, 'SELECT 1 FROM shaped WHERE revision = ?').get(revision) !== undefined;
+  if (isNamed) return;
+  const ordinals = (
+    prepare(db, "SELECT ord FROM slice WHERE revision = ? AND structures <> '[]' ORDER BY ord").all(
+      revision,
+    ) as { ord: number }[]
+  ).map(({ ord }) => ord);
+  for (let from = 0; from < ordinals.length; from += SLICES_PER_TURN) {
+    transact(db, () => {
+      for (const ord of ordinals.slice(from, from + SLICES_PER_TURN)) nameSlice(db, revision, ord);
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  prepare(db, 'INSERT OR IGNORE INTO shaped (revision) SELECT id FROM revision WHERE id = ?').run(revision);
+}
+
+function nameSlice(db: Database, revision: number, ord: number): void {
+  const insert = prepare(
+    db,
+    'INSERT OR REPLACE INTO shape (revision, ord, structure, digest) VALUES (?, ?, ?, ?)',
+  );
+  const byStructure = new Map<string, StructurePart[]>();
+  for (const part of partsOf(db, revision, ord))
+    byStructure.set(part.structure, [...(byStructure.get(part.structure) ?? []), part]);
+  for (const [structure, parts] of byStructure)
+    insert.run(revision, ord, structure, shapeDigest(parts.map(({ part }) => part)));
+}
+
+/** Coordinates count to a thousandth of a pixel; the order of parts does not. */
+function shapeDigest(parts: readonly Part[]): string {
+  const digests = parts.map((part) => {
+    const hash = createHash('sha256');
+    if (part.kind === 'raster') {
+      const { rows, columns, matrix, runs } = part.raster;
+      return hash.update(JSON.stringify([rows, columns, matrix, Array.from(runs)])).digest('base64');
+    }
+    const steps = Float64Array.from(part.points, (coordinate) => Math.round(coordinate * 1000));
+    return hash.update(new Uint8Array(steps.buffer)).digest('base64');
+  });
+  return createHash('sha256').update(digests.sort().join()).digest('base64').slice(0, 22);
+}
+
+/** For each slice and structure of a present study the other places, in present studies, that have the same contours. */
+export function sameShapes(db: Database, revision: number): Map<string, readonly SameShape[]> {
+  const own = prepare(db, 'SELECT ord, structure, digest FROM shape WHERE revision = ?').all(
+    revision,
+  ) as unknown as { ord: number; structure: string; digest: string }[];
+  const elsewhere = prepare(
+    db,
+    `SELECT s.id AS study, c.revision, c.ord, c.structure, l.slice
+       FROM shape c JOIN study s ON s.revision = c.revision
+       JOIN slice l ON l.revision = c.revision AND l.ord = c.ord
+       WHERE c.digest = ? ORDER BY s.id, c.ord, c.structure LIMIT ?`,
+  );
+  const same = new Map<string, SameShape[]>();
+  for (const { ord, structure, digest } of own) {
+    const places = elsewhere.all(digest, MOST_PLACES + 1) as unknown as (SameShape & {
+      revision: number;
+      ord: number;
+    })[];
+    const others = places.filter(
+      (place) => place.revision !== revision || place.ord !== ord || place.structure !== structure,
+    );
+    if (others.length > 0) same.set(shapeKey(ord, structure), others);
+  }
+  return same;
+}
+
+/** What `sameShapes` knows a structure of a slice by. */
+export function shapeKey(ordinal: number, structure: string): string {
+  return `${ordinal} ${structure}`;
+}

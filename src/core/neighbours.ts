@@ -1,0 +1,96 @@
+/** A structure on one slice among the other slices of its study; millimetres, or pixels where the files don't say. */
+export interface StackedStructure {
+  /** The same for slices whose planes are parallel, in one frame of reference. */
+  readonly stack: string;
+  /** Along the normal of the planes. */
+  readonly position: number;
+  /** When in the heart's cycle, or any other time: larger is later; null where the file doesn't say. */
+  readonly time: number | null;
+  readonly area: number;
+  /** In the plane. */
+  readonly centre: readonly [number, number];
+}
+
+/** How far a structure is from what its neighbours let expect. */
+export interface Jump {
+  /** Times that its area is larger than the largest or smaller than the smallest neighbour's; at least 1. */
+  readonly area: number;
+  /** Distance of its centre from where the neighbours have it, in radii of a circle of its area. */
+  readonly centre: number;
+}
+
+/** Planes nearer than this are one. */
+const SAME_PLANE = 0.5;
+/** Times within this share of the longest time count as one phase. */
+const SAME_PHASE = 0.15;
+
+/**
+ * For each structure of a study (all of one name) its jump, null where it has fewer than two neighbours. The neighbours are those
+ * on the next plane to either side, in the same phase; where only one side has one, also those of other phases in its own plane.
+ * Between two sides the centre is expected on the way from one to the other, and it counts which of all is nearest.
+ */
+export function jumps(structures: readonly StackedStructure[]): (Jump | null)[] {
+  const stacks = new Map<string, StackedStructure[]>();
+  for (const structure of structures)
+    stacks.set(structure.stack, [...(stacks.get(structure.stack) ?? []), structure]);
+  const planes = new Map([...stacks].map(([stack, members]) => [stack, new Planes(members)]));
+  return structures.map((structure) => planes.get(structure.stack)!.jump(structure));
+}
+
+/** The structures of a stack by their planes, in order of position. */
+class Planes {
+  #planes: { readonly position: number; readonly members: StackedStructure[] }[] = [];
+  #placeOf = new Map<StackedStructure, number>();
+  #longest: number;
+
+  constructor(members: readonly StackedStructure[]) {
+    for (const member of [...members].sort((a, b) => a.position - b.position)) {
+      const last = this.#planes[this.#planes.length - 1];
+      if (last && member.position - last.position < SAME_PLANE) last.members.push(member);
+      else this.#planes.push({ position: member.position, members: [member] });
+      this.#placeOf.set(member, this.#planes.length - 1);
+    }
+    this.#longest = members.reduce((most, { time }) => Math.max(most, time ?? 0), 0);
+  }
+
+  jump(structure: StackedStructure): Jump | null {
+    const place = this.#placeOf.get(structure)!;
+    const sides = [place - 1, place + 1].flatMap((at) => this.#inPhase(at, structure.time));
+    const [one, other] = sides;
+    const phases = this.#planes[place]!.members.filter((member) => member !== structure);
+    const neighbours = sides.length === 2 ? sides : [...sides, ...phases];
+    if (neighbours.length < 2 || structure.area === 0) return null;
+    const areas = neighbours.map(({ area }) => area);
+    const radius = Math.sqrt(structure.area / Math.PI);
+    const expected = neighbours.map(({ centre }) => centre);
+    if (one && other) expected.push(between(one, other, structure.position));
+    const apart = expected.map(([x, y]) => Math.hypot(x - structure.centre[0], y - structure.centre[1]));
+    return {
+      area: Math.max(1, structure.area / Math.max(...areas), Math.min(...areas) / structure.area),
+      centre: Math.min(...apart) / radius,
+    };
+  }
+
+  /** The one on a plane whose time is the nearest, where it is near enough. */
+  #inPhase(at: number, time: number | null): StackedStructure[] {
+    const members = this.#planes[at]?.members ?? [];
+    if (time === null) return members.length === 1 ? [...members] : [];
+    let nearest: StackedStructure | null = null;
+    for (const member of members)
+      if (member.time !== null && (!nearest || Math.abs(member.time - time) < Math.abs(nearest.time! - time)))
+        nearest = member;
+    return nearest && Math.abs(nearest.time! - time) <= SAME_PHASE * this.#longest ? [nearest] : [];
+  }
+}
+
+function between(
+  one: StackedStructure,
+  other: StackedStructure,
+  position: number,
+): readonly [number, number] {
+  const share = (position - one.position) / (other.position - one.position);
+  return [
+    one.centre[0] + (other.centre[0] - one.centre[0]) * share,
+    one.centre[1] + (other.centre[1] - one.centre[1]) * share,
+  ];
+}
