@@ -118,7 +118,7 @@ const CLOSE_WITHIN_MS = 15_000;
 export async function serve(config: Config): Promise<void> {
   process.title = 'slicefeed';
   const log = makeLog(config.logLevel);
-  const server = await startServer(config, log);
+  const server = await startServer(config, log, { screen: process.stderr });
   closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');

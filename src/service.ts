@@ -19,6 +19,8 @@ import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
 import { takeLock } from './lock.js';
 import { Metrics } from './metrics.js';
+import type { Screen } from './progress.js';
+import { tellOfScan } from './scan-telling.js';
 import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
@@ -29,8 +31,6 @@ import { SendBuffers } from './wire/buffers.js';
 const CLOSE_GRACE_MS = 5_000;
 /** The background's loader gets what processor time the others leave. */
 const BACKGROUND_NICENESS = 10;
-/** How often a scan that takes long says how far it is. */
-const SCAN_TELLS_MS = 5_000;
 /** For a part of a zip, which may be one file of the largest size. */
 const UNPACK_TIMEOUT_MS = 120_000;
 
@@ -66,6 +66,8 @@ export interface ServiceOptions {
   /** The loaders' program; tests hand in one that holds its tasks. */
   readonly loaderMain?: string;
   readonly loaderEnv?: Record<string, string>;
+  /** Where scans show how far they are, if it is a terminal; else the log says so. */
+  readonly screen?: Screen;
 }
 
 /** Starts the inside of the service; the first scan runs in the background. Throws an error for people when it can't start. */
@@ -209,9 +211,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const scanOnce = async (): Promise<ScanResult> => {
     scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
     const startedAt = performance.now();
-    const tell = setInterval(() => {
-      log.info({ ...scan }, 'scanning');
-    }, SCAN_TELLS_MS);
+    const told = tellOfScan(scan, log, options.screen ?? null);
     try {
       const uploaded = await uploads.resync();
       const inFolder = await scanFolder(
@@ -239,7 +239,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       if (!closing) log.error({ err: error }, 'scan failed');
       throw error;
     } finally {
-      clearInterval(tell);
+      told();
     }
   };
   const first = scanOnce().then(() => {});

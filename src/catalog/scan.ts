@@ -126,7 +126,9 @@ export async function scanFolder(
     }
     writeProblems(db, '', loose);
   });
-  for (const { code, file, detail } of loose) log.warn({ code, file }, detail);
+  // No path is in the log: a folder may be called after a person.
+  if (loose.length > 0)
+    log.warn({ problems: loose.length, codes: codesOf(loose) }, 'there are problems that belong to no study');
   progress.state = 'done';
   return result;
 }
@@ -209,8 +211,10 @@ function generationsOf(db: Database, path: string, finding: ScanFinding): (numbe
     generation: number | null;
     held: number;
   }[];
+  const byFrame = new Map<number, typeof rows>();
+  for (const row of rows) byFrame.set(row.frame, [...(byFrame.get(row.frame) ?? []), row]);
   return finding.checksums.map((checksum, frame) => {
-    const earlier = rows.filter((row) => row.frame === frame);
+    const earlier = byFrame.get(frame) ?? [];
     const same = earlier.find((row) => row.checksum === checksum);
     if (same) return same.generation;
     if (earlier.every((row) => row.checksum === null && row.held === 0))
