@@ -30,6 +30,7 @@ const template = db
   .get();
 const copyRevision = copier('revision', 'id', { id: 'NULL', digest: '?', study: '?' });
 const copySlices = copier('slice', 'revision', { revision: '?' });
+const copyGroups = copier('slice_group', 'revision', { revision: '?' });
 const copyContours = copier('contour', 'revision', { revision: '?' });
 const addStudy = db.prepare('INSERT INTO study (id, revision) VALUES (?, ?)');
 
@@ -38,6 +39,7 @@ function copyStudy(number) {
   const digest = createHash('sha256').update(`${template.digest} ${number}`).digest('hex');
   const revision = Number(copyRevision.run(digest, id, template.id).lastInsertRowid);
   copySlices.run(revision, template.id);
+  copyGroups.run(revision, template.id);
   copyContours.run(revision, template.id);
   addStudy.run(id, revision);
 }

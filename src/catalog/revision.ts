@@ -3,6 +3,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { SliceGroups, traitsOf } from './groups.js';
 import { encodePart, type StructurePart } from './parts.js';
 import { forgetSlices } from './studies.js';
 
@@ -97,11 +98,13 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     db,
     'INSERT INTO contour (revision, ord, structure, number, kind, roi, points) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
+  const groups = new SliceGroups();
   for (let from = 0; from < study.slices.length; from += ROWS_PER_TURN) {
     transact(db, () => {
       for (let ord = from; ord < Math.min(from + ROWS_PER_TURN, study.slices.length); ord++) {
         const found = study.slices[ord]!;
         const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
+        groups.add(traitsOf(found.header, carried), ord);
         slice.run(
           revision,
           ord,
@@ -123,7 +126,10 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
-  prepare(db, 'UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
+  transact(db, () => {
+    groups.write(db, revision);
+    prepare(db, 'UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
+  });
   return revision;
 }
 

@@ -13,7 +13,6 @@ import { describeStudy } from './describe.js';
 import { FileTable } from './files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
-import { prepareSelections } from './selection.js';
 import { findUpload } from './upload-records.js';
 
 /** Reads files in loader children; a file that ends its child comes back refused like any other. */
@@ -90,7 +89,6 @@ export async function scanFolder(
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
     const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patient, slices });
-    if (revision !== null) await prepareSelections(db, revision);
     // An upload may take the id while this one is written.
     if (revision === null || isTaken()) {
       loose.push({

@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 4;
+const VERSION = 5;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -57,6 +57,15 @@ const TABLES = `
   CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);
   CREATE INDEX slice_by_path ON slice (path);
   CREATE INDEX slice_unread ON slice (revision, ord) WHERE checksum IS NULL;
+
+  -- Slices that have the same traits, as JSON: places as uint32, the first of them beside.
+  CREATE TABLE slice_group (
+    revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
+    first INTEGER NOT NULL,
+    traits TEXT NOT NULL,
+    ordinals BLOB NOT NULL,
+    PRIMARY KEY (revision, first)
+  ) STRICT, WITHOUT ROWID;
 
   -- A part of a structure on a slice. text, closed, xor: a closed polygon, float64 x, y alternating, in pixel coordinates; those of an
   -- ROI have its number. raster: its rows, columns and grid as float64, then runs of pixels as uint32.

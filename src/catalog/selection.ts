@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { ImageHeader } from '../core/dicom.js';
 import type { FindingCode } from '../core/finding-codes.js';
-import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
+import type { ValueRange } from '../core/pixels.js';
 import { type Database, prepare } from '../sqlite.js';
+import { groupsOf, type SliceGroup, type Traits } from './groups.js';
 
 /** Which slices of a study are pairs. */
 export interface Selection {
@@ -63,12 +63,12 @@ export function namesOf(structure: string, rename: Selection['rename']): readonl
   return [structure, ...(Object.hasOwn(rename, structure) ? rename[structure]! : [])];
 }
 
-function fits(header: ImageHeader, carried: readonly string[], selection: Selection): boolean {
-  const { structures, missing, rename, where } = selection;
-  if (where.modality && !where.modality.includes(header.modality ?? '')) return false;
-  if (where.series && !where.series.includes(header.seriesUid)) return false;
+function fits(traits: Traits, { structures, missing, rename, where }: Selection): boolean {
+  if (where.modality && !where.modality.includes(traits.modality ?? '')) return false;
+  if (where.series && !where.series.includes(traits.series)) return false;
   if (structures.length === 0) return true;
-  const has = (structure: string) => namesOf(structure, rename).some((name) => carried.includes(name));
+  const has = (structure: string) =>
+    namesOf(structure, rename).some((name) => traits.structures.includes(name));
   return missing === 'empty' ? structures.some(has) : structures.every(has);
 }
 
@@ -76,77 +76,6 @@ function fits(header: ImageHeader, carried: readonly string[], selection: Select
 export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRange | null {
   if (!a || !b) return a ?? b;
   return { min: Math.min(a.min, b.min), max: Math.max(a.max, b.max), whole: a.whole && b.whole };
-}
-
-interface SliceRow {
-  readonly ord: number;
-  readonly slice: string;
-  readonly header: string;
-  readonly structures: string;
-}
-
-/** The pairs of one selection, gathered slice by slice. */
-class Gathering {
-  readonly #selection: Selection;
-  readonly #leftOut: ReadonlySet<number>;
-  #ordinals: number[] = [];
-  #shapes = new Map<string, SelectionSummary['shapes'][number]>();
-  #channels = new Set<1 | 3>();
-  #stored: ValueRange | null = null;
-  #rescaled: ValueRange | null = null;
-  #slices = 0;
-
-  constructor(selection: Selection, leftOut: ReadonlySet<number> = new Set()) {
-    this.#selection = selection;
-    this.#leftOut = leftOut;
-  }
-
-  take(ord: number, slice: string, header: ImageHeader, structures: readonly string[]): void {
-    this.#slices++;
-    if (this.#leftOut.has(ord) || !fits(header, structures, this.#selection)) return;
-    this.#ordinals.push(ord);
-    const { rows, columns } = header;
-    const shape = `${rows}x${columns}`;
-    if (!this.#shapes.has(shape)) this.#shapes.set(shape, { rows, columns, slice });
-    this.#channels.add(channelsOf(header, 'rescaled'));
-    this.#stored = joinRanges(this.#stored, declaredRange(header, 'stored'));
-    this.#rescaled = joinRanges(this.#rescaled, declaredRange(header, 'rescaled'));
-  }
-
-  /** Writes down what came of it. */
-  keep(db: Database, revision: number): SelectedPairs {
-    const bytes = new Uint8Array(Uint32Array.from(this.#ordinals).buffer);
-    const found: SelectedPairs = {
-      pairs: this.#ordinals.length,
-      digest: createHash('sha256').update(bytes).digest('hex'),
-      summary: {
-        shapes: [...this.#shapes.values()],
-        channels: [...this.#channels].sort(),
-        stored: this.#stored,
-        rescaled: this.#rescaled,
-      },
-    };
-    prepare(
-      db,
-      'INSERT OR IGNORE INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
-    ).run(
-      revision,
-      selectionKey(this.#selection),
-      found.pairs,
-      found.digest,
-      this.#ordinals.length === this.#slices ? null : bytes,
-      JSON.stringify(found.summary),
-    );
-    return found;
-  }
-}
-
-function takeAll(gatherings: readonly Gathering[], rows: readonly SliceRow[]): void {
-  for (const { ord, slice, header: text, structures: names } of rows) {
-    const header = JSON.parse(text) as ImageHeader;
-    const structures = JSON.parse(names) as string[];
-    for (const gathering of gatherings) gathering.take(ord, slice, header, structures);
-  }
 }
 
 /**
@@ -159,21 +88,35 @@ export function selectPairs(
   selection: Selection,
   flagged: Flagged | null = null,
 ): SelectedPairs {
+  const key = selectionKey(selection);
   const known = prepare(
     db,
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
-  ).get(revision, selectionKey(selection)) as { pairs: number; digest: string; summary: string } | undefined;
+  ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const leftOut = flagged?.get(revision);
-  if (selection.leftOut && !leftOut)
-    throw new Error('what a selection leaves out of a revision is not known');
-  const gathering = new Gathering(selection, selection.leftOut && leftOut);
-  const slices = prepare(
+  const groups = fittingGroups(db, revision, selection, flagged);
+  const places = Uint32Array.from(groups.flatMap(({ ordinals }) => [...ordinals])).sort();
+  const bytes = new Uint8Array(places.buffer);
+  const found: SelectedPairs = {
+    pairs: places.length,
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    summary: summaryOf(db, revision, groups),
+  };
+  const { slices } = prepare(db, 'SELECT slices FROM revision WHERE id = ?').get(revision) as {
+    slices: number;
+  };
+  prepare(
     db,
-    'SELECT ord, slice, header, structures FROM slice WHERE revision = ? ORDER BY ord',
-  ).all(revision);
-  takeAll([gathering], slices as unknown as SliceRow[]);
-  return gathering.keep(db, revision);
+    'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
+  ).run(
+    revision,
+    key,
+    found.pairs,
+    found.digest,
+    places.length === slices ? null : bytes,
+    JSON.stringify(found.summary),
+  );
+  return found;
 }
 
 /** The places of a revision's pairs among its slices; null: every slice is a pair. Throws where the selection was never made. */
@@ -186,31 +129,41 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
 
-/** Slices that are looked at before others get their turn. */
-const SLICES_PER_TURN = 200;
+/** The groups that are pairs, without what is left out of them, in order of their first slices. */
+function fittingGroups(
+  db: Database,
+  revision: number,
+  selection: Selection,
+  flagged: Flagged | null,
+): SliceGroup[] {
+  const leftOut = flagged?.get(revision);
+  if (selection.leftOut && !leftOut)
+    throw new Error('what a selection leaves out of a revision is not known');
+  const fitting = groupsOf(db, revision).filter(({ traits }) => fits(traits, selection));
+  if (!selection.leftOut || !leftOut) return fitting;
+  return fitting
+    .map(({ traits, ordinals }) => ({ traits, ordinals: ordinals.filter((ord) => !leftOut.has(ord)) }))
+    .filter(({ ordinals }) => ordinals.length > 0)
+    .sort((a, b) => a.ordinals[0]! - b.ordinals[0]!);
+}
 
-/**
- * Works out ahead what most sessions ask for, so that opening one reads no slice: each structure by itself, all together, none. One that
- * was let go of meanwhile is left alone.
- */
-export async function prepareSelections(db: Database, revision: number): Promise<void> {
-  const row = prepare(db, 'SELECT structures FROM revision WHERE id = ?').get(revision);
-  if (!row) return;
-  const names = Object.keys(JSON.parse((row as { structures: string }).structures));
-  const gatherings = [[], ...names.map((name) => [name]), names].map(
-    (structures) => new Gathering({ structures, missing: 'exclude', rename: {}, where: {} }),
-  );
-  const page = prepare(
-    db,
-    'SELECT ord, slice, header, structures FROM slice WHERE revision = ? AND ord > ? ORDER BY ord LIMIT ?',
-  );
-  for (let after = -1; ; ) {
-    const rows = page.all(revision, after, SLICES_PER_TURN) as unknown as SliceRow[];
-    takeAll(gatherings, rows);
-    if (rows.length < SLICES_PER_TURN) break;
-    after = rows[rows.length - 1]!.ord;
-    await new Promise((resolve) => setImmediate(resolve));
+function summaryOf(db: Database, revision: number, groups: readonly SliceGroup[]): SelectionSummary {
+  const shapes = new Map<string, SelectionSummary['shapes'][number]>();
+  const channels = new Set<1 | 3>();
+  let stored: ValueRange | null = null;
+  let rescaled: ValueRange | null = null;
+  for (const { traits, ordinals } of groups) {
+    const { rows, columns } = traits;
+    const shape = `${rows}x${columns}`;
+    if (!shapes.has(shape)) shapes.set(shape, { rows, columns, slice: nameAt(db, revision, ordinals[0]!) });
+    channels.add(traits.channels);
+    stored = joinRanges(stored, traits.stored);
+    rescaled = joinRanges(rescaled, traits.rescaled);
   }
-  if (!prepare(db, 'SELECT 1 FROM revision WHERE id = ?').get(revision)) return;
-  for (const gathering of gatherings) gathering.keep(db, revision);
+  return { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled };
+}
+
+function nameAt(db: Database, revision: number, ordinal: number): string {
+  const row = prepare(db, 'SELECT slice FROM slice WHERE revision = ? AND ord = ?').get(revision, ordinal);
+  return (row as { slice: string }).slice;
 }

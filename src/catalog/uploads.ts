@@ -10,7 +10,6 @@ import { type Staging, StagingArea, type UploadLimits } from '../sources/staging
 import { KeptUploads, type Manifest, uploadDigest } from '../sources/upload.js';
 import { type Database, prepare } from '../sqlite.js';
 import { revisionDigest, writeRevision } from './revision.js';
-import { prepareSelections } from './selection.js';
 import {
   readKept,
   readUpload,
@@ -230,12 +229,7 @@ export class Uploads {
       ...slice,
       path: uploadedPath(key, numbers.get(slice.path)!, slice.path),
     }));
-    for (;;) {
-      const revision = await writeRevision(db, { id, patient, slices: placed });
-      await prepareSelections(db, revision);
-      // One that nobody stands on yet may be let go of between the two.
-      if (prepare(db, 'SELECT 1 FROM revision WHERE id = ?').get(revision)) return revision;
-    }
+    return writeRevision(db, { id, patient, slices: placed });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

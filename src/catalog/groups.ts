@@ -1,0 +1,67 @@
+import type { ImageHeader } from '../core/dicom.js';
+import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
+import { type Database, prepare } from '../sqlite.js';
+
+/** What a session may ask of a slice before it loads it. */
+export interface Traits {
+  readonly structures: readonly string[];
+  readonly modality: string | null;
+  readonly series: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly channels: 1 | 3;
+  readonly stored: ValueRange;
+  readonly rescaled: ValueRange;
+}
+
+/** The slices of a revision that have the same traits, by ascending place: a study has few groups, however many slices. */
+export interface SliceGroup {
+  readonly traits: Traits;
+  readonly ordinals: Uint32Array;
+}
+
+export function traitsOf(header: ImageHeader, structures: readonly string[]): Traits {
+  return {
+    structures,
+    modality: header.modality,
+    series: header.seriesUid,
+    rows: header.rows,
+    columns: header.columns,
+    channels: channelsOf(header, 'rescaled'),
+    stored: declaredRange(header, 'stored'),
+    rescaled: declaredRange(header, 'rescaled'),
+  };
+}
+
+/** Gathers the groups of a revision while its slices are written. */
+export class SliceGroups {
+  #ordinals = new Map<string, number[]>();
+
+  /** Puts a slice into its group; to be called in order of places. */
+  add(traits: Traits, ordinal: number): void {
+    const key = JSON.stringify(traits);
+    const own = this.#ordinals.get(key);
+    if (own) own.push(ordinal);
+    else this.#ordinals.set(key, [ordinal]);
+  }
+
+  write(db: Database, revision: number): void {
+    const insert = prepare(
+      db,
+      'INSERT INTO slice_group (revision, first, traits, ordinals) VALUES (?, ?, ?, ?)',
+    );
+    for (const [traits, ordinals] of this.#ordinals)
+      insert.run(revision, ordinals[0]!, traits, new Uint8Array(Uint32Array.from(ordinals).buffer));
+  }
+}
+
+/** The groups of a revision, in order of their first slices. */
+export function groupsOf(db: Database, revision: number): SliceGroup[] {
+  const rows = prepare(db, 'SELECT traits, ordinals FROM slice_group WHERE revision = ? ORDER BY first').all(
+    revision,
+  ) as { traits: string; ordinals: Uint8Array }[];
+  return rows.map(({ traits, ordinals }) => ({
+    traits: JSON.parse(traits),
+    ordinals: new Uint32Array(ordinals.slice().buffer),
+  }));
+}
