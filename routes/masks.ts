@@ -28,7 +28,7 @@ import type { BatchMetadata, BatchProblem } from '../src/wire/body.js';
 import { problemBody } from '../src/wire/safetensors.js';
 import { How, howOf } from './pairs.js';
 import { bodyOf, chooseFormat } from './respond.js';
-import { Picture, problems, query } from './schemas.js';
+import { FilesForm, Picture, problems, query } from './schemas.js';
 
 const MasksQuery = query({
   structures: Type.Optional(
@@ -68,6 +68,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         tags: ['batches'],
         querystring: MasksQuery,
         consumes: ['multipart/form-data'],
+        body: FilesForm,
         response: {
           200: {
             description: 'batches, see the wire format',

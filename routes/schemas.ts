@@ -6,6 +6,14 @@ const closed = { additionalProperties: false };
 /** A body of a call that takes all it needs from its URL. */
 export const Empty = Type.Object({}, closed);
 
+/** A form of files; its parts are streamed, so that nothing of it is checked here. */
+export const FilesForm = Type.Unsafe<unknown>({
+  type: 'object',
+  properties: {
+    file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+  },
+});
+
 /** What every error answers. */
 export const Problem = Type.Object(
   {

@@ -10,7 +10,7 @@ import { SlfError } from '../src/errors.js';
 import { ignoredField, receiveForm, refuseForm, takeMultipart } from '../src/plugins/multipart.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
-import { problems, query, StudyParams } from './schemas.js';
+import { FilesForm, problems, query, StudyParams } from './schemas.js';
 import { ProblemList, Study } from './studies.js';
 
 const Uploaded = Type.Object({
@@ -69,6 +69,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
           'All or nothing. A file’s name is used for pairing only. 200 where the study is there already with the same content.',
         tags: ['studies'],
         consumes: ['multipart/form-data'],
+        body: FilesForm,
         querystring: query({
           id: Type.Optional(
             Type.String({ description: 'the id of the study; default: one made of its content' }),

@@ -163,6 +163,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
           : outcome!;
       },
     },
+    onGone: ({ root, path }) => keeper?.forget(root, path),
     log,
   });
   const quarantine = new Quarantine(db);
@@ -275,7 +276,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       sessions.close();
       const filled = checksums.stop();
       await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);
-      await Promise.all([engine.close(), filled, keeper?.close()]);
+      await Promise.all([engine.close(), uploads.close(), filled, keeper?.close()]);
       await Promise.all([last, quality.stop()]);
       spool.close();
       closeSqlite(db);

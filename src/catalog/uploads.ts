@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BaseLogger } from 'pino';
 import type { StudyId } from '../core/ids.js';
 import type { Problem } from '../core/problem.js';
 import { SlfError } from '../errors.js';
-import { uploadedPath } from '../sources/place.js';
+import { type FilePlace, uploadedPath } from '../sources/place.js';
 import { type Staging, StagingArea, type UploadLimits } from '../sources/staging.js';
 import { KeptUploads, type Manifest, uploadDigest } from '../sources/upload.js';
 import { type Database, prepare } from '../sqlite.js';
@@ -34,8 +34,12 @@ export interface UploadsOptions {
   /** Uploads that may be under way at a time. */
   readonly atOnce: number;
   readonly loaders: UploadLoaders;
+  /** Told of each file of an uploaded study that is removed. */
+  readonly onGone: (place: FilePlace) => void;
   readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
 }
+
+const FILES_PER_TURN = 20;
 
 /** What callers send: on its way, read, kept as a study, and taken away again. */
 export class Uploads {
@@ -43,7 +47,8 @@ export class Uploads {
   #options: UploadsOptions;
   #area: StagingArea;
   #kept: KeptUploads;
-  #underWay = 0;
+  #underWay = new Set<Promise<unknown>>();
+  #closing = false;
   #line: Promise<unknown> = Promise.resolve();
 
   constructor(options: UploadsOptions) {
@@ -58,27 +63,26 @@ export class Uploads {
    * where too many are under way.
    */
   async withStaging<T>(durable: boolean, work: (staging: Staging) => Promise<T>): Promise<T> {
-    const { atOnce, log } = this.#options;
-    if (this.#underWay >= atOnce)
+    const { atOnce } = this.#options;
+    if (this.#closing) throw new SlfError('SLF_CLOSING', 'send it again when the service is back');
+    if (this.#underWay.size >= atOnce)
       throw new SlfError('SLF_UPLOADS_BUSY', `${atOnce} uploads are under way: send it again later`, {
         retryAfterS: 5,
       });
-    this.#underWay++;
+    const whole = this.#stage(durable, work);
+    this.#underWay.add(whole);
     try {
-      const staging = await this.#area.begin(durable);
-      try {
-        return await work(staging);
-      } finally {
-        await staging.remove().catch((error: NodeJS.ErrnoException) => {
-          log.error(
-            { code: error.code },
-            'what was left of an upload could not be removed; the next start does',
-          );
-        });
-      }
+      return await whole;
     } finally {
-      this.#underWay--;
+      this.#underWay.delete(whole);
     }
+  }
+
+  /** Takes no more uploads and waits for those under way. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#line;
   }
 
   /** Reads all files of an upload in loader children and pairs them. Throws `UploadRefused`. */
@@ -131,7 +135,7 @@ export class Uploads {
 
   /** Removes an uploaded study, its files with it. Throws `SlfError` for one that was not uploaded. */
   remove(study: StudyId): Promise<void> {
-    const { db, log } = this.#options;
+    const { db } = this.#options;
     const record = this.checkUploaded(study);
     const withdrawn = join(this.#area.folder, `${record.key}-${randomBytes(4).toString('hex')}`);
     this.#kept.withdraw(record.key, withdrawn);
@@ -143,12 +147,7 @@ export class Uploads {
     }
     return this.#inTurn(async () => {
       await this.#kept.sync();
-      await rm(withdrawn, { recursive: true, force: true }).catch((error: NodeJS.ErrnoException) => {
-        log.error(
-          { code: error.code },
-          'what was left of an upload could not be removed; the next start does',
-        );
-      });
+      await this.#clear(withdrawn, record.key);
       await dropRevisions(db, study);
     });
   }
@@ -176,24 +175,49 @@ export class Uploads {
     });
   }
 
+  async #stage<T>(durable: boolean, work: (staging: Staging) => Promise<T>): Promise<T> {
+    const staging = await this.#area.begin(durable);
+    try {
+      return await work(staging);
+    } finally {
+      await staging.remove().catch((error) => this.#notRemoved(error));
+    }
+  }
+
+  /** Removes the files of an upload that was withdrawn, and what was made of them. */
+  async #clear(withdrawn: string, key: string): Promise<void> {
+    const { folders, onGone } = this.#options;
+    try {
+      const names = await readdir(withdrawn);
+      for (const [at, name] of names.entries()) {
+        onGone({ root: folders.kept, path: `${key}/${name}` });
+        if (at % FILES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await rm(withdrawn, { recursive: true, force: true });
+    } catch (error) {
+      this.#notRemoved(error as NodeJS.ErrnoException);
+    }
+  }
+
+  #notRemoved({ code }: NodeJS.ErrnoException): void {
+    this.#options.log.error({ code }, 'what was left of an upload could not be removed; the next start does');
+  }
+
   async #restore(key: string): Promise<boolean> {
     const { db, loaders, log } = this.#options;
     try {
       const { study: id, digest, files } = await this.#kept.manifest(key);
       if (prepare(db, 'SELECT 1 FROM study WHERE id = ?').get(id))
-        throw new Error('another study has its id by now');
+        throw new Unreadable('another study has its id by now');
       const content = await readKept(this.#kept.pathOf(key), files, loaders);
       const [study] = content.studies;
-      if (!study) throw new Error('none of its files is an image any more');
+      if (!study) throw new Unreadable('none of its files is an image any more');
       const record = { study: id, key, digest };
       const revision = await this.#write(record, study, files);
       recordUpload(db, record, revision, problemsOf(content));
       return true;
     } catch (error) {
-      log.error(
-        { upload: key, reason: (error as Error).message },
-        'a kept upload cannot be read: it is left out',
-      );
+      log.error({ upload: key, reason: reasonOf(error) }, 'a kept upload cannot be read: it is left out');
       return false;
     }
   }
@@ -237,6 +261,15 @@ export class Uploads {
     this.#line = turn.catch(() => {});
     return turn;
   }
+}
+
+/** A kept upload that cannot be a study. */
+class Unreadable extends Error {}
+
+/** Why a kept upload was left out; other errors may quote its names. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Unreadable) return error.message;
+  return (error as NodeJS.ErrnoException).code ?? 'its manifest or a file of it cannot be read';
 }
 
 /** Every problem of an upload of one study. */

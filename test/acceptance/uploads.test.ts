@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { pairIdsOf, readBatch } from '../fixtures/batch.js';
 import { ask, getBody, getJson, jsonOf, openSession } from '../fixtures/client.js';
+import { startCommand } from '../fixtures/command.js';
 import { checkProblem, refused } from '../fixtures/problem.js';
+import { rawConnection } from '../fixtures/raw-http.js';
 import {
   contourPath,
   imageFile,
@@ -205,4 +207,26 @@ t.test('a stop at any moment leaves the whole study or nothing', async (t) => {
   t.same(jsonOf(scanned, 202), { changed: 0, added: 0, removed: 1 });
   t.equal((await ids(third.url)).length, 1);
   await third.close();
+});
+
+t.test('a service that is killed in the middle of an upload has nothing of it', async (t) => {
+  const state = temporaryFolder(t);
+  const args = ['serve', '--data', temporaryFolder(t), '--state', state, '--port', '0', '--loaders', '1'];
+  const first = startCommand(t, args);
+  const raw = await rawConnection(t, await first.serving());
+  raw.socket.write(
+    'POST /v1/studies HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 99999\r\n\r\n' +
+      '--b\r\nContent-Disposition: form-data; name="f"; filename="1.dcm"\r\n\r\nthe start of an image',
+  );
+  const incoming = join(state, 'uploads', 'incoming');
+  while (readdirSync(incoming).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  first.kill('SIGKILL');
+  await first.ended;
+  t.equal(readdirSync(incoming).length, 1, 'what a kill leaves');
+  const second = startCommand(t, args);
+  const url = await second.serving();
+  t.same(readdirSync(incoming), []);
+  t.same(await ids(url), []);
+  second.kill('SIGTERM');
+  await second.ended;
 });
