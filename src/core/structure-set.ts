@@ -46,6 +46,8 @@ export interface StructureSet {
 
 export type StructureSetRead =
   | { readonly kind: 'structures'; readonly structures: StructureSet }
+  /** Where a deflated data set starts: to be called again with `isInflated`, the meta group, and the inflated data set behind it. */
+  | { readonly kind: 'deflated'; readonly offset: number }
   | { readonly kind: 'refused'; readonly problem: HeaderProblem };
 
 /** Elements of a structure set; one of 400,000 contours has so many. */
@@ -90,8 +92,9 @@ export function readStructureSet(
     };
     return { kind: 'structures', structures };
   } catch (error) {
-    if (error instanceof HeaderStop && error.outcome.kind === 'refused')
-      return { kind: 'refused', problem: error.outcome.problem };
+    const outcome = error instanceof HeaderStop ? error.outcome : null;
+    if (outcome?.kind === 'deflated') return outcome;
+    if (outcome?.kind === 'refused') return { kind: 'refused', problem: outcome.problem };
     return { kind: 'refused', problem: { code: 'HEADER_BROKEN', detail: 'an element cannot be read' } };
   }
 }

@@ -75,7 +75,7 @@ function readUpToPixels(data: SourceFile, limits: LoaderLimits, isInflated: bool
 }
 
 /** A deflated file as it would be inflated: the meta group as it is, the data set behind it. Throws `PixelError`. */
-function inflated(file: SourceFile, start: number, limits: LoaderLimits): SourceFile {
+export function inflated(file: SourceFile, start: number, limits: LoaderLimits): SourceFile {
   const size = file.sizeBytes - start;
   const tooLarge = (): PixelError =>
     new PixelError('LIMIT_EXCEEDED', `the deflated data set is over ${limits.headerBytes} bytes`);

@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS } from '../core/dicom.js';
 import type { LoaderLimits } from './messages.js';
 
 const FILE_BYTES = 2 * 1024 ** 3;
+export const SEGMENT_FRACTION = 0.5;
 const CONTOUR_POINTS = 100_000;
 
 /** The limits of a loader that may use so much memory: a quarter of it for a header, an inflated data set and a frame each. */
@@ -13,5 +14,6 @@ export function loaderLimits(memoryBytes: number): LoaderLimits {
     frameBytes: quarter,
     fileBytes: FILE_BYTES,
     contourPoints: CONTOUR_POINTS,
+    segmentFraction: SEGMENT_FRACTION,
   };
 }

@@ -214,6 +214,8 @@ export interface LoaderLimits {
   readonly nesting: number;
   readonly fileBytes: number;
   readonly contourPoints: number;
+  /** Share of the whole from which a pixel of a fractional segmentation is inside. */
+  readonly segmentFraction: number;
 }
 
 /** What a loader's cache of decoded frames did. */

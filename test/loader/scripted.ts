@@ -10,7 +10,12 @@ import { fixture } from './processes.js';
 
 type Teardown = Parameters<typeof temporaryFolder>[0];
 
-export const LIMITS: LoaderLimits = { ...DEFAULT_LIMITS, fileBytes: 1_000_000, contourPoints: 1000 };
+export const LIMITS: LoaderLimits = {
+  ...DEFAULT_LIMITS,
+  fileBytes: 1_000_000,
+  contourPoints: 1000,
+  segmentFraction: 0.5,
+};
 
 /** A task for the scripted loader: one unit for each thing to do. */
 export function script(...does: string[]): Task<'scan'> {

@@ -1,0 +1,86 @@
+import { chooseCodec } from '../codecs/codec.js';
+import { CODECS } from '../codecs/codecs.js';
+import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { frameSizeBytes } from '../core/dicom-description.js';
+import { DEFLATED_LITTLE_ENDIAN, isNative } from '../core/dicom-uids.js';
+import { PixelError } from '../core/pixels.js';
+import { runsOfBits } from '../core/runs.js';
+import { type Segmentation, SegmentRasters } from '../core/segment-rasters.js';
+import { readSegmentation, type SegmentationHeader } from '../core/segmentation.js';
+import { readStructureSet, type StructureSet } from '../core/structure-set.js';
+import { type SourceFile, scratchBytes, withSourceFile } from './files.js';
+import { dataOf, framePlaces, inflated, openImage, readPlaces } from './image.js';
+import type { LoaderLimits } from './messages.js';
+import { decodeFrame } from './read-frame.js';
+
+/** Reads an RT structure set whole. Throws `PixelError` where it cannot be used at all. */
+export function readStructures(file: SourceFile, limits: LoaderLimits): StructureSet {
+  const whole = (data: SourceFile): Uint8Array => {
+    if (data.sizeBytes > limits.headerBytes)
+      throw new PixelError('HEADER_TOO_LARGE', `a structure set of over ${limits.headerBytes} bytes`);
+    const bytes = scratchBytes(data.sizeBytes);
+    data.read(bytes, 0, data.sizeBytes);
+    return bytes;
+  };
+  let read = readStructureSet(whole(file), limits);
+  if (read.kind === 'deflated')
+    read = readStructureSet(whole(inflated(file, read.offset, limits)), limits, true);
+  if (read.kind === 'structures') return read.structures;
+  const { code, detail } = read.kind === 'refused' ? read.problem : BROKEN;
+  throw new PixelError(code, detail);
+}
+
+const BROKEN: HeaderProblem = { code: 'HEADER_BROKEN', detail: 'the deflated data set cannot be read' };
+
+/** Reads a segmentation with the pixels of all its frames. Throws `PixelError` where it cannot be used at all. */
+export async function readSegments(root: string, path: string, limits: LoaderLimits): Promise<Segmentation> {
+  const { header, head } = withSourceFile(root, path, (file) => openSegmentation(file, limits));
+  const rasters = new SegmentRasters(head, limits.segmentFraction);
+  for (let frame = 0; frame < header.frames; frame++) {
+    const isBits = header.bitsAllocated === 1 && isNative(header.transferSyntax);
+    const bytes = withSourceFile(root, path, (file) => {
+      const data = dataOf(file, header, limits);
+      const read = readPlaces(data, framePlaces(data, header, frame), limits);
+      if (isBits) rasters.addRuns(frame, runsOfFrame(read, header, frame));
+      return read;
+    });
+    if (!isBits) rasters.addValues(frame, (await decodeFrame(bytes, header, frame)).values);
+    if (rasters.sizeBytes > limits.headerBytes)
+      throw new PixelError('LIMIT_EXCEEDED', `the runs of its pixels are over ${limits.headerBytes} bytes`);
+  }
+  const { sopInstanceUid, studyUid, frameOfReferenceUid, rows, columns } = header;
+  const found = rasters.finish();
+  return {
+    ...head,
+    ...found,
+    problems: [...header.notes, ...head.problems, ...found.problems],
+    sopInstanceUid,
+    studyUid,
+    frameOfReferenceUid,
+    rows,
+    columns,
+    threshold: head.type === 'fractional' ? limits.segmentFraction : null,
+  };
+}
+
+function openSegmentation(
+  file: SourceFile,
+  limits: LoaderLimits,
+): { readonly header: ImageHeader; readonly head: SegmentationHeader } {
+  const opened = openImage(file, limits);
+  if (!opened.header) throw new PixelError(opened.problem.code, opened.problem.detail);
+  const { header, data } = opened;
+  const { problem } = chooseCodec(CODECS, header);
+  if (problem) throw new PixelError(problem.code, problem.detail);
+  const bytes = scratchBytes(header.headerBytes);
+  data.read(bytes, 0, header.headerBytes);
+  const read = readSegmentation(bytes, header, limits, header.transferSyntax === DEFLATED_LITTLE_ENDIAN);
+  if (read.kind === 'refused') throw new PixelError(read.problem.code, read.problem.detail);
+  return { header, head: read.segmentation };
+}
+
+/** Frames of single bits follow each other without a gap: one may begin inside a byte (DICOM PS3.5, section 8.2). */
+function runsOfFrame(bytes: Uint8Array, header: ImageHeader, frame: number): Uint32Array {
+  const { rows, columns } = header;
+  return runsOfBits(bytes, (frame * frameSizeBytes(header) * 8) % 8, rows * columns);
+}
