@@ -41,6 +41,7 @@ const MasksQuery = query({
     description: 'empty: a slice that lacks some of them has empty masks there; exclude: it is left out',
   }),
   rule: How.rule,
+  holes: How.holes,
   values: How.values,
   batchSize: Type.Integer({ minimum: 1, maximum: 65_536, default: 8 }),
   format: Type.Optional(

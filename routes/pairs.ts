@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
+import type { Holes } from '../src/core/part.js';
 import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
@@ -9,12 +10,21 @@ import { BatchBody, Format, PairParams, Picture, problems, query } from './schem
 /** How pairs outside a session are asked for. */
 export const How = {
   structures: Type.Optional(
-    Type.String({ description: 'comma-separated; default: those that the slice carries' }),
+    Type.String({
+      maxLength: 4096,
+      description: 'comma-separated, a name may hold commas itself; default: those that the slice carries',
+    }),
   ),
   rule: Type.Unsafe<'pixel-center' | 'pil' | 'opencv' | 'coverage'>({
     type: 'string',
     enum: ['pixel-center', 'pil', 'opencv', 'coverage'],
     default: 'pixel-center',
+  }),
+  holes: Type.Unsafe<Holes>({
+    type: 'string',
+    enum: ['standard', 'xor', 'union'],
+    default: 'standard',
+    description: 'several contours of an RTSTRUCT ROI',
   }),
   values: Type.Unsafe<'stored' | 'rescaled' | 'windowed'>({
     type: 'string',
@@ -25,9 +35,8 @@ export const How = {
 const HowQuery = Type.Object(How);
 
 /** What a query asks for. */
-export function howOf({ structures, rule, values }: Static<typeof HowQuery>) {
-  const names = structures === undefined ? null : structures.split(',').filter((name) => name !== '');
-  return { structures: names, rule, values };
+export function howOf({ structures, rule, holes, values }: Static<typeof HowQuery>) {
+  return { structures: structures ?? null, rule, holes, values };
 }
 
 /** One pair, outside any session. */
@@ -71,6 +80,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         querystring: query({
           structures: How.structures,
           rule: How.rule,
+          holes: How.holes,
           scale: Type.Integer({ minimum: 1, maximum: 8, default: 1 }),
         }),
         response: { 200: Picture, ...problems(400, 404, 409, 422, 503) },

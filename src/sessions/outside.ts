@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { presentRevision, revisionName, sliceAt } from '../catalog/studies.js';
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
+import type { Holes } from '../core/part.js';
 import { channelsOf } from '../core/pixels.js';
 import { type MaskRule, maskDtype } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
@@ -13,6 +14,7 @@ import { Batch, type BatchContext } from './batch.js';
 export interface OutsideForm {
   readonly structures: readonly string[];
   readonly rule: MaskRule;
+  readonly holes: Holes;
   readonly values: Values;
   readonly dtype: Recipe['dtype'];
 }
@@ -31,7 +33,7 @@ export interface OutsidePlaces {
 export function batchOutside(context: BatchContext, places: OutsidePlaces, form: OutsideForm): Batch {
   const { db } = context;
   const { study, revision, ordinals } = places;
-  const { structures, rule, values, dtype } = form;
+  const { structures, rule, holes, values, dtype } = form;
   const { header } = sliceAt(db, revision, ordinals[0]!);
   const layout = batchLayout({
     slots: ordinals.length,
@@ -42,7 +44,7 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
     imageDtype: dtype,
     maskDtype: maskDtype(rule),
   });
-  const key = JSON.stringify([revisionName(db, revision), ordinals, structures, rule, values, dtype]);
+  const key = JSON.stringify([revisionName(db, revision), ordinals, structures, rule, holes, values, dtype]);
   const batch = new Batch(
     context,
     {
@@ -52,7 +54,7 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
       names: structures.map((structure) => [structure]),
-      holes: 'standard',
+      holes,
       originShift: 0,
       turn: 'pairs',
       masks: null,

@@ -1,4 +1,6 @@
 import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
+import { askedNames } from '../core/asked-names.js';
+import type { Holes } from '../core/part.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';
 import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
@@ -13,9 +15,10 @@ import type { Delivery } from './session.js';
 export interface PairRequest {
   readonly study: string;
   readonly slice: string;
-  /** Null: those that the slice carries. */
-  readonly structures: readonly string[] | null;
+  /** A list for `askedNames`; null: those that the slice carries. */
+  readonly structures: string | null;
   readonly rule: MaskRule;
+  readonly holes: Holes;
   readonly values: Values;
 }
 
@@ -25,11 +28,12 @@ export async function fetchPair(
   request: PairRequest,
 ): Promise<Delivery & { readonly slice: Slice; readonly structures: readonly string[] }> {
   const { db, engine } = context;
-  const { study, slice: sliceId, rule, values } = request;
+  const { study, slice: sliceId, rule, holes, values } = request;
   if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
   const slice = findSlice(db, study, sliceId);
   if (!slice) throw new SlfError('SLF_PAIR_UNKNOWN', `GET /v1/studies/${study}/pairs?all=1 lists them`);
-  const structures = request.structures ?? slice.structures;
+  const structures =
+    request.structures === null ? slice.structures : askedNames(request.structures, slice.structures);
   const missing = structures.find((name) => !slice.structures.includes(name));
   if (missing !== undefined)
     throw new SlfError(
@@ -44,7 +48,7 @@ export async function fetchPair(
   const batch = batchOutside(
     context,
     { study, revision: slice.revision, ordinals: [slice.ordinal] },
-    { structures, rule, values, dtype },
+    { structures, rule, holes, values, dtype },
   );
   const askedAt = performance.now();
   const loading = engine.load(batch.order, 'asked');

@@ -1,5 +1,6 @@
 import { type Selection, selectedOrdinals, selectPairs } from '../catalog/selection.js';
 import { findStudy, presentRevision, sliceAt } from '../catalog/studies.js';
+import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { autoDtype, channelsOf } from '../core/pixels.js';
 import type { Engine, Loading } from '../engine/engine.js';
@@ -15,8 +16,8 @@ import { untilAborted } from './until-aborted.js';
 
 /** How the pairs of a study are asked for. */
 export interface StudyRequest extends Omit<PairRequest, 'slice'> {
-  /** Null: the one that most slices carry, as in a session. */
-  readonly structures: readonly string[] | null;
+  /** A list for `askedNames`; null: the one that most slices carry, as in a session. */
+  readonly structures: string | null;
   readonly batchSize: number;
 }
 
@@ -68,19 +69,21 @@ export class StudyFeed {
     const study = findStudy(db, request.study);
     const revision = presentRevision(db, request.study);
     if (!study || revision === null) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
-    if (request.structures) checkCarried(request.structures, Object.keys(study.structures));
-    const structures = request.structures ?? defaultStructures(db, [{ study: study.id, revision }], {});
+    const carried = Object.keys(study.structures);
+    const asked = request.structures === null ? null : askedNames(request.structures, carried);
+    if (asked) checkCarried(asked, carried);
+    const structures = asked ?? defaultStructures(db, [{ study: study.id, revision }], {});
     const selection: Selection = { structures, missing: 'exclude', rename: {}, where: {} };
     const { pairs, summary } = selectPairs(db, revision, selection);
     if (pairs === 0)
       throw new SlfError('SLF_NO_PAIRS', `no slice carries ${structures.join(' and ')}`, {
         field: 'structures',
       });
-    const { values, rule } = request;
+    const { values, rule, holes } = request;
     const range = values === 'windowed' ? null : summary[values];
     this.pairs = pairs;
     this.#context = context;
-    this.#form = { structures, values, rule, dtype: range ? autoDtype([range]) : 'float32' };
+    this.#form = { structures, values, rule, holes, dtype: range ? autoDtype([range]) : 'float32' };
     this.#batches = this.#cut(request, revision, selectedOrdinals(db, revision, selection) ?? study.slices);
   }
 

@@ -1,8 +1,10 @@
 import { extentsOf } from '../catalog/parts.js';
 import type { UploadedStudy } from '../catalog/upload-content.js';
+import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId } from '../core/ids.js';
 import { type BatchLayout, batchLayout } from '../core/layout.js';
+import type { Holes } from '../core/part.js';
 import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
 import { type MaskRule, maskDtype } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
@@ -14,11 +16,12 @@ import { findingOf, refuseFinding } from './refusal.js';
 
 /** How the pairs of an upload are asked for. */
 export interface UploadRequest {
-  /** Null: every structure that occurs, in order of their names. */
-  readonly structures: readonly string[] | null;
+  /** A list for `askedNames`; null: every structure that occurs, in order of their names. */
+  readonly structures: string | null;
   /** `empty`: a slice with some of the structures is a pair as well. */
   readonly missing: 'exclude' | 'empty';
   readonly rule: MaskRule;
+  readonly holes: Holes;
   readonly values: Values;
   readonly batchSize: number;
 }
@@ -46,14 +49,15 @@ export function choosePairs(
   const all = studies.flatMap(({ id, slices }) =>
     slices.map((slice): UploadPair => ({ id: pairId(id, slice.slice), slice })),
   );
-  const carried = new Set(all.flatMap(({ slice }) => slice.contours.map(({ structure }) => structure)));
-  const structures = request.structures ?? [...carried].sort();
+  const found = new Set(all.flatMap(({ slice }) => slice.contours.map(({ structure }) => structure)));
+  const carried = [...found].sort();
+  const structures = request.structures === null ? carried : askedNames(request.structures, carried);
   const has = ({ slice }: UploadPair) => {
     const held = (name: string) => slice.contours.some(({ structure }) => structure === name);
     return request.missing === 'empty' ? structures.some(held) : structures.every(held);
   };
   const pairs = structures.length === 0 ? [] : all.filter(has);
-  if (pairs.length === 0) throw noPairs(all.length, [...carried].sort(), problems);
+  if (pairs.length === 0) throw noPairs(all.length, carried, problems);
   return { pairs, structures };
 }
 
@@ -78,7 +82,7 @@ function noPairs(images: number, carried: readonly string[], problems: readonly 
 export function uploadBatches(
   { pairs, structures }: { readonly pairs: readonly UploadPair[]; readonly structures: readonly string[] },
   problems: readonly BatchProblem[],
-  { rule, values, batchSize }: UploadRequest,
+  { rule, holes, values, batchSize }: UploadRequest,
   { folder, name, numberOf }: { folder: string; name: string; numberOf: (file: string) => number },
 ): UploadBatch[] {
   const imageDtype =
@@ -110,7 +114,8 @@ export function uploadBatches(
         layout,
         segmentBytes: layout.sizeBytes,
         recipe: { values, dtype: imageDtype, normalize: 'none', fit: 'exact', fill: 0, rule },
-        units: () => share.map((pair, slot) => unitOf(pair, slot, from + slot, structures, folder, numberOf)),
+        units: () =>
+          share.map((pair, slot) => unitOf(pair, slot, from + slot, { structures, holes }, folder, numberOf)),
       },
       metadata: {
         snapshot: '',
@@ -137,7 +142,7 @@ function unitOf(
   { slice }: UploadPair,
   slot: number,
   place: number,
-  structures: readonly string[],
+  { structures, holes }: { readonly structures: readonly string[]; readonly holes: Holes },
   root: string,
   numberOf: (file: string) => number,
 ): LoadUnit {
@@ -158,7 +163,7 @@ function unitOf(
     extents: extentsOf(
       contours,
       structures.map((name) => [name]),
-      'standard',
+      holes,
       0,
     ),
   };
