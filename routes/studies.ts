@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { listSources } from '../src/catalog/contour-sources.js';
 import { findStudy, listProblems, listSlices, listStudies } from '../src/catalog/studies.js';
 import { PROBLEMS } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
@@ -22,6 +23,16 @@ export const ProblemList = Type.Array(
     file: Type.Union([Type.String(), Type.Null()], { description: "relative to the source's root" }),
     detail: Type.String(),
   }),
+);
+
+const SourceList = Type.Array(
+  Type.Object({
+    kind: Type.Unsafe<'text' | 'rtstruct' | 'seg'>({ type: 'string', enum: ['text', 'rtstruct', 'seg'] }),
+    file: Type.String({ description: 'of text contours the folder that they are below' }),
+    structures: Type.Array(Type.String()),
+    parts: Type.Integer({ description: 'contours and rasters that are used' }),
+  }),
+  { description: 'where its structures come from; an earlier one goes before a later one' },
 );
 
 const StudyList = Type.Object({
@@ -78,13 +89,16 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         summary: 'One study, with every file left out and why',
         tags: ['studies'],
         params: StudyParams,
-        response: { 200: Type.Object({ ...Study, problems: ProblemList }), ...problems(404) },
+        response: {
+          200: Type.Object({ ...Study, sources: SourceList, problems: ProblemList }),
+          ...problems(404),
+        },
       },
     },
     async ({ params: { study } }) => {
       const found = findStudy(db, study);
       if (!found) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
-      return { ...found, problems: listProblems(db, study) };
+      return { ...found, sources: listSources(db, study), problems: listProblems(db, study) };
     },
   );
 

@@ -84,6 +84,17 @@ export const Settings = Type.Object({
     default: 10,
     description: 'seconds that loading one pair may take before its loader is stopped',
   }),
+  PLANE_TOLERANCE_MM: Type.Number({
+    minimum: 0,
+    default: 0.1,
+    description: 'how far off the plane of an image a contour that names no image may lie, in mm',
+  }),
+  SEGMENT_THRESHOLD: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 1,
+    default: 0.5,
+    description: 'the share of its maximum from which a pixel of a FRACTIONAL segmentation is inside',
+  }),
   MEMORY_BUDGET: Size('0', 'bytes for batches of all sessions; 0: a quarter of the memory the container has'),
   BATCH_BYTES: Size('256MiB', 'the largest batch of one rank'),
   SPOOL: Type.String({
@@ -167,6 +178,8 @@ export interface Config {
   readonly loaders: number;
   readonly loaderMemoryBytes: number;
   readonly pairTimeoutMs: number;
+  readonly planeToleranceMm: number;
+  readonly segmentFraction: number;
   readonly budgetBytes: number;
   readonly batchBytesLimit: number;
   readonly spool: string;
@@ -310,6 +323,8 @@ export function readConfig(
     loaders: settings.LOADERS || Math.max(1, Math.min(coreLimit() - 1, room)),
     loaderMemoryBytes,
     pairTimeoutMs: settings.PAIR_SECONDS * 1000,
+    planeToleranceMm: settings.PLANE_TOLERANCE_MM,
+    segmentFraction: settings.SEGMENT_THRESHOLD,
     budgetBytes,
     batchBytesLimit: atLeast('BATCH_BYTES', settings, '1KiB'),
     spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),

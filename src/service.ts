@@ -5,7 +5,7 @@ import { Checksums } from './catalog/checksums.js';
 import { prune } from './catalog/prune.js';
 import { Quality } from './catalog/quality.js';
 import { Quarantine } from './catalog/quarantine.js';
-import { type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
+import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
 import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
@@ -99,7 +99,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       size,
       niceness,
       memoryBytes: config.loaderMemoryBytes,
-      limits: loaderLimits(config.loaderMemoryBytes),
+      limits: { ...loaderLimits(config.loaderMemoryBytes), segmentFraction: config.segmentFraction },
       decodedFolder: keeper && decodedFolder,
       onDecodes: (tally) => {
         keeper?.add(tally);
@@ -152,6 +152,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     folders,
     limits: config.uploads,
     atOnce: config.uploadsAtOnce,
+    planeToleranceMm: config.planeToleranceMm,
     loaders: {
       scan: readFilesWith(() => pool),
       unpack: async (unit) => {
@@ -221,6 +222,11 @@ export function startService(config: Config, log: Logger, options: ServiceOption
         readFilesWith(() => pool),
         scan,
         log,
+        {
+          ...SCAN_DEFAULTS,
+          planeToleranceMm: config.planeToleranceMm,
+          segmentFraction: config.segmentFraction,
+        },
       );
       scanned = true;
       const result = {

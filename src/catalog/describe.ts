@@ -3,6 +3,8 @@ import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
 import { leavesImage } from '../core/place-outlines.js';
+import type { PlacedImage } from '../core/placing.js';
+import { planeOf } from '../core/plane.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
 import {
   type ArrangedSlice,
@@ -13,6 +15,7 @@ import {
 } from '../core/slices.js';
 import type { StudyFiles } from '../core/study-files.js';
 import type { FileFinding } from './files.js';
+import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
 import type { StructurePart } from './parts.js';
 import type { FoundSlice } from './revision.js';
 
@@ -30,29 +33,33 @@ interface StudyImage extends FoundImage {
 }
 
 type StudySlice = ArrangedSlice<StudyImage>;
-/** Parts of structures by the slice that they lie on. */
-type Drawn = ReadonlyMap<SliceId, FoundSlice['contours']>;
+/** Parts of text contours, each with its file, by the slice that they lie on. */
+type Texts = ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>;
 type Report = (code: ProblemCode, file: string, detail: string) => void;
 
 /** What a study is: its slices in canonical order, and every problem of its files. */
 export interface DescribedStudy {
   readonly slices: readonly FoundSlice[];
   readonly patient: string | null;
+  readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];
 }
 
 /**
  * Joins what pairing said of a study with what was read of its files: first its slices, a file of several frames giving one each, then
- * the structures on them, source by source.
+ * the structures on them, source by source. A contour lies on a plane when it is no further from it than `toleranceMm`.
  */
-export function describeStudy(study: StudyFiles, files: FoundFiles): DescribedStudy {
+export async function describeStudy(
+  study: StudyFiles,
+  files: FoundFiles,
+  toleranceMm: number,
+): Promise<DescribedStudy> {
   const problems: Problem[] = [...study.problems];
   const report: Report = (code, file, detail) => problems.push({ code, file, detail });
   const { slices, numbers } = arrange(study, readImages(study, files, report), problems);
-  const sources: readonly Drawn[] = [
-    textContours(study, numbers, slices, files, report),
-    objectContours(study, files, report),
-  ];
+  const outlines = new Outlines(slices.map(placed), toleranceMm, report);
+  outlines.addTexts(textContours(study, numbers, slices, files, report));
+  await outlines.addObjects(outlineObjects(study, files, report));
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
       slice,
@@ -63,9 +70,10 @@ export function describeStudy(study: StudyFiles, files: FoundFiles): DescribedSt
       headerDigest: image.headerDigest,
       checksum: image.checksums?.[frame] ?? null,
       generation: image.generations?.[frame] ?? null,
-      contours: inOrder(sources.flatMap((drawn) => drawn.get(slice) ?? [])),
+      contours: inOrder(outlines.drawn.get(slice) ?? []),
     })),
     patient: slices.find(({ image }) => image.patient !== null)?.image.patient ?? null,
+    sources: outlines.sources,
     problems,
   };
 }
@@ -73,6 +81,13 @@ export function describeStudy(study: StudyFiles, files: FoundFiles): DescribedSt
 /** By structure, whatever the files were named; the parts of one structure as they come. */
 function inOrder(parts: readonly StructurePart[]): readonly StructurePart[] {
   return [...parts].sort((a, b) => (a.structure < b.structure ? -1 : a.structure > b.structure ? 1 : 0));
+}
+
+/** A slice as far as contours find it. */
+function placed({ slice, frame, header }: StudySlice): PlacedImage & { readonly slice: SliceId } {
+  const { sopInstanceUid, seriesUid, frameOfReferenceUid, rows, columns } = header;
+  const plane = planeOf(header.position, header.orientation, header.spacingMm);
+  return { slice, sopInstanceUid, frame, seriesUid, frameOfReferenceUid, plane, rows, columns };
 }
 
 function readImages(study: StudyFiles, files: FoundFiles, report: Report): StudyImage[] {
@@ -113,8 +128,8 @@ function textContours(
   slices: readonly StudySlice[],
   files: FoundFiles,
   report: Report,
-): Drawn {
-  const drawn = new Map<SliceId, StructurePart[]>();
+): Texts {
+  const drawn = new Map<SliceId, (StructurePart & { readonly file: string })[]>();
   const sliceOf = new Map(slices.map((slice) => [slice.image, slice]));
   const leftOut = new Map(
     study.images.flatMap(({ path, number }) => (number === null ? [] : [[number, path]])),
@@ -134,19 +149,20 @@ function textContours(
     }
     const points = readContour(path, files, slice.header, report);
     if (points === null) continue;
-    const part: StructurePart = { structure, part: { kind: 'text', points } };
+    const part = { structure, file: path, part: { kind: 'text', points } } as const;
     drawn.set(slice.slice, [...(drawn.get(slice.slice) ?? []), part]);
   }
   return drawn;
 }
 
-/** DICOM objects of the study that are no images: none of them is read for contours, so each is told of. */
-function objectContours(study: StudyFiles, files: FoundFiles, report: Report): Drawn {
-  for (const path of study.objects) {
+/** The structure sets and segmentations among the study's objects; what is neither has no contours and is told of. */
+function outlineObjects(study: StudyFiles, files: FoundFiles, report: Report): OutlineObject[] {
+  return study.objects.flatMap((path): OutlineObject[] => {
     const finding = files.get(path)?.finding;
     if (finding?.kind === 'object') report(finding.code, path, finding.detail);
-  }
-  return new Map();
+    if (finding?.kind === 'structures') return [{ kind: 'rtstruct', path, content: finding.structures }];
+    return finding?.kind === 'segmentation' ? [{ kind: 'seg', path, content: finding.segmentation }] : [];
+  });
 }
 
 function readContour(

@@ -1,6 +1,7 @@
 import { studyKey } from '../core/pairing.js';
 import type { FoundFile } from '../core/study-files.js';
 import type { ScanFinding } from '../loader/messages.js';
+import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 
 /** What the catalogue keeps of a file since it was last read. */
@@ -11,6 +12,8 @@ export interface FileFinding {
   /** For each frame the generation of its pixels; null where all are the first ones seen under their header. */
   readonly generations: readonly (number | null)[] | null;
 }
+
+const SERIES_REMEMBERED = 10_000;
 
 /** The files of the source as the last scan read them. */
 export class FileTable {
@@ -26,9 +29,7 @@ export class FileTable {
       | { guard: string; finding: string; generations: string | null; points: Uint8Array | null }
       | undefined;
     if (!row) return null;
-    const finding = JSON.parse(row.finding) as ScanFinding;
-    if (finding.kind === 'contour' && finding.contour.ok && row.points)
-      (finding.contour as { points: Float64Array }).points = new Float64Array(row.points.slice().buffer);
+    const finding = withNumbers(JSON.parse(row.finding) as ScanFinding, row.points);
     const generations = row.generations === null ? null : JSON.parse(row.generations);
     return { path, guard: row.guard, finding, generations };
   }
@@ -37,6 +38,15 @@ export class FileTable {
   guards(): Map<string, string> {
     const rows = prepare(this.#db, 'SELECT path, guard FROM file').all();
     return new Map((rows as { path: string; guard: string }[]).map(({ path, guard }) => [path, guard]));
+  }
+
+  /** The segmentations that were read with another threshold than this. */
+  readOtherwise(segmentFraction: number): Set<string> {
+    const rows = prepare(
+      this.#db,
+      `SELECT path FROM file WHERE kind = 'object' AND json_extract(finding, '$.segmentation.threshold') <> ?`,
+    ).all(segmentFraction) as { path: string }[];
+    return new Set(rows.map(({ path }) => path));
   }
 
   /** Every file as pairing knows it. */
@@ -49,38 +59,31 @@ export class FileTable {
       if (known === undefined) keys.set(text, text);
       return known ?? text;
     };
-    const rows = prepare(this.#db, 'SELECT path, kind, study, patient FROM file').all();
-    return (rows as unknown as FoundFile[]).map(({ path, kind, study, patient }) => ({
-      path,
-      kind,
-      study: one(study),
-      patient: one(patient),
-    }));
+    // And one list for all files of a series.
+    const lists = new Recent<string, readonly string[]>(SERIES_REMEMBERED);
+    const rows = prepare(this.#db, 'SELECT path, kind, study, series, patient FROM file').all();
+    return (rows as unknown as (FoundFile & { series: string })[]).map(
+      ({ path, kind, study, series, patient }) => ({
+        path,
+        kind,
+        study: one(study),
+        series: lists.get(series, () => JSON.parse(series)),
+        patient: one(patient),
+      }),
+    );
   }
 
   put(findings: readonly FileFinding[]): void {
     const insert = prepare(
       this.#db,
-      'INSERT OR REPLACE INTO file (path, guard, kind, study, patient, finding, generations, points) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO file (path, guard, kind, study, series, patient, finding, generations, points) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     transact(this.#db, () => {
       for (const { path, guard, finding, generations } of findings) {
-        const { kind, study, patient } = pairingOf(finding);
+        const { kind, study, series, patient } = pairingOf(finding);
         const marks = generations === null ? null : JSON.stringify(generations);
-        if (finding.kind === 'contour' && finding.contour.ok) {
-          const { points, ...rest } = finding.contour;
-          const kept = { kind: 'contour', contour: rest };
-          insert.run(
-            path,
-            guard,
-            kind,
-            study,
-            patient,
-            JSON.stringify(kept),
-            marks,
-            new Uint8Array(points.buffer, points.byteOffset, points.byteLength),
-          );
-        } else insert.run(path, guard, kind, study, patient, JSON.stringify(finding), marks, null);
+        const { text, numbers } = withoutNumbers(finding);
+        insert.run(path, guard, kind, study, JSON.stringify(series), patient, text, marks, numbers);
       }
     });
   }
@@ -95,6 +98,44 @@ export class FileTable {
   }
 }
 
+/** A finding as text, and its long lists of numbers, which text would make slow, as bytes. */
+function withoutNumbers(finding: ScanFinding): { text: string; numbers: Uint8Array | null } {
+  const bytesOf = ({ buffer, byteOffset, byteLength }: Float64Array | Uint32Array) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  switch (finding.kind) {
+    case 'contour': {
+      if (!finding.contour.ok) break;
+      const { points, ...contour } = finding.contour;
+      return { text: JSON.stringify({ ...finding, contour }), numbers: bytesOf(points) };
+    }
+    case 'structures': {
+      const { points, ...structures } = finding.structures;
+      return { text: JSON.stringify({ ...finding, structures }), numbers: bytesOf(points) };
+    }
+    case 'segmentation': {
+      const { runs, ...segmentation } = finding.segmentation;
+      return { text: JSON.stringify({ ...finding, segmentation }), numbers: bytesOf(runs) };
+    }
+  }
+  return { text: JSON.stringify(finding), numbers: null };
+}
+
+function withNumbers(finding: ScanFinding, numbers: Uint8Array | null): ScanFinding {
+  const { buffer } = (numbers ?? new Uint8Array(0)).slice();
+  switch (finding.kind) {
+    case 'contour': {
+      const { contour } = finding;
+      return contour.ok ? { ...finding, contour: { ...contour, points: new Float64Array(buffer) } } : finding;
+    }
+    case 'structures':
+      return { ...finding, structures: { ...finding.structures, points: new Float64Array(buffer) } };
+    case 'segmentation':
+      return { ...finding, segmentation: { ...finding.segmentation, runs: new Uint32Array(buffer) } };
+    default:
+      return finding;
+  }
+}
+
 /** What pairing wants to know of a file's content. */
 function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
   switch (finding.kind) {
@@ -102,18 +143,24 @@ function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
       return {
         kind: 'image',
         study: studyKey(finding.header, finding.patient),
+        series: finding.header.seriesUid === '' ? [] : [finding.header.seriesUid],
         patient: finding.patient,
       };
     case 'object':
-      return { kind: 'object', study: finding.object.studyUid || null, patient: null };
+      return { kind: 'object', study: finding.object.studyUid || null, series: [], patient: null };
+    case 'structures':
+    case 'segmentation': {
+      const { studyUid, series } = finding.kind === 'structures' ? finding.structures : finding.segmentation;
+      return { kind: 'object', study: studyUid || null, series, patient: null };
+    }
     case 'refused': {
       const kind = finding.code === 'NOT_DICOM' ? 'foreign' : 'refused';
-      return { kind, study: finding.object?.studyUid || null, patient: null };
+      return { kind, study: finding.object?.studyUid || null, series: [], patient: null };
     }
     case 'zip':
-      return { kind: 'foreign', study: null, patient: null };
+      return { kind: 'foreign', study: null, series: [], patient: null };
     case 'contour':
     case 'table':
-      return { kind: finding.kind, study: null, patient: null };
+      return { kind: finding.kind, study: null, series: [], patient: null };
   }
 }

@@ -6,9 +6,11 @@ import type { LinkTable } from '../core/link-table.js';
 import { kindOf, pairFiles } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
 import type { FoundFile, StudyFiles } from '../core/study-files.js';
+import { SEGMENT_FRACTION } from '../loader/limits.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
 import { type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { writeSources } from './contour-sources.js';
 import { describeStudy } from './describe.js';
 import { FileTable } from './files.js';
 import { writeProblems } from './problems.js';
@@ -40,9 +42,25 @@ const WHOLE_FILE_BYTES = 256 * 1024;
 /** Studies that are looked at in a row before others get their turn. */
 const UNCHANGED_PER_TURN = 100;
 
+/** How a scan reads what it finds. */
+export interface ScanOptions {
+  /** New images of up to this size are read whole. */
+  readonly wholeFileBytes: number;
+  /** How far off an image's plane, in mm, a contour that names no image may lie. */
+  readonly planeToleranceMm: number;
+  /** Share of the whole from which loaders take a pixel of a fractional segmentation to be inside. */
+  readonly segmentFraction: number;
+}
+
+export const SCAN_DEFAULTS: ScanOptions = {
+  wholeFileBytes: WHOLE_FILE_BYTES,
+  planeToleranceMm: 0.1,
+  segmentFraction: SEGMENT_FRACTION,
+};
+
 /**
  * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
- * study a new revision, and leaves the old ones to the snapshots that need them. New images of up to `wholeFileBytes` are read whole.
+ * study a new revision, and leaves the old ones to the snapshots that need them.
  */
 export async function scanFolder(
   db: Database,
@@ -50,7 +68,7 @@ export async function scanFolder(
   readFiles: ReadFiles,
   progress: ScanProgress,
   log: Pick<BaseLogger, 'info' | 'warn'>,
-  wholeFileBytes = WHOLE_FILE_BYTES,
+  options: ScanOptions = SCAN_DEFAULTS,
 ): Promise<ScanResult> {
   progress.state = 'walking';
   const guards = new Map<string, string>();
@@ -61,7 +79,7 @@ export async function scanFolder(
   }
   const files = new FileTable(db);
   progress.state = 'reading';
-  await readChanged(db, root, guards, files, readFiles, progress, wholeFileBytes);
+  await readChanged(db, root, guards, files, readFiles, progress, options);
   progress.state = 'writing';
   files.forgetAllBut(guards);
   const loose: Problem[] = faults.map(({ path, detail }) => ({
@@ -77,15 +95,16 @@ export async function scanFolder(
   const before = scannedStudies(db);
   const result = { changed: 0, added: 0, removed: 0 };
   for (const [place, study] of pairing.studies.entries()) {
-    const sources = sourcesOf(study, guards);
+    const content = contentOf(study, guards, options);
     const known = before.get(study.id);
-    if (known?.sources === sources) {
+    if (known?.content === content) {
       before.delete(study.id);
       progress.studies++;
       if (place % UNCHANGED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       continue;
     }
-    const { slices, patient, problems } = describeStudy(study, files);
+    const described = await describeStudy(study, files, options.planeToleranceMm);
+    const { slices, patient, sources, problems } = described;
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
     const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patient, slices });
@@ -102,12 +121,13 @@ export async function scanFolder(
     if (known === undefined) result.added++;
     else if (known.revision !== revision) result.changed++;
     transact(db, () => {
-      prepare(db, 'INSERT OR REPLACE INTO study (id, revision, sources) VALUES (?, ?, ?)').run(
+      prepare(db, 'INSERT OR REPLACE INTO study (id, revision, content) VALUES (?, ?, ?)').run(
         study.id,
         revision,
-        sources,
+        content,
       );
       writeProblems(db, study.id, problems);
+      writeSources(db, study.id, sources);
     });
     if (problems.length > 0)
       log.warn(
@@ -120,6 +140,7 @@ export async function scanFolder(
     for (const gone of before.keys()) {
       prepare(db, 'DELETE FROM study WHERE id = ?').run(gone);
       writeProblems(db, gone, []);
+      writeSources(db, gone, []);
       result.removed++;
     }
     writeProblems(db, '', loose);
@@ -133,23 +154,28 @@ export async function scanFolder(
 
 interface ScannedStudy {
   readonly revision: number;
-  readonly sources: string | null;
+  readonly content: string | null;
 }
 
 /** The present studies that scans found, as the last one left them. */
 function scannedStudies(db: Database): Map<StudyId, ScannedStudy> {
   const rows = prepare(
     db,
-    'SELECT id, revision, sources FROM study WHERE id NOT IN (SELECT study FROM upload)',
+    'SELECT id, revision, content FROM study WHERE id NOT IN (SELECT study FROM upload)',
   ).all() as unknown as (ScannedStudy & { readonly id: string })[];
-  return new Map(rows.map(({ id, revision, sources }) => [id as StudyId, { revision, sources }]));
+  return new Map(rows.map(({ id, revision, content }) => [id as StudyId, { revision, content }]));
 }
 
 /** Names what a study is made of; as long as it stays the same, so do its slices and its problems. */
-function sourcesOf(study: StudyFiles, guards: ReadonlyMap<string, string>): string {
+function contentOf(
+  study: StudyFiles,
+  guards: ReadonlyMap<string, string>,
+  { planeToleranceMm, segmentFraction }: ScanOptions,
+): string {
   const { images, contours, objects } = study;
   const paths = [...images.map(({ path }) => path), ...contours.map(({ path }) => path), ...objects];
-  return sha256(JSON.stringify([study, paths.map((path) => guards.get(path) ?? null)]));
+  const files = paths.map((path) => guards.get(path) ?? null);
+  return sha256(JSON.stringify([study, files, planeToleranceMm, segmentFraction]));
 }
 
 /** Reads the files that are new or whose guard differs; a small image, or one that was there before, with its pixels' checksums. */
@@ -160,13 +186,14 @@ async function readChanged(
   files: FileTable,
   readFiles: ReadFiles,
   progress: ScanProgress,
-  wholeFileBytes: number,
+  { wholeFileBytes, segmentFraction }: ScanOptions,
 ): Promise<void> {
   const units: ScanUnit[] = [];
   const known = files.guards();
+  const otherwise = files.readOtherwise(segmentFraction);
   const seen = prepare(db, 'SELECT 1 FROM slice WHERE path = ? LIMIT 1');
   for (const [path, guard] of guards) {
-    if (known.get(path) === guard) continue;
+    if (known.get(path) === guard && !otherwise.has(path)) continue;
     const kind = kindOf(path);
     const isSmall = guardedSizeBytes(guard) <= wholeFileBytes;
     const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
@@ -252,6 +279,12 @@ function leftProblems(left: readonly string[], files: FileTable): Problem[] {
     // What is wrong with a table is told already.
     if (kindOf(path) === 'table') continue;
     const finding = files.get(path)?.finding;
+    if (finding?.kind === 'structures' || finding?.kind === 'segmentation')
+      problems.push({
+        code: 'CONTOUR_WITHOUT_IMAGE',
+        file: path,
+        detail: 'no image is there of the series and the study that it names',
+      });
     if (finding?.kind !== 'refused' && finding?.kind !== 'object') continue;
     const { code, detail } = finding;
     if (code !== 'NOT_DICOM' || DICOM_NAME.test(path)) problems.push({ code, file: path, detail });

@@ -15,6 +15,8 @@ const TABLES = `
     -- What pairing wants to know of it.
     kind TEXT NOT NULL,
     study TEXT,
+    -- SeriesInstanceUIDs, as JSON.
+    series TEXT NOT NULL,
     patient TEXT,
     finding TEXT NOT NULL,
     -- For each frame the generation of its pixels, as JSON.
@@ -111,7 +113,7 @@ const TABLES = `
     id TEXT PRIMARY KEY,
     revision INTEGER NOT NULL REFERENCES revision,
     -- What a scan made it of: its files, as pairing joined them, and their guards, as a digest; NULL for one that was sent.
-    sources TEXT
+    content TEXT
   ) STRICT, WITHOUT ROWID;
 
   -- Studies that were sent: the folder that each is in, and the digest of its files.
@@ -119,6 +121,17 @@ const TABLES = `
     study TEXT PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
     digest TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Where the structures of the present state come from; structures as JSON.
+  CREATE TABLE source (
+    study TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    file TEXT NOT NULL,
+    structures TEXT NOT NULL,
+    parts INTEGER NOT NULL,
+    PRIMARY KEY (study, number)
   ) STRICT, WITHOUT ROWID;
 
   -- study is '' for what belongs to none.

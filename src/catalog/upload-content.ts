@@ -7,6 +7,7 @@ import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/mess
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
 import { describeStudy, type FoundFiles } from './describe.js';
 import type { FileFinding } from './files.js';
+import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
 
 /** Loader children, as far as uploads need them. */
@@ -20,6 +21,7 @@ export interface UploadedStudy {
   readonly id: StudyId;
   readonly patient: string | null;
   readonly slices: readonly FoundSlice[];
+  readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];
   /** For each contour that was used, the number of its image and what it outlines. */
   readonly contours: StudyFiles['contours'];
@@ -49,6 +51,7 @@ const RATIO_FROM_BYTES = 16 * 1024 * 1024;
 export async function readUpload(
   staging: Staging,
   loaders: UploadLoaders,
+  planeToleranceMm: number,
   signal?: AbortSignal,
 ): Promise<UploadContent> {
   const findings = new Map<string, ScanFinding>();
@@ -62,14 +65,15 @@ export async function readUpload(
     staging.takeWritten(unpacked);
     await scanStaged(staging.folder, unpacked, findings, loaders, signal);
   }
-  return describeUpload(staging.files, findings);
+  return await describeUpload(staging.files, findings, planeToleranceMm);
 }
 
 /** Pairs the files of an upload by what was read of them. */
-export function describeUpload(
+export async function describeUpload(
   files: readonly StagedFile[],
   findings: ReadonlyMap<string, ScanFinding>,
-): UploadContent {
+  planeToleranceMm: number,
+): Promise<UploadContent> {
   const problems: Problem[] = [];
   const known: UploadedFile[] = [];
   const patients = new Set<string | null>();
@@ -90,6 +94,10 @@ export function describeUpload(
       case 'zip':
         problems.push({ code: 'FILE_NOT_PAIRED', file: name, detail: 'a zip within a zip is not opened' });
         break;
+      case 'structures':
+      case 'segmentation':
+        known.push({ kind: 'object', name });
+        break;
       case 'object':
       case 'refused':
         problems.push({ code: finding.code, file: name, detail: finding.detail });
@@ -106,10 +114,11 @@ export function describeUpload(
     },
   };
   const pairing = pairUpload(known, sha256, LOOSE_STUDY);
-  const studies = pairing.studies.map((study): UploadedStudy => {
-    const described = describeStudy(study, found);
-    return { id: study.id, contours: study.contours, ...described };
-  });
+  const studies: UploadedStudy[] = [];
+  for (const study of pairing.studies) {
+    const described = await describeStudy(study, found, planeToleranceMm);
+    studies.push({ id: study.id, contours: study.contours, ...described });
+  }
   return { studies, problems: [...problems, ...pairing.problems], patients };
 }
 
@@ -118,10 +127,11 @@ export async function readKept(
   folder: string,
   files: readonly StagedFile[],
   loaders: UploadLoaders,
+  planeToleranceMm: number,
 ): Promise<UploadContent> {
   const findings = new Map<string, ScanFinding>();
   await scanStaged(folder, files, findings, loaders, undefined);
-  return describeUpload(files, findings);
+  return await describeUpload(files, findings, planeToleranceMm);
 }
 
 async function scanStaged(

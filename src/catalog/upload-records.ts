@@ -1,6 +1,8 @@
 import type { SessionId, StudyId } from '../core/ids.js';
 import type { Problem } from '../core/problem.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { writeSources } from './contour-sources.js';
+import type { ContourSource } from './outlines.js';
 import { writeProblems } from './problems.js';
 import type { FoundSlice } from './revision.js';
 import { forgetSlices } from './studies.js';
@@ -29,7 +31,10 @@ export function recordUpload(
   db: Database,
   { study, key, digest }: UploadRecord,
   revision: number,
-  problems: readonly Problem[],
+  {
+    problems,
+    sources,
+  }: { readonly problems: readonly Problem[]; readonly sources: readonly ContourSource[] },
 ): void {
   transact(db, () => {
     prepare(db, 'INSERT OR REPLACE INTO study (id, revision) VALUES (?, ?)').run(study, revision);
@@ -39,6 +44,7 @@ export function recordUpload(
       digest,
     );
     writeProblems(db, study, problems);
+    writeSources(db, study, sources);
   });
 }
 
@@ -70,6 +76,7 @@ export function forgetUpload(db: Database, study: StudyId): void {
     prepare(db, 'DELETE FROM upload WHERE study = ?').run(study);
     prepare(db, 'DELETE FROM quarantine WHERE study = ?').run(study);
     writeProblems(db, study, []);
+    writeSources(db, study, []);
   });
 }
 

@@ -36,6 +36,8 @@ export interface UploadsOptions {
   readonly loaders: UploadLoaders;
   /** Told of each file of an uploaded study that is removed. */
   readonly onGone: (place: FilePlace) => void;
+  /** How far off an image's plane, in mm, a contour that names no image may lie. */
+  readonly planeToleranceMm: number;
   readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
 }
 
@@ -87,7 +89,8 @@ export class Uploads {
 
   /** Reads all files of an upload in loader children and pairs them. Throws `UploadRefused`. */
   read(staging: Staging, signal: AbortSignal): Promise<UploadContent> {
-    return readUpload(staging, this.#options.loaders, signal);
+    const { loaders, planeToleranceMm } = this.#options;
+    return readUpload(staging, loaders, planeToleranceMm, signal);
   }
 
   /**
@@ -113,7 +116,7 @@ export class Uploads {
       if (prepare(db, 'SELECT 1 FROM study WHERE id = ?').get(id)) throw taken(id);
       this.#kept.commit(staging.folder, record.key);
       try {
-        recordUpload(db, record, revision, problems);
+        recordUpload(db, record, revision, { problems, sources: study.sources });
       } catch (error) {
         this.#kept.withdraw(record.key, staging.folder);
         throw error;
@@ -204,17 +207,17 @@ export class Uploads {
   }
 
   async #restore(key: string): Promise<boolean> {
-    const { db, loaders, log } = this.#options;
+    const { db, loaders, planeToleranceMm, log } = this.#options;
     try {
       const { study: id, digest, files } = await this.#kept.manifest(key);
       if (prepare(db, 'SELECT 1 FROM study WHERE id = ?').get(id))
         throw new Unreadable('another study has its id by now');
-      const content = await readKept(this.#kept.pathOf(key), files, loaders);
+      const content = await readKept(this.#kept.pathOf(key), files, loaders, planeToleranceMm);
       const [study] = content.studies;
       if (!study) throw new Unreadable('none of its files is an image any more');
       const record = { study: id, key, digest };
       const revision = await this.#write(record, study, files);
-      recordUpload(db, record, revision, problemsOf(content));
+      recordUpload(db, record, revision, { problems: problemsOf(content), sources: study.sources });
       return true;
     } catch (error) {
       log.error({ upload: key, reason: reasonOf(error) }, 'a kept upload cannot be read: it is left out');

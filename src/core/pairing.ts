@@ -60,7 +60,11 @@ export function pairFiles(
   const keysOf = (draft: Draft) =>
     [...new Set(draft.images.flatMap(({ path }) => keyOf.get(path) ?? []))].sort(byCodeUnit);
   drafts.push(...byStudy(rest));
-  const left = attach(rest, drafts, keysOf);
+  const seriesAt = new Map(files.map(({ path, series }) => [path, series]));
+  const seriesOf = (draft: Draft) => [
+    ...new Set(draft.images.flatMap(({ path }) => seriesAt.get(path) ?? [])),
+  ];
+  const left = attach(rest, drafts, keysOf, seriesOf);
   const studies: StudyFiles[] = [];
   const ids = new Set<StudyId>();
   for (const { name, ...draft } of drafts) {
@@ -101,23 +105,28 @@ function byStudy(files: readonly FoundFile[]): Draft[] {
 }
 
 /**
- * Gives objects that are no images, and images that cannot be used, to the study that they name; gives back those that name
- * none of these. This is where objects with contours find their study.
+ * Gives objects with contours to the study of the images that they were drawn on, and what else is no image, or none that can be used, to
+ * the study that it names; gives back those that name none of these.
  */
 function attach(
   files: readonly FoundFile[],
   drafts: Draft[],
   keysOf: (draft: Draft) => readonly string[],
+  seriesOf: (draft: Draft) => readonly string[],
 ): string[] {
   const places = new Map<string, number>();
+  const ofSeries = new Map<string, number>();
   drafts.forEach((draft, place) => {
     for (const key of keysOf(draft)) if (!places.has(key)) places.set(key, place);
+    for (const uid of seriesOf(draft)) if (!ofSeries.has(uid)) ofSeries.set(uid, place);
   });
   const left: string[] = [];
   const refused = new Map<number, ImageFile[]>();
-  for (const { path, kind, study } of files) {
+  for (const { path, kind, study, series } of files) {
     if (kind === 'image') continue;
-    const place = study === null ? undefined : places.get(study);
+    const drawnOn = series.find((uid) => ofSeries.has(uid));
+    const key = study ?? '';
+    const place = drawnOn === undefined ? places.get(key) : ofSeries.get(drawnOn);
     if (place === undefined) left.push(path);
     else if (kind === 'object') drafts[place]!.objects.push(path);
     else emplace(refused, place, () => []).push({ path, number: null });

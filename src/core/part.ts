@@ -50,3 +50,58 @@ export function regionsOf(parts: readonly Part[], holes: Holes): Region[] {
   }
   return regions;
 }
+
+/** The ROIs of which some CLOSED_PLANAR contour lies wholly inside another one: as a hole, perhaps, which the standard has other ways for. */
+export function nestedRois(parts: readonly Part[]): number[] {
+  const contours = new Map<number, Box[]>();
+  for (const part of parts)
+    if (part.kind === 'closed') {
+      const box = boxOf(part.points);
+      const others = contours.get(part.roi);
+      if (others) others.push(box);
+      else contours.set(part.roi, [box]);
+    }
+  return [...contours].flatMap(([roi, boxes]) => {
+    // From left to right, a contour is behind all that could hold it.
+    boxes.sort((a, b) => a.left - b.left);
+    const isNested = boxes.some((inner, at) => boxes.slice(0, at).some((outer) => isInside(inner, outer)));
+    return isNested ? [roi] : [];
+  });
+}
+
+interface Box {
+  readonly points: Float64Array;
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+function boxOf(points: Float64Array): Box {
+  let [left, top] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let [right, bottom] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < points.length; i += 2) {
+    left = Math.min(left, points[i]!);
+    right = Math.max(right, points[i]!);
+    top = Math.min(top, points[i + 1]!);
+    bottom = Math.max(bottom, points[i + 1]!);
+  }
+  return { points, left, right, top, bottom };
+}
+
+function isInside(inner: Box, outer: Box): boolean {
+  if (inner.left <= outer.left || inner.right >= outer.right) return false;
+  if (inner.top <= outer.top || inner.bottom >= outer.bottom) return false;
+  for (let i = 0; i < inner.points.length; i += 2)
+    if (!holdsPoint(outer.points, inner.points[i]!, inner.points[i + 1]!)) return false;
+  return true;
+}
+
+function holdsPoint(polygon: Float64Array, x: number, y: number): boolean {
+  let inside = false;
+  for (let i = 0, j = polygon.length - 2; i < polygon.length; j = i, i += 2) {
+    const [xi, yi, xj, yj] = [polygon[i]!, polygon[i + 1]!, polygon[j]!, polygon[j + 1]!];
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  }
+  return inside;
+}

@@ -8,6 +8,8 @@ export interface FoundFile {
   readonly kind: 'image' | 'object' | 'contour' | 'table' | 'refused' | 'foreign';
   /** Names the study that the file says it belongs to, by `studyKey`; null where it says nothing. */
   readonly study: string | null;
+  /** SeriesInstanceUIDs: an image's own, or those that contours were drawn on. */
+  readonly series: readonly string[];
   /** SHA-256 of the patient's id, null where the file has none. */
   readonly patient: string | null;
 }

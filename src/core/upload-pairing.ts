@@ -14,6 +14,8 @@ export interface UploadPairing {
 export type UploadedFile =
   | { readonly kind: 'image'; readonly name: string; readonly instanceNumber: number | null }
   | { readonly kind: 'contour'; readonly name: string }
+  /** A structure set or a segmentation, which says itself what it was drawn on. */
+  | { readonly kind: 'object'; readonly name: string }
   | { readonly kind: 'table'; readonly name: string; readonly rows: readonly LinkRow[] };
 
 const NUMBERED_IMAGE = /^(?:IM-\d+-)?0*(\d{1,15})(?:\.(?:dcm|dicom|ima))?$/i;
@@ -59,7 +61,7 @@ function pairLayout(
   for (const file of files) {
     if (file.kind === 'table') continue;
     const isOurs = file.name.startsWith(prefix) && challengePart(file.name.slice(prefix.length)) !== null;
-    if (isOurs) inside.push(file);
+    if (isOurs || file.kind === 'object') inside.push(file);
     else
       problems.push({
         code: 'FILE_NOT_PAIRED',
@@ -67,14 +69,27 @@ function pairLayout(
         detail: 'it lies outside dicoms/ and contourfiles/, where the images are',
       });
   }
+  const objects = inside.filter(({ kind }) => kind === 'object').map(({ name }) => name);
   const paths = inside.map(({ name }) => name.slice(prefix.length));
   const links = linksOf(files, paths, problems);
-  const found = inside.map(({ kind, name }) => ({ path: name, kind, study: null, patient: null }));
+  const found = inside.map(({ kind, name }) => ({
+    path: name,
+    kind,
+    study: null,
+    series: [],
+    patient: null,
+  }));
   const tables = new Map([[`${prefix}link.csv`, { rows: links, problems: [] }]]);
   const paired = pairChallenge(prefix, found, tables);
+  // One that lies in no patient's folder may have been drawn on the images of any: it finds those it names.
+  const loose = objects.filter((name) => !paired.studies.some((study) => study.objects.includes(name)));
   return {
     problems: [...problems, ...paired.problems],
-    studies: paired.studies.map(({ name, ...study }) => ({ ...study, id: studyIdOf(name ?? '', hash) })),
+    studies: paired.studies.map(({ name, ...study }) => ({
+      ...study,
+      objects: [...study.objects, ...loose],
+      id: studyIdOf(name ?? '', hash),
+    })),
   };
 }
 
@@ -135,12 +150,20 @@ function pairLoose(files: readonly UploadedFile[], id: StudyId): UploadPairing {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const numbers = numberSlices(images);
   const kept = new Map<string, ContourFile>();
+  const objects: string[] = [];
   for (const file of files) {
     if (file.kind === 'table')
       problems.push({
         code: 'FILE_NOT_PAIRED',
         file: file.name,
         detail: 'a link table joins folders below dicoms/ and contourfiles/, and there are none',
+      });
+    if (file.kind === 'object' && images.length > 0) objects.push(file.name);
+    else if (file.kind === 'object')
+      problems.push({
+        code: 'FILE_NOT_PAIRED',
+        file: file.name,
+        detail: 'the upload has no image that it could be drawn on',
       });
     if (file.kind !== 'contour') continue;
     const found = imageFor(file.name, images);
@@ -164,7 +187,7 @@ function pairLoose(files: readonly UploadedFile[], id: StudyId): UploadPairing {
     .map(([path, number]): ImageFile => ({ path, number }))
     .sort((a, b) => a.number! - b.number!);
   return {
-    studies: [{ id, rule: 'numbers', images: ordered, contours: [...kept.values()], objects: [], problems }],
+    studies: [{ id, rule: 'numbers', images: ordered, contours: [...kept.values()], objects, problems }],
     problems: [],
   };
 }

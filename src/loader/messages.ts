@@ -11,7 +11,9 @@ import type { Normalize } from '../core/normalize.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
+import type { Segmentation } from '../core/segment-rasters.js';
 import type { MeasuredStructure, StructureMeasures } from '../core/structure-measures.js';
+import type { StructureSet } from '../core/structure-set.js';
 import type { Values } from '../core/values.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
@@ -41,13 +43,15 @@ export type ScanFinding =
       /** The file's guard when it was read. */
       readonly guard: string;
     }
-  /** A DICOM object that is no image: contours, a report, a plan. */
+  /** A DICOM object that is no image and has no contours: a report, a plan. */
   | {
       readonly kind: 'object';
       readonly object: ObjectIdentity;
       readonly code: ProblemCode;
       readonly detail: string;
     }
+  | { readonly kind: 'structures'; readonly structures: StructureSet }
+  | { readonly kind: 'segmentation'; readonly segmentation: Segmentation }
   | { readonly kind: 'contour'; readonly contour: ContourParse }
   | { readonly kind: 'table'; readonly table: LinkTable }
   /** A zip, which is not opened by reading it. */

@@ -30,6 +30,8 @@ export function readStructures(file: SourceFile, limits: LoaderLimits): Structur
   throw new PixelError(code, detail);
 }
 
+/** A segmentation has a frame for each segment on an image; so many times as many as an image may have are read. */
+const FRAMES_PER_IMAGE_FRAME = 8;
 const BROKEN: HeaderProblem = { code: 'HEADER_BROKEN', detail: 'the deflated data set cannot be read' };
 
 /** Reads a segmentation with the pixels of all its frames. Throws `PixelError` where it cannot be used at all. */
@@ -67,7 +69,7 @@ function openSegmentation(
   file: SourceFile,
   limits: LoaderLimits,
 ): { readonly header: ImageHeader; readonly head: SegmentationHeader } {
-  const opened = openImage(file, limits);
+  const opened = openImage(file, { ...limits, maxFrames: FRAMES_PER_IMAGE_FRAME * limits.maxFrames });
   if (!opened.header) throw new PixelError(opened.problem.code, opened.problem.detail);
   const { header, data } = opened;
   const { problem } = chooseCodec(CODECS, header);

@@ -11,28 +11,70 @@ import type { ProblemCode } from '../core/problem.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
+import { readSegments, readStructures } from './outlines.js';
 
 /** More text than the points a contour may have can need. */
 const CONTOUR_POINT_BYTES = 64;
 const TABLE_BYTES = 16 * 1024 * 1024;
 
-/** Reads the files of a scan: headers up to their pixels, contours, link tables. What is wrong with one stays with that one. */
-export function scan(task: Task<'scan'>, limits: LoaderLimits): ScanFinding[] {
-  return task.units.map((unit) => {
-    try {
-      return withSourceFile(task.root, unit.path, (file) => {
-        if (file.sizeBytes > limits.fileBytes) return refuseLarge(file, limits);
-        return read(unit, file, limits);
-      });
-    } catch (error) {
-      if (error instanceof PixelError) return refused(error.code, error.message);
-      if (isGoneError(error)) return refused('FILE_UNREADABLE', 'it went away during the scan');
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'ESTALE')
-        return refused('FILE_UNREADABLE', `it cannot be read (${code})`);
-      throw error;
-    }
-  });
+/**
+ * Reads the files of a scan: headers up to their pixels, structure sets and segmentations whole, contours, link tables. What is wrong
+ * with one stays with that one.
+ */
+export async function scan(task: Task<'scan'>, limits: LoaderLimits): Promise<ScanFinding[]> {
+  const findings: ScanFinding[] = [];
+  for (const unit of task.units) {
+    const found = faultless(null, () =>
+      withSourceFile(task.root, unit.path, (file) =>
+        file.sizeBytes > limits.fileBytes ? refuseLarge(file, limits) : read(unit, file, limits),
+      ),
+    );
+    findings.push(await withContours(found, task.root, unit.path, limits));
+  }
+  return findings;
+}
+
+/** Reads on where a file turned out to hold contours. */
+async function withContours(
+  found: ScanFinding,
+  root: string,
+  path: string,
+  limits: LoaderLimits,
+): Promise<ScanFinding> {
+  if (found.kind !== 'object' && found.kind !== 'refused') return found;
+  const { object } = found;
+  if (object?.kind === 'RTSTRUCT' && found.kind === 'object')
+    return faultless(object, () =>
+      withSourceFile(root, path, (file) => ({
+        kind: 'structures',
+        structures: readStructures(file, limits),
+      })),
+    );
+  // One that is refused as an image may have more frames than an image may.
+  if (object?.kind !== 'SEG' || (found.kind === 'refused' && found.code !== 'LIMIT_EXCEEDED')) return found;
+  try {
+    return { kind: 'segmentation', segmentation: await readSegments(root, path, limits) };
+  } catch (error) {
+    return faultOf(error, object);
+  }
+}
+
+function faultless(object: ObjectIdentity | null, work: () => ScanFinding): ScanFinding {
+  try {
+    return work();
+  } catch (error) {
+    return faultOf(error, object);
+  }
+}
+
+/** What is wrong with a file, from the error that reading it ended with; throws what says nothing of the file. */
+function faultOf(error: unknown, object: ObjectIdentity | null): ScanFinding {
+  if (error instanceof PixelError) return refused(error.code, error.message, object);
+  if (isGoneError(error)) return refused('FILE_UNREADABLE', 'it went away during the scan');
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'ESTALE')
+    return refused('FILE_UNREADABLE', `it cannot be read (${code})`);
+  throw error;
 }
 
 function refused(

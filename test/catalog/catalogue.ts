@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ScanProgress, type ScanResult, scanFolder } from '../../src/catalog/scan.js';
+import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from '../../src/catalog/scan.js';
 import { openDatabase } from '../../src/catalog/schema.js';
 import type { Selection } from '../../src/catalog/selection.js';
 import { makeSnapshot, type Snapshot } from '../../src/catalog/snapshot.js';
@@ -33,10 +33,12 @@ export interface Scanned {
 export function reading(before: (unit: ScanUnit) => ScanFinding | undefined = () => undefined) {
   const read: ScanUnit[] = [];
   const readFiles = async (root: string, units: readonly ScanUnit[]) =>
-    units.map((unit) => {
-      read.push(unit);
-      return before(unit) ?? scan({ kind: 'scan', root, units: [unit] }, LIMITS)[0]!;
-    });
+    Promise.all(
+      units.map(async (unit) => {
+        read.push(unit);
+        return before(unit) ?? (await scan({ kind: 'scan', root, units: [unit] }, LIMITS))[0]!;
+      }),
+    );
   return { read, readFiles };
 }
 
@@ -48,7 +50,10 @@ export async function scanInto(
 ): Promise<Scanned> {
   const progress: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
   const { log, lines } = memoryLog();
-  const result = await scanFolder(db, root, readFiles, progress, log, 0);
+  const result = await scanFolder(db, root, readFiles, progress, log, {
+    ...SCAN_DEFAULTS,
+    wholeFileBytes: 0,
+  });
   return { result, progress, read, log: lines };
 }
 

@@ -15,7 +15,9 @@ t.test('a state folder is made for its user alone', async (t) => {
 t.test('what is written is there the next time', async (t) => {
   const folder = temporaryFolder(t);
   const first = openDatabase(folder);
-  first.prepare("INSERT INTO file (path, guard, kind, finding) VALUES ('a', 'b', 'image', 'c')").run();
+  first
+    .prepare("INSERT INTO file (path, guard, kind, series, finding) VALUES ('a', 'b', 'image', '[]', 'c')")
+    .run();
   first.close();
   const second = openDatabase(folder);
   t.match(second.prepare('SELECT path FROM file').all(), [{ path: 'a' }]);
@@ -51,7 +53,9 @@ t.test('a folder of another release is told in words and left alone', async (t) 
 t.test('a transaction is all or nothing', async (t) => {
   const db = openDatabase(temporaryFolder(t));
   t.teardown(() => db.close());
-  const insert = db.prepare("INSERT INTO file (path, guard, kind, finding) VALUES (?, '', 'image', '')");
+  const insert = db.prepare(
+    "INSERT INTO file (path, guard, kind, series, finding) VALUES (?, '', 'image', '[]', '')",
+  );
   t.equal(
     transact(db, () => {
       insert.run('a');

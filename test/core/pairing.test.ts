@@ -16,7 +16,7 @@ function hash(text: string): string {
 
 function found(path: string, kind: FoundFile['kind'] = 'image', study: string | null = null): FoundFile {
   const named = kindOf(path);
-  return { path, kind: named === 'image' ? kind : named, study, patient: null };
+  return { path, kind: named === 'image' ? kind : named, study, series: [], patient: null };
 }
 
 /** Pairs a folder of the challenge with its link table; all else is an image. */

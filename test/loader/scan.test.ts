@@ -19,8 +19,8 @@ function text(path: string, kind: 'contour' | 'table' = 'contour'): ScanUnit {
   return { path, kind, withChecksums: false };
 }
 
-function scanOne(root: string, unit: ScanUnit, limits: LoaderLimits = LIMITS): ScanFinding {
-  const [finding, ...others] = scan({ kind: 'scan', root, units: [unit] }, limits);
+async function scanOne(root: string, unit: ScanUnit, limits: LoaderLimits = LIMITS): Promise<ScanFinding> {
+  const [finding, ...others] = await scan({ kind: 'scan', root, units: [unit] }, limits);
   if (!finding || others.length > 0) throw new Error('one finding for each unit');
   return finding;
 }
@@ -28,7 +28,7 @@ function scanOne(root: string, unit: ScanUnit, limits: LoaderLimits = LIMITS): S
 t.test('an image gives its header and the digest of all before its pixels', async (t) => {
   const folder = temporaryFolder(t);
   const { header, headerDigest, guard } = writeImage(folder, 'a.dcm', { ...IMAGE, spacingMm: [2, 1] });
-  t.strictSame(scanOne(folder, image('a.dcm')), {
+  t.strictSame(await scanOne(folder, image('a.dcm')), {
     kind: 'image',
     header,
     timing: { triggerMs: null, acquired: null, content: null, temporalPosition: null },
@@ -42,15 +42,15 @@ t.test('an image gives its header and the digest of all before its pixels', asyn
 
 t.test('the digest tells headers apart and not pixels', async (t) => {
   const folder = temporaryFolder(t);
-  const digestOf = (name: string, changes: object) => {
+  const digestOf = async (name: string, changes: object) => {
     writeImage(folder, name, { ...IMAGE, ...changes });
-    const finding = scanOne(folder, image(name));
+    const finding = await scanOne(folder, image(name));
     return finding.kind === 'image' ? finding.headerDigest : null;
   };
-  const digest = digestOf('a.dcm', {});
+  const digest = await digestOf('a.dcm', {});
   t.match(digest, /^[0-9a-f]{64}$/);
-  t.equal(digestOf('b.dcm', { pixels: Uint16Array.of(6, 5, 4, 3, 2, 1) }), digest);
-  t.not(digestOf('c.dcm', { rescaleSlope: 2, rescaleIntercept: 0 }), digest);
+  t.equal(await digestOf('b.dcm', { pixels: Uint16Array.of(6, 5, 4, 3, 2, 1) }), digest);
+  t.not(await digestOf('c.dcm', { rescaleSlope: 2, rescaleIntercept: 0 }), digest);
 });
 
 t.test('each frame has a checksum where it is asked for', async (t) => {
@@ -58,7 +58,7 @@ t.test('each frame has a checksum where it is asked for', async (t) => {
   const pixels = Uint16Array.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16);
   writeImage(folder, 'a.dcm', { ...IMAGE, frames: 2, pixels });
   const frames = [pixels.subarray(0, 6), pixels.subarray(6)];
-  t.match(scanOne(folder, image('a.dcm', true)), {
+  t.match(await scanOne(folder, image('a.dcm', true)), {
     checksums: frames.map((frame) => crc32(Buffer.from(frame.slice().buffer))),
   });
 });
@@ -66,7 +66,7 @@ t.test('each frame has a checksum where it is asked for', async (t) => {
 t.test('the patient leaves as a hash alone', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', { ...IMAGE, patientId: 'Jane-1965', patientName: 'Doe^Jane' });
-  const finding = scanOne(folder, image('a.dcm'));
+  const finding = await scanOne(folder, image('a.dcm'));
   t.match(finding, {
     patient: createHash('sha256').update('Jane-1965').digest('hex'),
     header: { patientId: null },
@@ -79,8 +79,11 @@ t.test('a header longer than the first bytes that are read', async (t) => {
   const extra = [{ tag: '00091010', vr: 'OB', value: new Uint8Array(200_000) }];
   const { header } = writeImage(folder, 'a.dcm', { ...IMAGE, extra });
   t.ok(header.headerBytes > 200_000);
-  t.match(scanOne(folder, image('a.dcm')), { kind: 'image', header: { headerBytes: header.headerBytes } });
-  t.match(scanOne(folder, image('a.dcm'), { ...LIMITS, headerBytes: 100_000 }), {
+  t.match(await scanOne(folder, image('a.dcm')), {
+    kind: 'image',
+    header: { headerBytes: header.headerBytes },
+  });
+  t.match(await scanOne(folder, image('a.dcm'), { ...LIMITS, headerBytes: 100_000 }), {
     kind: 'refused',
     code: 'HEADER_TOO_LARGE',
   });
@@ -94,7 +97,7 @@ t.test('what is no image is refused with a reason, and the others go on', async 
   writeImage(folder, 'cut.dcm', IMAGE);
   truncateSync(join(folder, 'cut.dcm'), dicomFile(IMAGE).length - 2);
   const units = ['empty.dcm', 'text.dcm', 'gone.dcm', 'cut.dcm', 'good.dcm'].map((path) => image(path));
-  t.match(scan({ kind: 'scan', root: folder, units }, LIMITS), [
+  t.match(await scan({ kind: 'scan', root: folder, units }, LIMITS), [
     { kind: 'refused', code: 'NOT_DICOM' },
     { kind: 'refused', code: 'NOT_DICOM' },
     { kind: 'refused', code: 'FILE_UNREADABLE' },
@@ -106,15 +109,15 @@ t.test('what is no image is refused with a reason, and the others go on', async 
 t.test('an image that no codec reads is refused', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', { ...IMAGE, photometric: 'PALETTE COLOR' });
-  t.match(scanOne(folder, image('a.dcm')), { kind: 'refused', code: 'PIXELS_UNSUPPORTED' });
+  t.match(await scanOne(folder, image('a.dcm')), { kind: 'refused', code: 'PIXELS_UNSUPPORTED' });
 });
 
 t.test('a file over the limit is not read', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', IMAGE);
   const sizeBytes = dicomFile(IMAGE).length;
-  t.match(scanOne(folder, image('a.dcm'), { ...LIMITS, fileBytes: sizeBytes }), { kind: 'image' });
-  t.match(scanOne(folder, image('a.dcm'), { ...LIMITS, fileBytes: sizeBytes - 1 }), {
+  t.match(await scanOne(folder, image('a.dcm'), { ...LIMITS, fileBytes: sizeBytes }), { kind: 'image' });
+  t.match(await scanOne(folder, image('a.dcm'), { ...LIMITS, fileBytes: sizeBytes - 1 }), {
     kind: 'refused',
     code: 'LIMIT_EXCEEDED',
   });
@@ -124,11 +127,11 @@ t.test('a contour is read as it is written, with what is wrong with it', async (
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'good.txt'), '1 2\n3 4\n5.5 6\n');
   writeFileSync(join(folder, 'bad.txt'), '1 2\n3 four\n');
-  t.match(scanOne(folder, text('good.txt')), {
+  t.match(await scanOne(folder, text('good.txt')), {
     kind: 'contour',
     contour: { ok: true, points: Float64Array.of(1, 2, 3, 4, 5.5, 6), problems: [] },
   });
-  t.match(scanOne(folder, text('bad.txt')), {
+  t.match(await scanOne(folder, text('bad.txt')), {
     kind: 'contour',
     contour: { ok: false, problem: { code: 'CONTOUR_NOT_A_NUMBER', line: 2 } },
   });
@@ -139,7 +142,7 @@ t.test('a contour of more text than its points can need is never used in part', 
   const limits = { ...LIMITS, contourPoints: 4 };
   const long = (x: number, y: number) => `${x} ${y}${' '.repeat(96)}\n`;
   writeFileSync(join(folder, 'a.txt'), [long(0, 0), long(9, 0), long(9, 9), long(0, 9)].join(''));
-  const finding = scanOne(folder, text('a.txt'), limits);
+  const finding = await scanOne(folder, text('a.txt'), limits);
   const points = finding.kind === 'contour' && finding.contour.ok ? finding.contour.points : null;
   t.ok(points === null || points.length === 8, `${points}`);
 });
@@ -147,7 +150,7 @@ t.test('a contour of more text than its points can need is never used in part', 
 t.test('a link table is read', async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'link.csv'), 'patient_id,original_id\nA,B');
-  t.strictSame(scanOne(folder, text('link.csv', 'table')), {
+  t.strictSame(await scanOne(folder, text('link.csv', 'table')), {
     kind: 'table',
     table: { rows: [{ patient: 'A', original: 'B', line: 2 }], problems: [] },
   });
@@ -156,11 +159,11 @@ t.test('a link table is read', async (t) => {
 t.test('a path that leaves its source is never opened', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', IMAGE);
-  t.throws(() => scanOne(join(folder, 'b'), image('../a.dcm')), { message: 'the path leaves its source' });
+  await t.rejects(scanOne(join(folder, 'b'), image('../a.dcm')), { message: 'the path leaves its source' });
 });
 
 t.test('the guard is that of the file', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', IMAGE);
-  t.match(scanOne(folder, image('a.dcm')), { guard: guardAt(folder, 'a.dcm') });
+  t.match(await scanOne(folder, image('a.dcm')), { guard: guardAt(folder, 'a.dcm') });
 });

@@ -1,0 +1,164 @@
+import type { SliceId } from '../core/ids.js';
+import { nestedRois } from '../core/part.js';
+import {
+  type PlacedPart,
+  type Placement,
+  placeSegmentation,
+  placeStructureSet,
+} from '../core/place-outlines.js';
+import { ImageFinder, type PlacedImage } from '../core/placing.js';
+import type { ProblemCode } from '../core/problem.js';
+import type { Segmentation } from '../core/segment-rasters.js';
+import type { StructureSet } from '../core/structure-set.js';
+import type { StructurePart } from './parts.js';
+
+/** Where the structures of a study come from; `parts`: contours and rasters that are used. */
+export interface ContourSource {
+  readonly kind: 'text' | 'rtstruct' | 'seg';
+  /** Relative to the source's root; of text contours the folder that they are below. */
+  readonly file: string;
+  readonly structures: string[];
+  readonly parts: number;
+}
+
+/** An RT structure set or a segmentation of a study. */
+export type OutlineObject =
+  | { readonly kind: 'rtstruct'; readonly path: string; readonly content: StructureSet }
+  | { readonly kind: 'seg'; readonly path: string; readonly content: Segmentation };
+
+/** Where a source's structures are: the parts of each slice. */
+export type Drawn = ReadonlyMap<SliceId, readonly StructurePart[]>;
+type Report = (code: ProblemCode, file: string, detail: string) => void;
+
+/** Parts that are placed before others get their turn. */
+const PARTS_PER_TURN = 200;
+
+/**
+ * The structures of a study, source by source. Where two sources outline a structure of one name on one slice, the first of them has it
+ * there: text contours before structure sets before segmentations, those of a kind in order of their SOPInstanceUIDs.
+ */
+export class Outlines {
+  readonly #slices: readonly (PlacedImage & { readonly slice: SliceId })[];
+  readonly #finder: ImageFinder;
+  readonly #toleranceMm: number;
+  readonly #report: Report;
+  readonly #drawn = new Map<SliceId, StructurePart[]>();
+  /** Slice and structure to the file that has it. */
+  readonly #owners = new Map<string, string>();
+  readonly #sources: ContourSource[] = [];
+
+  constructor(
+    slices: readonly (PlacedImage & { readonly slice: SliceId })[],
+    toleranceMm: number,
+    report: Report,
+  ) {
+    this.#slices = slices;
+    this.#finder = new ImageFinder(slices, toleranceMm);
+    this.#toleranceMm = toleranceMm;
+    this.#report = report;
+  }
+
+  get drawn(): Drawn {
+    return this.#drawn;
+  }
+
+  get sources(): readonly ContourSource[] {
+    return this.#sources;
+  }
+
+  /** Takes the text contours of a study, which know their slices. */
+  addTexts(drawn: ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>): void {
+    const files: string[] = [];
+    const structures = new Set<string>();
+    for (const [slice, parts] of drawn)
+      for (const { file, structure, part } of parts) {
+        files.push(file);
+        structures.add(structure);
+        this.#owners.set(`${slice} ${structure}`, file);
+        append(this.#drawn, slice, { structure, part });
+      }
+    if (files.length === 0) return;
+    const file = commonFolder(files);
+    this.#sources.push({ kind: 'text', file, structures: [...structures].sort(), parts: files.length });
+  }
+
+  /** Takes the objects of a study; what cannot be used of them is reported. */
+  async addObjects(objects: readonly OutlineObject[]): Promise<void> {
+    const ordered = [...objects].sort(
+      (a, b) =>
+        byCodeUnit(a.kind, b.kind) ||
+        byCodeUnit(a.content.sopInstanceUid, b.content.sopInstanceUid) ||
+        byCodeUnit(a.path, b.path),
+    );
+    for (const object of ordered) {
+      for (const { code, detail } of object.content.problems) this.#report(code, object.path, detail);
+      const placement =
+        object.kind === 'rtstruct'
+          ? placeStructureSet(object.content, this.#finder, this.#toleranceMm)
+          : placeSegmentation(object.content, this.#finder);
+      await this.#add(object, placement);
+      for (const { code, detail } of placement.problems()) this.#report(code, object.path, detail);
+    }
+  }
+
+  async #add({ kind, path }: OutlineObject, placement: Placement): Promise<void> {
+    const own = new Map<SliceId, StructurePart[]>();
+    const structures = new Set<string>();
+    const lost = new Map<string, Set<SliceId>>();
+    let parts = 0;
+    let seen = 0;
+    for (const { place, structure, part } of placement.parts as Iterable<PlacedPart>) {
+      if (++seen % PARTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      const { slice } = this.#slices[place]!;
+      const key = `${slice} ${structure}`;
+      const owner = this.#owners.get(key) ?? path;
+      if (owner !== path) {
+        const slices = lost.get(owner) ?? new Set();
+        lost.set(owner, slices.add(slice));
+        continue;
+      }
+      this.#owners.set(key, path);
+      structures.add(structure);
+      parts++;
+      append(own, slice, { structure, part });
+      append(this.#drawn, slice, { structure, part });
+    }
+    this.#sources.push({ kind, file: path, structures: [...structures].sort(), parts });
+    for (const [owner, slices] of lost)
+      this.#report(
+        'CONTOUR_TWICE',
+        path,
+        `on ${slices.size} slice(s) ${owner} outlines a structure of the same name, which is used there`,
+      );
+    const nested = new Map<number, number>();
+    for (const all of own.values())
+      for (const roi of nestedRois(all.map(({ part }) => part))) nested.set(roi, (nested.get(roi) ?? 0) + 1);
+    for (const [roi, slices] of nested)
+      this.#report(
+        'CONTOUR_NESTED',
+        path,
+        `ROI ${roi}: on ${slices} slice(s) a CLOSED_PLANAR contour lies inside another: filled, or a hole with mask.holes xor`,
+      );
+  }
+}
+
+function append<T>(lists: Map<SliceId, T[]>, slice: SliceId, value: T): void {
+  const list = lists.get(slice);
+  if (list) list.push(value);
+  else lists.set(slice, [value]);
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The folder that all files are below, `.` for that of the source. */
+function commonFolder(files: readonly string[]): string {
+  let common = files[0]!.split('/').slice(0, -1);
+  for (const file of files) {
+    const folders = file.split('/').slice(0, -1);
+    const differs = common.findIndex((folder, at) => folders[at] !== folder);
+    if (differs >= 0) common = common.slice(0, differs);
+  }
+  return common.join('/') || '.';
+}
