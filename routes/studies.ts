@@ -25,7 +25,7 @@ export const ProblemList = Type.Array(
   }),
 );
 
-const SourceList = Type.Array(
+export const SourceList = Type.Array(
   Type.Object({
     kind: Type.Unsafe<'text' | 'rtstruct' | 'seg'>({ type: 'string', enum: ['text', 'rtstruct', 'seg'] }),
     file: Type.String({ description: 'of text contours the folder that they are below' }),

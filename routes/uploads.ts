@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { listSources } from '../src/catalog/contour-sources.js';
 import { findStudy, listProblems } from '../src/catalog/studies.js';
 import type { UploadContent, UploadedStudy } from '../src/catalog/upload-content.js';
 import { sessionsOn } from '../src/catalog/upload-records.js';
@@ -11,10 +12,11 @@ import { ignoredField, receiveForm, refuseForm, takeMultipart } from '../src/plu
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { FilesForm, problems, query, StudyParams } from './schemas.js';
-import { ProblemList, Study } from './studies.js';
+import { ProblemList, SourceList, Study } from './studies.js';
 
 const Uploaded = Type.Object({
   ...Study,
+  sources: SourceList,
   problems: ProblemList,
   paired: Type.Array(
     Type.Object({ slice: Type.String(), file: Type.String(), structures: Type.Array(Type.String()) }),
@@ -54,6 +56,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       }));
     return {
       ...found,
+      sources: listSources(db, id),
       problems: listProblems(db, id),
       paired: named.filter(({ structures }) => structures.length > 0),
       unpaired: [...told.map(({ file, code, detail }) => ({ file, code, detail })), ...bare],
