@@ -38,18 +38,28 @@ const BROKEN: HeaderProblem = { code: 'HEADER_BROKEN', detail: 'the deflated dat
 export async function readSegments(root: string, path: string, limits: LoaderLimits): Promise<Segmentation> {
   const { header, head } = withSourceFile(root, path, (file) => openSegmentation(file, limits));
   const rasters = new SegmentRasters(head, limits.segmentFraction);
-  for (let frame = 0; frame < header.frames; frame++) {
-    const isBits = header.bitsAllocated === 1 && isNative(header.transferSyntax);
-    const bytes = withSourceFile(root, path, (file) => {
-      const data = dataOf(file, header, limits);
-      const read = readPlaces(data, framePlaces(data, header, frame), limits);
-      if (isBits) rasters.addRuns(frame, runsOfFrame(read, header, frame));
-      return read;
-    });
-    if (!isBits) rasters.addValues(frame, (await decodeFrame(bytes, header, frame)).values);
+  const check = (): void => {
     if (rasters.sizeBytes > limits.headerBytes)
       throw new PixelError('LIMIT_EXCEEDED', `the runs of its pixels are over ${limits.headerBytes} bytes`);
-  }
+  };
+  if (header.bitsAllocated === 1 && isNative(header.transferSyntax))
+    withSourceFile(root, path, (file) => {
+      const data = dataOf(file, header, limits);
+      for (let frame = 0; frame < header.frames; frame++) {
+        const bytes = readPlaces(data, framePlaces(data, header, frame), limits);
+        rasters.addRuns(frame, runsOfFrame(bytes, header, frame));
+        check();
+      }
+    });
+  else
+    for (let frame = 0; frame < header.frames; frame++) {
+      const bytes = withSourceFile(root, path, (file) => {
+        const data = dataOf(file, header, limits);
+        return readPlaces(data, framePlaces(data, header, frame), limits);
+      });
+      rasters.addValues(frame, (await decodeFrame(bytes, header, frame)).values);
+      check();
+    }
   const { sopInstanceUid, studyUid, frameOfReferenceUid, rows, columns } = header;
   const found = rasters.finish();
   return {
