@@ -110,6 +110,7 @@ export class Uploads {
       const id = wanted ?? (`upload-${digest.slice(0, 16)}` as StudyId);
       if (this.#isThere(id, digest, study)) return { study: id, created: false };
       const record = { study: id, key: basename(staging.folder), digest };
+      await staging.settled();
       await this.#kept.prepare(staging.folder, { study: id, digest, files });
       const revision = await this.#write(record, study, files);
       // From here on nothing else takes its turn until the study is there: no scan takes its id, nothing prunes its revision.

@@ -1,8 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isHidden, relativeName } from '../core/upload-name.js';
+
+/** Files that are on their way to the disk while the next one is received. */
+const FLUSHES_AT_ONCE = 16;
 
 /** What an upload may have; bytes and files in all, those of an expanded zip counted for themselves. */
 export interface UploadLimits {
@@ -60,6 +63,8 @@ export class Staging {
   #files = new Map<string, StagedFile>();
   #bytes = 0;
   #next = 0;
+  #flushes = new Set<Promise<void>>();
+  #flushError: unknown = null;
 
   constructor(folder: string, limits: UploadLimits, durable: boolean) {
     this.folder = folder;
@@ -107,11 +112,12 @@ export class Staging {
         for (let done = 0; done < chunk.length; )
           done += (await kept.write(chunk, done, chunk.length - done)).bytesWritten;
       }
-      if (this.#durable) await kept?.datasync();
-    } finally {
+    } catch (error) {
       await kept?.close();
+      throw error;
     }
     if (!kept) return null;
+    await this.#finish(kept);
     this.#next++;
     return this.#take({ number, name, sizeBytes, sha256: hash.digest('hex') });
   }
@@ -125,6 +131,12 @@ export class Staging {
     }
   }
 
+  /** Resolves when every file has reached the disk, where that is asked for. Rejects where one could not. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#flushes);
+    if (this.#flushError !== null) throw this.#flushError;
+  }
+
   /** Drops a file, on disk as well. */
   async drop(file: StagedFile): Promise<void> {
     this.#files.delete(file.name);
@@ -133,7 +145,22 @@ export class Staging {
 
   /** Removes the folder and all that is in it. */
   async remove(): Promise<void> {
+    await Promise.all(this.#flushes);
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Has a file reach the disk and closes it, behind those that are received meanwhile. */
+  async #finish(file: FileHandle): Promise<void> {
+    if (!this.#durable) return file.close();
+    const flush = file
+      .datasync()
+      .catch((error) => {
+        this.#flushError ??= error;
+      })
+      .then(() => file.close())
+      .finally(() => this.#flushes.delete(flush));
+    this.#flushes.add(flush);
+    if (this.#flushes.size >= FLUSHES_AT_ONCE) await Promise.race(this.#flushes);
   }
 
   #checked(told: string): string {
