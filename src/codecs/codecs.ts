@@ -2,6 +2,7 @@ import type { Codec } from './codec.js';
 import { deflatedFramesCodec } from './deflated-frames.js';
 import { jpegCodec } from './jpeg.js';
 import { jpegLsCodec } from './jpeg-ls.js';
+import { jpegXlCodec } from './jpeg-xl.js';
 import { htj2kCodec, jpeg2000Codec } from './jpeg2000.js';
 import { nativeCodec } from './native.js';
 import { rleCodec } from './rle.js';
@@ -15,4 +16,5 @@ export const CODECS: readonly Codec[] = [
   jpegLsCodec,
   jpeg2000Codec,
   htj2kCodec,
+  jpegXlCodec,
 ];

@@ -4,7 +4,7 @@ import t from 'tap';
 import type { DecodedFrame } from '../../src/codecs/codec.js';
 import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import { writePart10 } from '../../src/demo/part10.js';
-import { type Encoded, encodeFrame } from '../fixtures/encoders.js';
+import { type Encoded, encodeFrame, encodeXl } from '../fixtures/encoders.js';
 import { byPixel, decodeFrame, readImageFile } from '../fixtures/image-files.js';
 import { temporaryFolder } from '../helper.js';
 
@@ -148,3 +148,41 @@ t.test('a compressed image whose sign is not the header’s', async (t) => {
   t.strictSame(Array.from(values), Array.from(positive));
   t.match(notes, [{ code: 'HEADER_REPAIRED' }]);
 });
+
+const XL = '1.2.840.10008.1.2.4.110';
+
+t.test('JPEG XL: lossless grey and colour of 8 and 16 bits, lossy ones near', async (t) => {
+  for (const image of [
+    { ...SIZE, bits: 8 },
+    { ...SIZE, bits: 16 },
+    { ...SIZE, bits: 8, channels: 3 },
+    { ...SIZE, bits: 16, channels: 3 },
+  ] satisfies Encoded[]) {
+    const samples = samplesOf(image);
+    const found = await decoded(await encodeXl(image, samples), XL, described(image));
+    t.strictSame(byPixel(found), samples, JSON.stringify(image));
+    t.strictSame(found.notes, []);
+  }
+  const image = { ...SIZE, bits: 8 };
+  const samples = samplesOf(image);
+  const lossy = await encodeXl(image, samples, true);
+  const { values } = await decoded(lossy, '1.2.840.10008.1.2.4.112', described(image));
+  t.ok(values.every((value, at) => Math.abs(value - samples[at]!) <= 8));
+});
+
+t.test(
+  'JPEG XL: another size, another depth, a cut or noise is an error before anything is made of it',
+  async (t) => {
+    const image = { ...SIZE, bits: 8 };
+    const frame = await encodeXl(image, samplesOf(image));
+    const as = (bytes: Uint8Array, changes: Partial<ImageOptions> = {}) =>
+      decoded(bytes, XL, { ...described(image), ...changes });
+    await t.rejects(as(frame, { rows: 20 }), { code: 'PIXELS_LONG', message: /21 rows of 34/ });
+    await t.rejects(as(frame, { rows: 34, columns: 21 }), { name: 'PixelError', message: /21 rows of 34/ });
+    await t.rejects(as(frame, { samplesPerPixel: 3 }), { name: 'PixelError' });
+    for (const cut of [1, 3, 20, frame.length - 20, frame.length - 1])
+      await t.rejects(as(frame.subarray(0, cut)), { name: 'PixelError' }, `${cut} bytes`);
+    await t.rejects(as(new Uint8Array(64).fill(0xff)), { code: 'PIXELS_SHORT' });
+    t.strictSame((await as(frame)).values, samplesOf(image), 'and after all of them a good one is good');
+  },
+);
