@@ -123,6 +123,12 @@ export class Outlines {
       append(own, slice, { structure, part });
       append(this.#drawn, slice, { structure, part });
     }
+    if (seen === 0)
+      this.#report(
+        'NO_CONTOURS',
+        path,
+        'nothing that it holds lies on an image of the study and encloses a pixel',
+      );
     this.#sources.push({ kind, file: path, structures: [...structures].sort(), parts });
     for (const [owner, slices] of lost)
       this.#report(

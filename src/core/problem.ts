@@ -33,6 +33,7 @@ export const PROBLEMS = {
   CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
   CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
   CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
+  NO_CONTOURS: 'A structure set or segmentation of which nothing can be used on the images of its study',
   CONTOUR_OPEN: 'A contour that is a point or not closed encloses nothing; it is left out',
   CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',
   CONTOUR_POINT_COUNT: 'A contour says another number of points than it has; those it has are used',
