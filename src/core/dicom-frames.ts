@@ -4,6 +4,7 @@ import type { FunctionalGroups } from './dicom-groups.js';
 import type { Notes } from './dicom-notes.js';
 import { type Timing, timing } from './dicom-timing.js';
 import type { DicomValues } from './dicom-values.js';
+import { normalOf } from './normal.js';
 
 type FrameAttributes = Pick<
   ImageHeader,
@@ -36,6 +37,8 @@ export function describeFrames(
 ): FramesDescription {
   if (groups.frames !== 0 && groups.frames !== frames)
     notes.add('HEADER_REPAIRED', `the image has ${frames} frames, its per-frame groups ${groups.frames}`);
+  if (groups.hasTables)
+    notes.add('MODALITY_LUT', 'a VOI table of the functional groups is not read; windows are used');
   const describe = (frame: number) => {
     const elements = groups.elements(frame);
     const own = elements.length === 0 ? values : values.with(elements);
@@ -49,6 +52,15 @@ export function describeFrames(
     };
   };
   const first = describe(0);
+  if (frames > 1 && groups.frames === 0) {
+    const places = gridPlaces(values, first.header, frames);
+    if (places)
+      return {
+        ...first,
+        header: { ...first.header, position: null },
+        frames: places.map((position) => ({ header: { position }, timing: {} })),
+      };
+  }
   if (frames === 1 || groups.frames === 0) return { ...first, frames: null };
   const all = [first, ...Array.from({ length: frames - 1 }, (_, i) => describe(i + 1))];
   const header = differing(all.map((frame) => frame.header));
@@ -76,6 +88,27 @@ export function headerOfFrame(
 ): ImageHeader {
   const own = frames?.[frame]?.header;
   return own ? { ...header, ...own } : header;
+}
+
+const GRID_FRAME_OFFSETS = 0x3004000c;
+
+/**
+ * Where the frames of a dose grid lie (DICOM PS3.3, section C.8.8.3.2): offsets along the normal where the first is 0, else
+ * coordinates along z; null for any other image.
+ */
+function gridPlaces(
+  values: DicomValues,
+  { position, orientation }: Pick<ImageHeader, 'position' | 'orientation'>,
+  frames: number,
+): [number, number, number][] | null {
+  const offsets = values.decimals(GRID_FRAME_OFFSETS);
+  if (offsets?.length !== frames || offsets.some(Number.isNaN) || !position || !orientation) return null;
+  const [x, y, z] = position;
+  const [normalX, normalY, normalZ] = normalOf(orientation);
+  const isRelative = offsets[0] === 0;
+  return offsets.map((offset) =>
+    isRelative ? [x + offset * normalX, y + offset * normalY, z + offset * normalZ] : [x, y, offset],
+  );
 }
 
 /** The names of the attributes that some object has another value for than the first. */

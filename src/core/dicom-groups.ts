@@ -1,5 +1,7 @@
 import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
 
+const FRAME_VOI_LUT = 0x00289132;
+const VOI_TABLES = 0x00283010;
 const SHARED = 0x52009229;
 const PER_FRAME = 0x52009230;
 
@@ -13,7 +15,7 @@ const MACROS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
   [0x00209113, new Set([0x00200032])],
   [0x00209116, new Set([0x00200037])],
   // Frame VOI LUT
-  [0x00289132, new Set([0x00281050, 0x00281051, 0x00281056])],
+  [FRAME_VOI_LUT, new Set([0x00281050, 0x00281051, 0x00281056])],
   // Frame Content, Cardiac Synchronization
   [0x00209111, new Set([0x00209128, 0x00189074, 0x00189151])],
   [0x00189118, new Set([0x00209153])],
@@ -24,6 +26,7 @@ export class FunctionalGroups implements SequenceVisitor {
   readonly #shared: DicomElement[] = [];
   readonly #frames: DicomElement[][] = [];
   #present = this.#shared;
+  #hasTables = false;
 
   constructor(readonly cursor: DicomCursor) {}
 
@@ -34,6 +37,11 @@ export class FunctionalGroups implements SequenceVisitor {
   /** How many items the per-frame groups have; 0 where there are none. */
   get frames(): number {
     return this.#frames.length;
+  }
+
+  /** Whether a VOI table stands in them, which is not read. */
+  get hasTables(): boolean {
+    return this.#hasTables;
   }
 
   enters(tag: number): boolean {
@@ -49,6 +57,8 @@ export class FunctionalGroups implements SequenceVisitor {
   }
 
   value(parent: number, element: DicomElement): void {
+    const isTable = parent === VOI_TABLES || (parent === FRAME_VOI_LUT && element.tag === VOI_TABLES);
+    if (isTable && element.length > 0) this.#hasTables = true;
     if (MACROS.get(parent)?.has(element.tag) && element.length > 0) this.#present.push(element);
   }
 

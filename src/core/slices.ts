@@ -3,6 +3,7 @@ import { type FrameDescription, headerOfFrame } from './dicom-frames.js';
 import type { Timing } from './dicom-timing.js';
 import { isNative } from './dicom-uids.js';
 import { isId, type SliceId } from './ids.js';
+import { normalOf } from './normal.js';
 import type { Problem } from './problem.js';
 import { byCodeUnit, emplace } from './study-files.js';
 
@@ -148,19 +149,8 @@ export function alongNormal({
   orientation,
 }: Pick<ImageHeader, 'position' | 'orientation'>): number | null {
   if (position === null || orientation === null) return null;
-  const [rowX, rowY, rowZ, columnX, columnY, columnZ] = orientation as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return (
-    position[0] * (rowY * columnZ - rowZ * columnY) +
-    position[1] * (rowZ * columnX - rowX * columnZ) +
-    position[2] * (rowX * columnY - rowY * columnX)
-  );
+  const [x, y, z] = normalOf(orientation);
+  return position[0] * x + position[1] * y + position[2] * z;
 }
 
 function bySeries(a: ImageHeader, b: ImageHeader): number {

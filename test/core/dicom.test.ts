@@ -487,6 +487,39 @@ t.test('per-frame groups of another number than there are frames are used as far
   t.match(fewer, { frames: [{ header: { position: [0, 0, 1] } }, { header: { position: [0, 0, 9] } }] });
 });
 
+t.test('the frames of a dose grid lie where its offsets say', async (t) => {
+  const grid = (offsets: string) =>
+    whole(
+      file({
+        frames: 2,
+        rows: 1,
+        position: [1, 2, 3],
+        orientation: [1, 0, 0, 0, -1, 0],
+        extra: [ds('3004000c', offsets)],
+      }),
+    );
+  const places = (read: HeaderRead) =>
+    read.kind === 'header' && read.frames?.map(({ header }) => header.position);
+  t.strictSame(places(grid('0\\2.5')), [
+    [1, 2, 3],
+    [1, 2, 0.5],
+  ]);
+  t.strictSame(places(grid('3\\5.5')), [
+    [1, 2, 3],
+    [1, 2, 5.5],
+  ]);
+  t.match(grid('0'), { frames: null, header: { position: [1, 2, 3] } });
+});
+
+t.test('a VOI table in the functional groups is told of', async (t) => {
+  const sq = (tag: string, ...value: (readonly Element[])[]): Element => ({ tag, vr: 'SQ', value });
+  const tables = sq('00283010', [us('00283002', 1)]);
+  for (const undefinedLength of [false, true]) {
+    const read = whole(file({ extra: [sq('52009229', [sq('00289132', [{ ...tables, undefinedLength }])])] }));
+    t.match(read, { header: { notes: [{ code: 'MODALITY_LUT' }] } });
+  }
+});
+
 t.test('an icon in a sequence is not the image', async (t) => {
   const icon: Element = {
     tag: '00880200',
