@@ -177,6 +177,10 @@ function noPairs(db: Database, studies: readonly StudyState[], structures: reado
     return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies, excludeStudies and split', {
       field: 'studies',
     });
+  if (structures.length === 0)
+    return new SlfError('SLF_NO_PAIRS', 'no slice is of a modality and a series that `where` names', {
+      field: 'where',
+    });
   const known = [...structureCounts(db, studies).keys()].sort();
   const there =
     known.length > 0 ? `there are: ${known.join(', ')}` : 'there is none, GET /v1/studies tells the problems';
