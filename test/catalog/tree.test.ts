@@ -55,7 +55,7 @@ function enhanced(uid: string): Uint8Array {
   });
 }
 
-/** Two studies, one of two series, a report, a contour object, a broken file and what else lies about. */
+/** Two studies, one of two series, a report, a presentation state, a plan of another study, a broken file and what else lies about. */
 function hospital(root: string, at: (name: string) => string): void {
   const number = (value: number): Element => ({ tag: '00200011', vr: 'IS', value: String(value) });
   const put = (name: string, content: string | Uint8Array) => write(root, at(name), content);
@@ -66,8 +66,8 @@ function hospital(root: string, at: (name: string) => string): void {
   put('e', axial('1.2.1.1', 0, { studyUid: '1.2', seriesUid: '1.2.1', rows: 1, columns: 6 }));
   put('cut', axial('1.1.1.4', 40).subarray(0, -3));
   put('twice', axial('1.1.1.2', 10, { instanceNumber: 2, extra: [number(2)] }));
-  put('rt', axial('1.1.8.1', 0, { sopClassUid: '1.2.840.10008.5.1.4.1.1.481.3' }));
-  put('seg', axial('1.1.8.2', 0, { sopClassUid: '1.2.840.10008.5.1.4.1.1.66.4' }));
+  put('report', axial('1.1.8.1', 0, { sopClassUid: '1.2.840.10008.5.1.4.1.1.88.11' }));
+  put('state', axial('1.1.8.2', 0, { sopClassUid: '1.2.840.10008.5.1.4.1.1.11.1' }));
   put('plan', axial('1.9.1', 0, { sopClassUid: '1.2.840.10008.5.1.4.1.1.481.5', studyUid: '1.9' }));
 }
 
