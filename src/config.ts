@@ -152,6 +152,14 @@ export const Settings = Type.Object({
     default: 30,
     description: 'days that a snapshot is kept after the last session that stood on it',
   }),
+  LOG_STUDY_IDS: Type.Union(
+    ['plain', 'hash'].map((form) => Type.Literal(form)),
+    {
+      default: 'plain',
+      description:
+        '`hash`: ids of studies and pairs and names of files are written to the log as keyed hashes',
+    },
+  ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`' },
@@ -192,6 +200,7 @@ export interface Config {
   readonly containments: readonly Containment[];
   readonly sessionIdleMs: number;
   readonly snapshotDays: number;
+  readonly hashStudyIds: boolean;
   readonly logLevel: string;
 }
 
@@ -341,6 +350,7 @@ export function readConfig(
     containments: parsed('QUALITY_INSIDE', settings, parseContainments),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
     snapshotDays: settings.SNAPSHOT_DAYS,
+    hashStudyIds: settings.LOG_STUDY_IDS === 'hash',
     logLevel: settings.LOG_LEVEL,
   };
 }

@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, ConfigError, isLoopback } from './config.js';
+import { logOptions } from './log.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
 import { followTlsFiles, readTlsFiles, TlsError, type TlsFiles } from './tls.js';
 import { followTokenFile, readTokenFile } from './token-file.js';
@@ -24,7 +25,7 @@ const LOG_WITHIN_MS = 10;
 const LOG_BYTES = 4096;
 
 /** Logs as JSON lines on stderr; stdout is for results. Written behind the request's back, in order, and flushed at the end. */
-export function makeLog(level: string): Logger {
+export function makeLog(config: Config): Logger {
   const lines = pino.destination({ fd: 2, sync: false, minLength: LOG_BYTES });
   let isDue = false;
   const flush = () => {
@@ -36,7 +37,7 @@ export function makeLog(level: string): Logger {
     if (!isDue) setTimeout(flush, LOG_WITHIN_MS).unref();
     isDue = true;
   };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+  return pino(logOptions(config), { write });
 }
 
 /** The tokens that are asked for: those of the settings and of their file, else beyond loopback one that is made now and shown once. */
@@ -129,7 +130,9 @@ const CLOSE_WITHIN_MS = 15_000;
 /** Runs the service until it is told to stop. */
 export async function serve(config: Config): Promise<void> {
   process.title = 'slicefeed';
-  const log = makeLog(config.logLevel);
+  // What the service and its loaders write is for its user alone.
+  process.umask(0o077);
+  const log = makeLog(config);
   const server = await startServer(config, log, { screen: process.stderr });
   closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'the service failed');

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Checksums } from './catalog/checksums.js';
@@ -74,6 +74,8 @@ export interface ServiceOptions {
 export function startService(config: Config, log: Logger, options: ServiceOptions = {}): Service {
   checkFolder(config.data);
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
+  if ((statSync(config.state).mode & 0o077) !== 0)
+    log.warn({ state: config.state }, 'others may look into the state folder');
   const lock = takeLock(join(config.state, 'lock'));
   if (!lock)
     throw new Error(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { type Config, readConfig, type SettingName } from '../src/config.js';
+import { logOptions } from '../src/log.js';
 import { type Server, startServer } from '../src/server.js';
 import type { ServiceOptions } from '../src/service.js';
 
@@ -56,7 +57,11 @@ export async function startTestServer(
       ...settings,
     },
   );
-  const server = await startServer(config, pino({ level: 'debug', base: null }, { write }), options);
+  const server = await startServer(
+    config,
+    pino({ ...logOptions(config), timestamp: false, level: settings.LOG_LEVEL ?? 'debug' }, { write }),
+    options,
+  );
   t.teardown(() => server.close());
   return {
     ...server,

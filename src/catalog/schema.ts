@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, openSqlite } from '../sqlite.js';
 
@@ -246,6 +246,11 @@ export function openDatabase(stateFolder: string): Database {
   db.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096',
   );
+  // Those of an earlier release may be readable to others.
+  for (const ending of ['', '-wal', '-shm']) {
+    const path = join(stateFolder, DATABASE_FILE + ending);
+    if (existsSync(path)) chmodSync(path, 0o600);
+  }
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${VERSION}; COMMIT`);
   else if (version !== VERSION) {

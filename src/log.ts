@@ -1,0 +1,61 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type LoggerOptions, stdSerializers, stdTimeFunctions } from 'pino';
+import type { Config } from './config.js';
+import { PROBLEMS } from './core/problem.js';
+
+const KEY_FILE = 'log.key';
+const KEY_BYTES = 32;
+const SHOWN = 16;
+
+/** The key of a state folder that ids in the log are hashed with, made with the first use: equal ids stay equal over restarts. */
+function keyOf(state: string): string {
+  const path = join(state, KEY_FILE);
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(path, `${randomBytes(KEY_BYTES).toString('hex')}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(path, 'utf8').trim();
+}
+
+/** An error without its message, which may name files. */
+function framesOf(error: Error): object {
+  const { type, stack, code } = stdSerializers.err(error) as { type: string; stack: string; code?: string };
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return { type, ...(code === undefined ? {} : { code }), stack: frames.join('\n') };
+}
+
+/** How the log is written: JSON lines; study ids, and with them pairs and files, as they are or hashed with a key of the state folder. */
+export function logOptions({ logLevel: level, hashStudyIds, state }: Config): LoggerOptions {
+  const options: LoggerOptions = { level, base: null, timestamp: stdTimeFunctions.isoTime };
+  if (!hashStudyIds) return options;
+  const key = keyOf(state);
+  const hashed = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, SHOWN);
+  const ifText = (hash: (text: string) => string) => (value: unknown) =>
+    typeof value === 'string' ? hash(value) : value;
+  return {
+    ...options,
+    serializers: {
+      study: ifText(hashed),
+      file: ifText(hashed),
+      pair: ifText((id) => id.split('/').map(hashed).join('/')),
+      err: framesOf,
+    },
+    hooks: {
+      // What a problem of no study says of its file may name others: only its code is left.
+      logMethod(args, log) {
+        const [fields] = args as unknown as [{ code?: string; pair?: string } | string];
+        if (
+          typeof fields === 'object' &&
+          fields.pair === undefined &&
+          Object.hasOwn(PROBLEMS, fields.code ?? '')
+        )
+          log.apply(this, [fields, fields.code]);
+        else log.apply(this, args);
+      },
+    },
+  };
+}
