@@ -10,6 +10,7 @@ import { pairs } from './pairs.js';
 import { quarantine } from './quarantine.js';
 import { report } from './report.js';
 import { scan } from './scan.js';
+import { shareProblems } from './schemas.js';
 import { sessions } from './sessions.js';
 import { stream } from './stream.js';
 import { studies } from './studies.js';
@@ -48,6 +49,7 @@ import { uploads } from './uploads.js';
  *     GET    /openapi.json  /docs                          the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
+  app.addHook('onRoute', shareProblems);
   await app.register(health, { service });
   await app.register(metrics, { service });
   await app.register(scan, { service });

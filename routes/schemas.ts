@@ -1,3 +1,4 @@
+import type { RouteOptions } from 'fastify';
 import { Type } from 'typebox';
 import { ERRORS } from '../src/errors.js';
 
@@ -29,14 +30,24 @@ export const Problem = Type.Object(
   { description: 'application/problem+json' },
 );
 
-/** The error answers of a route, for its response schema. */
-export function problems(
-  ...statuses: (400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 422 | 501 | 503)[]
-) {
+type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 501 | 503;
+
+/** The error answers of a route, for its response schema; those that every route has come by `shareProblems`. */
+export function problems(...statuses: ProblemStatus[]) {
   const content = { 'application/problem+json': { schema: Problem } };
-  return Object.fromEntries(
-    [401, ...statuses].map((status) => [status, { description: 'problem', content }]),
-  );
+  return Object.fromEntries(statuses.map((status) => [status, { description: 'problem', content }]));
+}
+
+/** Adds the error answers that a route has for being one: for who asks, how often, by which host, with what body, and when. */
+export function shareProblems({ method, config, schema }: RouteOptions): void {
+  if (!schema || schema.hide) return;
+  const shared: ProblemStatus[] = [400, 503];
+  if (config?.access !== 'open') shared.push(401, 421, 429);
+  if (method !== 'GET' && method !== 'HEAD') {
+    shared.push(413, 415);
+    if (config?.access !== 'read') shared.push(403);
+  }
+  schema.response = { ...problems(...shared), ...(schema.response as object) };
 }
 
 export const StudyParams = Type.Object({ study: Type.String() });

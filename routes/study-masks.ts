@@ -43,7 +43,7 @@ export const studyMasks: FastifyPluginAsyncTypebox<{ service: Service }> = async
           batchSize: Type.Integer({ minimum: 1, maximum: 65_536, default: 8 }),
           format: Format,
         }),
-        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 422, 501, 503) },
+        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 422, 503) },
       },
     },
     async (request, reply) => {

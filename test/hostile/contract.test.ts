@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import t from 'tap';
+import { makePhantom } from '../../src/demo/phantom.js';
+import { openSession } from '../fixtures/client.js';
+import { fuzzContract } from '../fuzz/contract.js';
+import { startTestServer, temporaryFolder } from '../helper.js';
+
+const folder = join(temporaryFolder(t), 'data');
+await makePhantom(folder, { studies: 2, slices: 2, phases: 2, rows: 32, columns: 32 });
+const server = await startTestServer(t, folder, { RATE_LIMIT: '0' });
+await server.ready();
+const { id } = await openSession(server.url, { batchSize: 2, epochs: 2 });
+
+t.test('whatever the contract is asked, the answers are those that it names', async (t) => {
+  const { asked, statuses, failures } = await fuzzContract(server.url, {
+    seed: 1,
+    count: 150,
+    known: { study: ['PHANTOM001', 'PHANTOM002'], slice: ['1', '2'], id: [id, 'x'], step: ['0', '1', '3'] },
+  });
+  t.strictSame(failures, []);
+  t.equal(asked, 150);
+  t.ok((statuses['200'] ?? 0) > 20, 'many questions are understood');
+  t.ok((statuses['400'] ?? 0) + (statuses['404'] ?? 0) + (statuses['422'] ?? 0) > 20, 'and many are not');
+  const faults = server.log.filter(({ level }) => Number(level) >= 50);
+  t.strictSame(faults, []);
+});
