@@ -12,7 +12,9 @@ const TELLS_MS = 1000;
  * progress to stderr. Throws an error for people when it can't.
  */
 export async function printReport(config: Config, asJson: boolean): Promise<void> {
-  const service = startService(config, makeLog(config.logLevel));
+  // What is written to the state folder is for its user alone.
+  process.umask(0o077);
+  const service = startService(config, makeLog(config));
   let told = 'scanning';
   const tell = setInterval(() => {
     const { files, toRead, read } = service.scan;
