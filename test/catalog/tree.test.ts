@@ -103,8 +103,8 @@ t.test('a tree gives studies, series and slices by what is in its files', async 
       .map(({ code, file }) => `${code} ${file}`)
       .sort();
   t.strictSame(told('1.1'), [
-    'HEADER_BROKEN MUSTER^HANS/seg',
-    'NO_CONTOURS MUSTER^HANS/rt',
+    'NO_PIXELS MUSTER^HANS/report',
+    'NO_PIXELS MUSTER^HANS/state',
     'PIXELS_SHORT MUSTER^HANS/cut',
     'SLICE_TWICE MUSTER^HANS/twice',
   ]);
