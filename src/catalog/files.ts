@@ -137,7 +137,7 @@ function withNumbers(finding: ScanFinding, numbers: Uint8Array | null): ScanFind
 }
 
 /** What pairing wants to know of a file's content. */
-function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
+export function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
   switch (finding.kind) {
     case 'image':
       return {

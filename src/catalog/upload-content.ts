@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { StudyId } from '../core/ids.js';
+import type { LinkTable } from '../core/link-table.js';
 import type { Problem } from '../core/problem.js';
-import type { StudyFiles } from '../core/study-files.js';
 import { pairUpload, type UploadedFile } from '../core/upload-pairing.js';
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
 import { describeStudy, type FoundFiles } from './describe.js';
-import type { FileFinding } from './files.js';
+import { type FileFinding, pairingOf } from './files.js';
 import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
 
@@ -23,8 +23,6 @@ export interface UploadedStudy {
   readonly slices: readonly FoundSlice[];
   readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];
-  /** For each contour that was used, the number of its image and what it outlines. */
-  readonly contours: StudyFiles['contours'];
 }
 
 /** What an upload holds. */
@@ -75,51 +73,79 @@ export async function describeUpload(
   planeToleranceMm: number,
 ): Promise<UploadContent> {
   const problems: Problem[] = [];
-  const known: UploadedFile[] = [];
+  const found: UploadedFile[] = [];
+  const tables = new Map<string, LinkTable | null>();
   const patients = new Set<string | null>();
-  for (const { name } of files) {
-    const finding = findings.get(name)!;
-    switch (finding.kind) {
-      case 'image':
-        known.push({ kind: 'image', name, instanceNumber: finding.header.instanceNumber });
-        patients.add(finding.patient);
-        break;
-      case 'contour':
-        known.push({ kind: 'contour', name });
-        break;
-      case 'table':
-        known.push({ kind: 'table', name, rows: finding.table.rows });
-        for (const { code, detail } of finding.table.problems) problems.push({ code, file: name, detail });
-        break;
-      case 'zip':
-        problems.push({ code: 'FILE_NOT_PAIRED', file: name, detail: 'a zip within a zip is not opened' });
-        break;
-      case 'structures':
-      case 'segmentation':
-        known.push({ kind: 'object', name });
-        break;
-      case 'object':
-      case 'refused':
-        problems.push({ code: finding.code, file: name, detail: finding.detail });
-        break;
-      default:
-        throw new Error(`unknown finding ${JSON.stringify(finding satisfies never)}`);
-    }
+  for (const { name: path } of files) {
+    const finding = findings.get(path)!;
+    const instanceNumber = finding.kind === 'image' ? finding.header.instanceNumber : null;
+    found.push({ path, instanceNumber, ...pairingOf(finding) });
+    if (finding.kind === 'image') patients.add(finding.patient);
+    if (finding.kind !== 'table') continue;
+    tables.set(path, finding.table);
+    for (const { code, detail } of finding.table.problems) problems.push({ code, file: path, detail });
   }
-  const found: FoundFiles = {
+  await othersTurn();
+  const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY);
+  await othersTurn();
+  const known: FoundFiles = {
     get(path): FileFinding | null {
       const finding = findings.get(path);
       if (!finding) return null;
       return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
     },
   };
-  const pairing = pairUpload(known, sha256, LOOSE_STUDY);
   const studies: UploadedStudy[] = [];
   for (const study of pairing.studies) {
-    const described = await describeStudy(study, found, planeToleranceMm);
-    studies.push({ id: study.id, contours: study.contours, ...described });
+    const described = await describeStudy(study, known, planeToleranceMm);
+    studies.push({ id: study.id, ...described });
+    await othersTurn();
   }
-  return { studies, problems: [...problems, ...pairing.problems], patients };
+  problems.push(...pairing.problems, ...pairing.left.map((path) => leftProblem(path, findings.get(path)!)));
+  const told = new Set([...problems, ...studies.flatMap((study) => study.problems)].map(({ file }) => file));
+  for (const { images, contours, objects } of pairing.studies)
+    for (const path of [...images.map((f) => f.path), ...contours.map((f) => f.path), ...objects])
+      told.add(path);
+  for (const { path, kind } of found)
+    if (!told.has(path) && kind !== 'table')
+      problems.push({
+        code: 'FILE_NOT_PAIRED',
+        file: path,
+        detail: 'nothing says which image it belongs to',
+      });
+  return { studies, problems, patients };
+}
+
+/** Why a file is in no study. */
+function leftProblem(file: string, finding: ScanFinding): Problem {
+  switch (finding.kind) {
+    case 'refused':
+    case 'object':
+      return { code: finding.code, file, detail: finding.detail };
+    case 'structures':
+    case 'segmentation':
+      return {
+        code: 'CONTOUR_WITHOUT_IMAGE',
+        file,
+        detail: 'no image is there of the series and the study that it names',
+      };
+    case 'zip':
+      return { code: 'FILE_NOT_PAIRED', file, detail: 'a zip within a zip is not opened' };
+    case 'table':
+      return {
+        code: 'FILE_NOT_PAIRED',
+        file,
+        detail: 'a link table joins folders below dicoms/ and contourfiles/, and there are none',
+      };
+    case 'contour':
+    case 'image':
+      return { code: 'FILE_NOT_PAIRED', file, detail: 'nothing says which image or study it belongs to' };
+  }
+}
+
+/** Work over thousands of files lets others have their turn between its steps. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Reads the files of a kept upload again, which has no zip any more. */

@@ -1,136 +1,104 @@
-import { challengePart, pairChallenge } from './challenge-folder.js';
-import { type StudyId, studyIdOf } from './ids.js';
-import type { LinkRow } from './link-table.js';
+import { challengeRoots } from './challenge-folder.js';
+import { contourName, imageName } from './contour-name.js';
+import type { StudyId } from './ids.js';
+import type { LinkTable } from './link-table.js';
+import { pairFiles } from './pairing.js';
 import type { Problem } from './problem.js';
-import type { ContourFile, ImageFile, StudyFiles } from './study-files.js';
+import type { ContourFile, FoundFile, ImageFile, StudyFiles } from './study-files.js';
 
 /** The studies of an upload, and what belongs to none of them. */
 export interface UploadPairing {
   readonly studies: readonly StudyFiles[];
+  /** Files that no rule took; what was found of each says why. */
+  readonly left: readonly string[];
   readonly problems: readonly Problem[];
 }
 
-/** What pairing needs to know of a file of an upload that was read. */
-export type UploadedFile =
-  | { readonly kind: 'image'; readonly name: string; readonly instanceNumber: number | null }
-  | { readonly kind: 'contour'; readonly name: string }
-  /** A structure set or a segmentation, which says itself what it was drawn on. */
-  | { readonly kind: 'object'; readonly name: string }
-  | { readonly kind: 'table'; readonly name: string; readonly rows: readonly LinkRow[] };
+/** A file of an upload that was read; `path` is the name it was sent under. */
+export interface UploadedFile extends FoundFile {
+  readonly instanceNumber: number | null;
+}
 
-const NUMBERED_IMAGE = /^(?:IM-\d+-)?0*(\d{1,15})(?:\.(?:dcm|dicom|ima))?$/i;
+/** Where the layouts of a data folder have their contours. */
+const LAYOUT = /(^|\/)(contourfiles\/[^/]+|contours-manual)\/[^/]+\/[^/]+$/;
 const NUMBERED_CONTOUR = /^IM-\d+-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/;
 const PLAIN_NUMBER = /^0*(\d{1,15})$/;
 const CONTOUR_FOLDER = /(?:^|\/)([A-Za-z0-9]{1,16})-contours\/[^/]+$/;
 const STRUCTURE = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
 /**
- * Pairs the files of an upload. Those in the challenge layout (below one common folder or more) go by it; without a link table one
- * patient's folder and one original's belong together. Any others are one study named `loose`: a contour goes to the image of its
- * number (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of its own name; and where there is one image
- * alone, to that one, unless both names have a number and the numbers differ.
+ * Pairs the files of an upload as those of a folder are, with two rules more. In the challenge's layout one patient's folder and one
+ * original's belong together without a table. And where contours lie in no layout, all images that lie in none are one study, with the
+ * id `loose`: a contour goes to the image of its number (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of
+ * its own name; and where there is one image alone, to that one, unless both names have a number and the numbers differ.
  */
 export function pairUpload(
   files: readonly UploadedFile[],
+  tables: ReadonlyMap<string, LinkTable | null>,
   hash: (text: string) => string,
   loose: StudyId,
 ): UploadPairing {
-  const images = files.filter((file) => file.kind === 'image');
-  const prefix = layoutPrefix(images.map(({ name }) => name));
-  return prefix === null ? pairLoose(files, loose) : pairLayout(files, prefix, hash);
-}
-
-/** The folder that `dicoms/PATIENT/N.dcm` of every image is below, with its slash; null where the images are laid out otherwise. */
-function layoutPrefix(names: readonly string[]): string | null {
-  const [first] = names;
-  const at = first === undefined ? -1 : `/${first}`.lastIndexOf('/dicoms/');
-  if (first === undefined || at < 0) return null;
-  const prefix = first.slice(0, at);
-  const isLaidOut = (name: string) =>
-    name.startsWith(prefix) && challengePart(name.slice(prefix.length)) === 'image';
-  return names.every(isLaidOut) ? prefix : null;
-}
-
-function pairLayout(
-  files: readonly UploadedFile[],
-  prefix: string,
-  hash: (text: string) => string,
-): UploadPairing {
   const problems: Problem[] = [];
-  const inside: UploadedFile[] = [];
-  for (const file of files) {
-    if (file.kind === 'table') continue;
-    const isOurs = file.name.startsWith(prefix) && challengePart(file.name.slice(prefix.length)) !== null;
-    if (isOurs || file.kind === 'object') inside.push(file);
-    else
-      problems.push({
-        code: 'FILE_NOT_PAIRED',
-        file: file.name,
-        detail: 'it lies outside dicoms/ and contourfiles/, where the images are',
+  const isLoose = ({ path, kind }: UploadedFile) => kind === 'contour' && !LAYOUT.test(path);
+  const contours = files.filter(isLoose).map(({ path }) => path);
+  const placed = files.filter((file) => !isLoose(file)).map(namedKind);
+  const { studies, left, ...found } = pairFiles(placed, tablesOf(placed, tables, problems), hash);
+  problems.push(...found.problems);
+  if (contours.length === 0) return { studies, left, problems };
+  const named = studies.filter(({ rule }) => rule === 'geometry');
+  if (named.length === 0) {
+    const detail = 'there is no image that it could have been drawn on';
+    problems.push(...contours.map((file): Problem => ({ code: 'CONTOUR_WITHOUT_IMAGE', file, detail })));
+    return { studies, left, problems };
+  }
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const others = studies.filter(({ rule }) => rule !== 'geometry');
+  return { studies: [...others, pairLoose(named, contours, byPath, loose)], left, problems };
+}
+
+/** The folders of a layout hold contours by their names alone, of whatever content. */
+function namedKind(file: UploadedFile): UploadedFile {
+  return file.kind === 'contour' && contourName(file.path) === null ? { ...file, kind: 'foreign' } : file;
+}
+
+/** The link tables of the layouts, by the rows that speak of this upload; one of each folder belong together without a row. */
+function tablesOf(
+  files: readonly UploadedFile[],
+  tables: ReadonlyMap<string, LinkTable | null>,
+  problems: Problem[],
+): Map<string, LinkTable | null> {
+  const adjusted = new Map(tables);
+  for (const root of challengeRoots(files)) {
+    const folders = (part: string) => {
+      const start = root + part;
+      const inside = files.filter(({ path }) => path.startsWith(start));
+      return [...new Set(inside.map(({ path }) => path.slice(start.length).split('/')[0]!))];
+    };
+    const patients = folders('dicoms/');
+    const originals = folders('contourfiles/');
+    const place = `${root}link.csv`;
+    // A table may have been sent without its folder, or under another name.
+    const [name = place] = tables.has(place) ? [place] : [...tables.keys()];
+    const table = tables.get(name);
+    if (table) {
+      const rows = table.rows.filter(
+        ({ patient, original }) => patients.includes(patient) || originals.includes(original),
+      );
+      const spare = table.rows.length - rows.length;
+      if (spare > 0)
+        problems.push({
+          code: 'LINK_ROW',
+          file: name,
+          detail: `${spare} row(s) name folders that are not in this upload`,
+        });
+      adjusted.set(place, { ...table, rows });
+    } else if (table === undefined && patients.length === 1 && originals.length === 1)
+      adjusted.set(place, {
+        rows: [{ patient: patients[0]!, original: originals[0]!, line: 0 }],
+        problems: [],
       });
   }
-  const objects = inside.filter(({ kind }) => kind === 'object').map(({ name }) => name);
-  const paths = inside.map(({ name }) => name.slice(prefix.length));
-  const links = linksOf(files, paths, problems);
-  const found = inside.map(({ kind, name }) => ({
-    path: name,
-    kind,
-    study: null,
-    series: [],
-    patient: null,
-  }));
-  const tables = new Map([[`${prefix}link.csv`, { rows: links, problems: [] }]]);
-  const paired = pairChallenge(prefix, found, tables);
-  // One that lies in no patient's folder may have been drawn on the images of any: it finds those it names.
-  const loose = objects.filter((name) => !paired.studies.some((study) => study.objects.includes(name)));
-  return {
-    problems: [...problems, ...paired.problems],
-    studies: paired.studies.map(({ name, ...study }) => ({
-      ...study,
-      objects: [...study.objects, ...loose],
-      id: studyIdOf(name ?? '', hash),
-    })),
-  };
-}
-
-/** The rows of the link table that speak of this upload; without one, patient and original are joined where there is one of each. */
-function linksOf(
-  files: readonly UploadedFile[],
-  paths: readonly string[],
-  problems: Problem[],
-): readonly LinkRow[] {
-  const folders = (start: string) => [
-    ...new Set(paths.filter((path) => path.startsWith(start)).map((path) => path.split('/')[1]!)),
-  ];
-  const patients = folders('dicoms/');
-  const originals = folders('contourfiles/');
-  const [table, ...spare] = files.filter((file) => file.kind === 'table');
-  for (const { name } of spare)
-    problems.push({
-      code: 'LINK_TABLE',
-      file: name,
-      detail: 'the upload has another link table; that one is used',
-    });
-  if (!table) {
-    if (originals.length === 0) return [];
-    if (patients.length === 1 && originals.length === 1)
-      return [{ patient: patients[0]!, original: originals[0]!, line: 0 }];
-    problems.push({
-      code: 'LINK_TABLE',
-      file: null,
-      detail: 'there is no link.csv, and more than one folder of images or contours: none can be joined',
-    });
-    return [];
-  }
-  const rows = table.rows.filter((row) => patients.includes(row.patient) || originals.includes(row.original));
-  const others = table.rows.length - rows.length;
-  if (others > 0)
-    problems.push({
-      code: 'LINK_ROW',
-      file: table.name,
-      detail: `${others} row(s) name folders that are not in this upload`,
-    });
-  return rows;
+  return adjusted;
 }
 
 interface LooseImage {
@@ -139,56 +107,58 @@ interface LooseImage {
   readonly instanceNumber: number | null;
 }
 
-function pairLoose(files: readonly UploadedFile[], id: StudyId): UploadPairing {
-  const problems: Problem[] = [];
+/** One study of the images of all these, numbered, with the contours that name them. */
+function pairLoose(
+  studies: readonly StudyFiles[],
+  contours: readonly string[],
+  found: ReadonlyMap<string, UploadedFile>,
+  id: StudyId,
+): StudyFiles {
+  const files = studies.flatMap(({ images }) => images);
+  const objects = studies.flatMap((study) => study.objects);
+  const problems = studies.flatMap((study) => study.problems);
+  // What cannot be read has no slice, and is told of.
+  const isImage = ({ path }: ImageFile) => found.get(path)?.kind === 'image';
   const images = files
-    .flatMap((file): LooseImage[] => {
-      if (file.kind !== 'image') return [];
-      const [, number] = NUMBERED_IMAGE.exec(baseOf(file.name)) ?? [];
-      return [{ ...file, number: number === undefined ? null : Number(number) }];
-    })
+    .filter(isImage)
+    .map(
+      ({ path }): LooseImage => ({
+        name: path,
+        number: imageName(path)?.number ?? null,
+        instanceNumber: found.get(path)?.instanceNumber ?? null,
+      }),
+    )
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const numbers = numberSlices(images);
   const kept = new Map<string, ContourFile>();
-  const objects: string[] = [];
-  for (const file of files) {
-    if (file.kind === 'table')
-      problems.push({
-        code: 'FILE_NOT_PAIRED',
-        file: file.name,
-        detail: 'a link table joins folders below dicoms/ and contourfiles/, and there are none',
-      });
-    if (file.kind === 'object' && images.length > 0) objects.push(file.name);
-    else if (file.kind === 'object')
-      problems.push({
-        code: 'FILE_NOT_PAIRED',
-        file: file.name,
-        detail: 'the upload has no image that it could be drawn on',
-      });
-    if (file.kind !== 'contour') continue;
-    const found = imageFor(file.name, images);
-    if (typeof found === 'string') {
-      problems.push({ code: 'CONTOUR_WITHOUT_IMAGE', file: file.name, detail: found });
+  for (const path of contours) {
+    const image = imageFor(path, images);
+    if (typeof image === 'string') {
+      problems.push({ code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: image });
       continue;
     }
-    const number = numbers.get(found.name)!;
-    const structure = structureOf(file.name, found);
+    const number = numbers.get(image.name)!;
+    const structure = structureOf(path, image);
     const key = `${number}/${structure}`;
     if (kept.has(key))
       problems.push({
         code: 'CONTOUR_TWICE',
-        file: file.name,
+        file: path,
         detail: 'an earlier file outlines the same structure; that one is used',
       });
-    else kept.set(key, { path: file.name, number, structure });
+    else kept.set(key, { path, number, structure });
   }
-  if (images.length === 0) return { studies: [], problems };
   const ordered = [...numbers]
     .map(([path, number]): ImageFile => ({ path, number }))
     .sort((a, b) => a.number! - b.number!);
+  const refused = files.filter((file) => !isImage(file));
   return {
-    studies: [{ id, rule: 'numbers', images: ordered, contours: [...kept.values()], objects, problems }],
-    problems: [],
+    id,
+    rule: 'numbers',
+    images: [...ordered, ...refused],
+    contours: [...kept.values()],
+    objects,
+    problems,
   };
 }
 

@@ -76,7 +76,11 @@ t.test('an upload becomes a study that says what was paired and what was not', a
     { slice: '1', file: 'dicoms/P/1.dcm', structures: ['i'] },
     { slice: '3', file: 'dicoms/P/3.dcm', structures: ['i'] },
   ]);
-  t.same(body.unpaired.map(({ file }) => file).sort(), ['dicoms/P/2.dcm', 'dicoms/P/cut.dcm', 'notes.txt']);
+  t.same(body.unpaired.flatMap(({ file }) => file ?? []).sort(), [
+    'dicoms/P/2.dcm',
+    'dicoms/P/cut.dcm',
+    'notes.txt',
+  ]);
   t.ok(body.unpaired.every(({ detail }) => detail !== ''));
   const { paired: _, unpaired: __, ...study } = body;
   t.same(await getJson(`${studies}/P`), study, 'it is in the catalogue');

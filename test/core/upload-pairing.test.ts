@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import t from 'tap';
+import type { StudyId } from '../../src/core/ids.js';
+import type { LinkTable } from '../../src/core/link-table.js';
+import { isHidden, relativeName } from '../../src/core/upload-name.js';
+import { pairUpload, type UploadedFile } from '../../src/core/upload-pairing.js';
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function image(path: string, instanceNumber: number | null = null, study = '1.2'): UploadedFile {
+  return { path, kind: 'image', study, series: ['1.2.3'], patient: 'p', instanceNumber };
+}
+
+function contour(path: string): UploadedFile {
+  return { path, kind: 'contour', study: null, series: [], patient: null, instanceNumber: null };
+}
+
+function pair(files: readonly UploadedFile[], tables: Readonly<Record<string, LinkTable>> = {}) {
+  const paired = pairUpload(files, new Map(Object.entries(tables)), hash, 'loose' as StudyId);
+  const joined = paired.studies.flatMap(({ images, contours }) =>
+    contours.map(({ path, number, structure }) => {
+      const on = images.find((each) => each.number === number);
+      return `${path} on ${on?.path} as ${structure}`;
+    }),
+  );
+  const problems = [...paired.studies.flatMap((study) => study.problems), ...paired.problems];
+  return { ...paired, joined, problems };
+}
+
+t.test('one image and one contour are joined, unless their names contradict each other', async (t) => {
+  t.same(pair([image('a'), contour('b')]).joined, ['b on a as contour']);
+  t.same(pair([image('scan.dcm', 7), contour('IM-0001-0048-icontour-manual.txt')]).joined, [
+    'IM-0001-0048-icontour-manual.txt on scan.dcm as i',
+  ]);
+  t.same(pair([image('48.dcm'), contour('lv.txt')]).joined, ['lv.txt on 48.dcm as lv']);
+  const other = pair([image('49.dcm', 48), contour('IM-0001-0048-icontour-manual.txt')]);
+  t.same(other.joined, []);
+  t.match(other.problems, [{ code: 'CONTOUR_WITHOUT_IMAGE', detail: /no image 48/ }]);
+});
+
+t.test('among several, a contour goes by its number or its own name', async (t) => {
+  const images = [image('48.dcm', 5), image('x/IM-0001-0049.dcm', 6), image('scan.dcm', 50)];
+  const files = [
+    'IM-0001-0048-icontour-manual.txt',
+    'o-contours/49.txt',
+    'IM-0001-0050-icontour-manual.txt',
+    'y/scan.txt',
+    'lv.txt',
+  ].map(contour);
+  const { joined, problems } = pair([...images, ...files]);
+  t.same(joined, [
+    'IM-0001-0048-icontour-manual.txt on 48.dcm as i',
+    'o-contours/49.txt on x/IM-0001-0049.dcm as o',
+    'IM-0001-0050-icontour-manual.txt on scan.dcm as i',
+    'y/scan.txt on scan.dcm as contour',
+  ]);
+  t.match(problems, [{ file: 'lv.txt', detail: /does not say/ }]);
+  const twice = pair([image('a/1.dcm'), image('b/1.dcm'), contour('IM-0001-0001-icontour-manual.txt')]);
+  t.match(twice.problems, [{ detail: /2 images have the number 1/ }]);
+});
+
+t.test('the challenge’s layout joins one patient and one original without a table', async (t) => {
+  const manual = 'contourfiles/o/i-contours/IM-0001-0001-icontour-manual.txt';
+  const files = [image('all/dicoms/P/1.dcm'), contour(`all/${manual}`)];
+  const { joined, studies, problems } = pair(files);
+  t.same(joined, [`all/${manual} on all/dicoms/P/1.dcm as i`]);
+  t.same(
+    studies.map(({ id }) => id),
+    ['P'],
+  );
+  t.same(problems, []);
+  const two = pair([...files, image('all/dicoms/R/1.dcm')]);
+  t.same(two.joined, []);
+  t.ok(two.problems.some(({ code }) => code === 'LINK_TABLE'));
+  const rows = [
+    { patient: 'R', original: 'o', line: 2 },
+    { patient: 'X', original: 'y', line: 3 },
+  ];
+  const linked = pair([...files, image('all/dicoms/R/1.dcm')], { 'link.csv': { rows, problems: [] } });
+  t.same(linked.joined, [`all/${manual} on all/dicoms/R/1.dcm as i`], 'also by a table that lies elsewhere');
+  t.match(linked.problems, [{ code: 'LINK_ROW', file: 'link.csv', detail: /^1 row/ }]);
+});
+
+t.test('images alone are studies by what they name, whatever order they come in', async (t) => {
+  const files = [image('b', 2, '1.5'), image('a', 1, '1.4'), image('c', 3, '1.5')];
+  const { studies } = pair(files);
+  t.same(
+    studies.map(({ id, images }) => [id, images.map(({ path }) => path)]),
+    [
+      ['1.4', ['a']],
+      ['1.5', ['b', 'c']],
+    ],
+  );
+  t.same(pair([...files].reverse()).studies, studies);
+  t.match(pair([contour('a.txt')]).problems, [{ code: 'CONTOUR_WITHOUT_IMAGE', file: 'a.txt' }]);
+});
+
+t.test('a name is a relative path or nothing', async (t) => {
+  t.same(['a/./b//c.dcm', 'a\\b', 'a..b/...', 'ü.dcm'].map(relativeName), [
+    'a/b/c.dcm',
+    'a/b',
+    'a..b/...',
+    'ü.dcm',
+  ]);
+  const refused = [
+    '',
+    '/',
+    '/a',
+    '//a',
+    '\\\\host\\a',
+    '..',
+    'a/..',
+    '..\\a',
+    'C:\\a',
+    'c:a',
+    'a\nb',
+    'a\0',
+    '.',
+  ];
+  t.same(
+    refused.map(relativeName),
+    refused.map(() => null),
+  );
+  t.same(['.a', 'a/.b/c', '__MACOSX/a', 'a.b', 'a/b'].map(isHidden), [true, true, true, false, false]);
+});
