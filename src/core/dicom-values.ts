@@ -10,12 +10,18 @@ const INTEGER = /^[+-]?\d+$/;
 export class DicomValues {
   readonly #elements = new Map<number, DicomElement>();
 
-  constructor(readonly cursor: DicomCursor) {}
+  readonly #behind: DicomValues | null;
+
+  constructor(
+    readonly cursor: DicomCursor,
+    behind: DicomValues | null = null,
+  ) {
+    this.#behind = behind;
+  }
 
   /** The same elements with others in front of them. */
   with(elements: Iterable<DicomElement>): DicomValues {
-    const values = new DicomValues(this.cursor);
-    for (const element of this.#elements.values()) values.keep(element);
+    const values = new DicomValues(this.cursor, this);
     for (const element of elements) values.keep(element);
     return values;
   }
@@ -26,17 +32,17 @@ export class DicomValues {
 
   /** Where a kept element is. */
   element(tag: number): DicomElement | null {
-    return this.#elements.get(tag) ?? null;
+    return this.#elements.get(tag) ?? this.#behind?.element(tag) ?? null;
   }
 
   /** Whether the element is there with a value. */
   has(tag: number): boolean {
-    return (this.#elements.get(tag)?.length ?? 0) > 0;
+    return (this.element(tag)?.length ?? 0) > 0;
   }
 
   /** Without spaces and NULs around it; null where the element is missing or empty. */
   text(tag: number): string | null {
-    const element = this.#elements.get(tag);
+    const element = this.element(tag);
     return element ? textOf(this.cursor, element) : null;
   }
 
@@ -71,7 +77,7 @@ export class DicomValues {
   }
 
   #binary(tag: number, size: number): number | null {
-    const element = this.#elements.get(tag);
+    const element = this.element(tag);
     if (!element || element.length < size || element.undefinedLength) return null;
     this.cursor.need(element.offset + size);
     return element.offset;
