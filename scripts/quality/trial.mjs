@@ -3,9 +3,10 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { Quality } from '../../dist/src/catalog/quality.js';
 import { presentStudies } from '../../dist/src/catalog/studies.js';
 import { readConfig } from '../../dist/src/config.js';
-import { FINDING_CODES, FINDING_RULES } from '../../dist/src/core/finding-codes.js';
+import { FINDING_CODES, FINDING_RULES, parseFindingLimits } from '../../dist/src/core/finding-codes.js';
 import { startService } from '../../dist/src/service.js';
 
 /** Thresholds that make a finding of every value, so that any others can be tried on what comes back. */
@@ -24,24 +25,30 @@ export class Laboratory {
     mkdirSync(join(this.#folder, 'images'));
   }
 
-  /** For each pair id the largest value of each code. `labels`: for each patient its contours by slice number. */
-  async measure(labels) {
+  /**
+   * For each pair id the largest value of each code, and the codes that are found under each of several texts of thresholds. `labels`: for
+   * each patient its contours by slice number.
+   */
+  async measure(labels, thresholds) {
     const data = join(this.#folder, `trial-${this.#count++}`);
     const state = `${data}-state`;
     this.#lay(data, labels);
-    const settings = { DATA: data, STATE: state, QUALITY_LIMITS: EVERY_VALUE, MEMORY_BUDGET: '16MiB' };
-    const service = startService(readConfig({}, settings), pino({ level: 'error' }));
+    const config = readConfig({}, { DATA: data, STATE: state, MEMORY_BUDGET: '16MiB' });
+    const service = startService(config, pino({ level: 'error' }));
     try {
       await service.firstScan();
-      const { findings } = await service.quality.report(presentStudies(service.db));
-      const values = new Map();
+      await service.quality.report(presentStudies(service.db));
+      const seen = new Map();
       for (const [{ id }, contours] of labels)
-        for (const number of contours.keys()) values.set(`${id}/${number}`, {});
-      for (const { pair, code, value } of findings) {
-        const known = values.get(pair);
-        known[code] = Math.max(known[code] ?? 0, value ?? 0);
+        for (const number of contours.keys())
+          seen.set(`${id}/${number}`, { values: {}, codes: thresholds.map(() => new Set()) });
+      for (const { pair, code, value } of await this.#findings(service, EVERY_VALUE)) {
+        const { values } = seen.get(pair);
+        values[code] = Math.max(values[code] ?? 0, value ?? 0);
       }
-      return values;
+      for (const [at, text] of thresholds.entries())
+        for (const { pair, code } of await this.#findings(service, text)) seen.get(pair).codes[at].add(code);
+      return seen;
     } finally {
       await service.close();
       for (const folder of [data, state]) rmSync(folder, { recursive: true });
@@ -50,6 +57,20 @@ export class Laboratory {
 
   close() {
     rmSync(this.#folder, { recursive: true });
+  }
+
+  /** Under other thresholds, over what the service has measured already. */
+  async #findings({ db, config, quarantine }, text) {
+    const measureSlices = () => Promise.reject(new Error('all is measured'));
+    const quality = new Quality({
+      db,
+      quarantine,
+      measureSlices,
+      locate: () => null,
+      containments: config.containments,
+      limits: parseFindingLimits(text),
+    });
+    return (await quality.report(presentStudies(db))).findings;
   }
 
   #lay(data, labels) {

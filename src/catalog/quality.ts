@@ -148,7 +148,7 @@ export class Quality {
 
 /** The plane of an image; null where the header doesn't say where it is. */
 function planeOf(header: ImageHeader): SlicePlane | null {
-  const { position, orientation, frameOfReferenceUid } = header;
+  const { position, orientation } = header;
   if (!position || orientation?.length !== 6) return null;
   const [betweenRows, betweenColumns] = header.spacingMm ?? [1, 1];
   const along = orientation.slice(0, 3);
@@ -160,7 +160,7 @@ function planeOf(header: ImageHeader): SlicePlane | null {
   });
   return {
     // A stack may have a series for each slice, whose directions differ by rounding.
-    stack: `${frameOfReferenceUid ?? ''} ${orientation.map((cosine) => cosine.toFixed(2)).join()}`,
+    stack: `${orientation.map((cosine) => cosine.toFixed(2)).join()}`,
     position: dot(position, normal),
     time: header.triggerMs,
     pixelArea: betweenRows * betweenColumns,

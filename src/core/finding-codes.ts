@@ -49,7 +49,7 @@ export const FINDING_RULES = {
   },
   CENTRE_JUMP: {
     meaning: 'The centre is not where the neighbouring slices or phases have it',
-    unit: 'distance, in radii of a circle of the same area',
+    unit: 'distance, in radii of a circle of its area, or of the smallest neighbour’s where that is larger',
     threshold: 0.4,
   },
   UNEVEN: {
@@ -60,12 +60,12 @@ export const FINDING_RULES = {
   LIKE_SURROUNDINGS: {
     meaning: 'The inside does not differ from its surroundings, or the mask leaves a part of it out',
     unit: 'overlap of the brightness of the inside and of a ring around it: 0 none, 1 all',
-    threshold: 0.35,
+    threshold: 0.37,
   },
   LIKE_INNER: {
     meaning: 'A structure that contains another does not differ from it, or one of both is misplaced',
     unit: 'overlap of the brightness of the inner structure and of the rest of the outer one: 0 none, 1 all',
-    threshold: 0.32,
+    threshold: 0.33,
   },
   NOT_MEASURED: {
     meaning: 'The image cannot be read, so that brightness was not measured',

@@ -43,6 +43,7 @@ export interface SlicePlane {
 export function findOddities(slices: readonly MeasuredSlice[], limits: FindingLimits): Finding[] {
   const jumpOf = jumpsOf(slices);
   const polarityOf = polarities(slices);
+  const suspects = suspectsOf(slices, limits, polarityOf);
   const findings: Finding[] = [];
   for (const slice of slices) {
     const { ordinal, unread } = slice;
@@ -64,8 +65,10 @@ export function findOddities(slices: readonly MeasuredSlice[], limits: FindingLi
         jump,
         polarityOf.get(structure) ?? 0,
       )) {
-        const threshold = limits[code];
-        if (threshold === null || !isOver(code, value, threshold)) continue;
+        const limit = limits[code];
+        if (limit === null) continue;
+        const threshold = suspects.has(suspectKey(code, structure)) ? rounded(SUSPECT_SHARE * limit) : limit;
+        if (!isOver(code, value, threshold)) continue;
         findings.push({ code, ordinal, structure, value: rounded(value), threshold, detail });
       }
     }
@@ -172,6 +175,45 @@ function unevenness({ spread }: Brightness): string {
 function overlapOf({ brighter, darker }: Brightness, polarity: number): number {
   if (polarity === 0) return 1 - Math.max(brighter, darker);
   return 1 - (polarity > 0 ? brighter : darker);
+}
+
+/** A study's slices say something of each other from so many on. */
+const FEWEST_FOR_SUSPICION = 5;
+/** Where the median of a study's overlaps is over this share of the threshold, most of its contours fit badly … */
+const SUSPECT_MEDIAN = 0.8;
+/** … and each is held against this share of it. */
+const SUSPECT_SHARE = 0.65;
+
+const suspectKey = (code: FindingCode, structure: string) => `${code} ${structure}`;
+
+/**
+ * The codes and structures for which a study as a whole is suspect: as when its contours are another patient's, which here and there fit
+ * by chance.
+ */
+function suspectsOf(
+  slices: readonly MeasuredSlice[],
+  limits: FindingLimits,
+  polarityOf: ReadonlyMap<string, number>,
+): Set<string> {
+  const overlaps = new Map<string, { readonly limit: number | null; readonly values: number[] }>();
+  const add = (code: 'LIKE_SURROUNDINGS' | 'LIKE_INNER', structure: string, value: number) => {
+    const key = suspectKey(code, structure);
+    const known = overlaps.get(key) ?? { limit: limits[code], values: [] };
+    overlaps.set(key, known);
+    known.values.push(value);
+  };
+  for (const { structures } of slices)
+    for (const { structure, around, within } of structures) {
+      if (around) add('LIKE_SURROUNDINGS', structure, overlapOf(around, polarityOf.get(structure) ?? 0));
+      for (const { brightness } of within) add('LIKE_INNER', structure, overlapOf(brightness, 0));
+    }
+  const suspects = new Set<string>();
+  for (const [key, { limit, values }] of overlaps) {
+    const middle = values.sort((a, b) => a - b)[values.length >> 1]!;
+    if (limit !== null && values.length >= FEWEST_FOR_SUSPICION && middle > SUSPECT_MEDIAN * limit)
+      suspects.add(key);
+  }
+  return suspects;
 }
 
 const shown = (value: number) => String(Number(value.toPrecision(3)));

@@ -15,7 +15,7 @@ export interface StackedStructure {
 export interface Jump {
   /** Times that its area is larger than the largest or smaller than the smallest neighbour's; at least 1. */
   readonly area: number;
-  /** Distance of its centre from where the neighbours have it, in radii of a circle of its area. */
+  /** Distance of its centre from where the neighbours have it, in radii of a circle of its area, or of the smallest neighbour's where that is larger. */
   readonly centre: number;
 }
 
@@ -27,7 +27,8 @@ const SAME_PHASE = 0.15;
 /**
  * For each structure of a study (all of one name) its jump, null where it has fewer than two neighbours. The neighbours are those
  * on the next plane to either side, in the same phase; where only one side has one, also those of other phases in its own plane.
- * Between two sides the centre is expected on the way from one to the other, and it counts which of all is nearest.
+ * Between two sides the centre is expected on the way from one to the other, and it counts which of all is nearest. At an end of the
+ * stack a small area is no jump.
  */
 export function jumps(structures: readonly StackedStructure[]): (Jump | null)[] {
   const stacks = new Map<string, StackedStructure[]>();
@@ -61,12 +62,14 @@ class Planes {
     const neighbours = sides.length === 2 ? sides : [...sides, ...phases];
     if (neighbours.length < 2 || structure.area === 0) return null;
     const areas = neighbours.map(({ area }) => area);
-    const radius = Math.sqrt(structure.area / Math.PI);
+    // Towards its end a structure may well be small, and a small one moves by more of its own radius.
+    const smallest = one && other ? Math.min(...areas) : 0;
+    const radius = Math.sqrt(Math.max(structure.area, Math.min(...areas)) / Math.PI);
     const expected = neighbours.map(({ centre }) => centre);
     if (one && other) expected.push(between(one, other, structure.position));
     const apart = expected.map(([x, y]) => Math.hypot(x - structure.centre[0], y - structure.centre[1]));
     return {
-      area: Math.max(1, structure.area / Math.max(...areas), Math.min(...areas) / structure.area),
+      area: Math.max(1, structure.area / Math.max(...areas), smallest / structure.area),
       centre: Math.min(...apart) / radius,
     };
   }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { pairIdsOf } from '../fixtures/batch.js';
 import { ask, getJson, openSession } from '../fixtures/client.js';
+import { runCommand } from '../fixtures/command.js';
 import { openFeed } from '../fixtures/feed.js';
 import { heartFiles, radiusOf, round } from '../fixtures/heart-folder.js';
 import { refused } from '../fixtures/problem.js';
@@ -189,6 +190,35 @@ t.test('an image that went away, or that cannot be decoded, is told of', async (
   writeFiles(data, { [path]: image });
   await ask(`${mended.url}/v1/scan`, { method: 'POST' });
   t.strictSame((await getJson<Report>(`${mended.url}/v1/report`)).findings, []);
+});
+
+t.test('report prints a table for people, or the JSON of the call, and ends with 0, 1 or 2', async (t) => {
+  const data = temporaryFolder(t);
+  writeFiles(data, heartFiles('HEART', 4, { 'i/2': round(1) }));
+  const args = ['report', '--data', data, '--state', temporaryFolder(t)];
+  const [table, taken, wrong, without] = await Promise.all([
+    runCommand(t, args),
+    runCommand(t, ['report', '--data', folder, '--state', server.config.state]),
+    runCommand(t, ['report', '--data', data, '--quality-limits', 'TINI=2']),
+    runCommand(t, ['report']),
+  ]);
+  t.equal(table.code, 0, table.stderr);
+  const [head = '', row = ''] = table.stdout.split('\n');
+  t.match(head, /^pair +structure +code +value +threshold +detail$/);
+  t.match(row, /^HEART\/2 +i +TINY +2 +10 +the mask has 2 pixels$/);
+  t.equal(row.indexOf('the mask'), head.indexOf('detail'), 'columns stand under each other');
+  t.match(table.stdout, /\n4 pairs, 1 with findings, \d findings\n$/);
+  t.equal(taken.code, 1);
+  t.match(taken.stderr, /another slicefeed uses the state folder/);
+  t.strictSame([wrong.code, without.code], [2, 2]);
+  t.match(wrong.stderr, /QUALITY_LIMITS has a code "TINI" that is not one of/);
+  const json = await runCommand(t, [...args, '--json']);
+  t.equal(json.code, 0, json.stderr);
+  t.match(JSON.parse(json.stdout), {
+    pairs: 4,
+    findings: [{ pair: 'HEART/2', code: 'TINY', value: 2 }],
+    next: null,
+  });
 });
 
 const SUNNYBROOK = sharedData('sunnybrook');
