@@ -132,6 +132,13 @@ export class DicomCursor {
     return this.#numbers.readDouble(this.prefix, offset);
   }
 
+  /** Whether an item of a sequence or of fragments begins there. */
+  isItem(offset: number): boolean {
+    if (offset + 4 > this.fileSizeBytes) return false;
+    this.need(offset + 4);
+    return this.uint16(offset) * 0x10000 + this.uint16(offset + 2) === ITEM;
+  }
+
   /** Latin-1 text up to the first NUL. */
   text(offset: number, length: number): string {
     return dicomParser.readFixedString(this.prefix, offset, length);
@@ -191,7 +198,12 @@ export class DicomCursor {
           throw this.broken(`${tagName(level.tag)} holds something that is no item`);
         else if (element.undefinedLength || visitor) {
           visitor?.item?.(level.tag);
-          levels.push({ ...level, items: false, end: this.#end(element) });
+          levels.push({
+            ...level,
+            items: false,
+            explicit: level.explicit || (this.explicit && this.#isExplicitHere()),
+            end: this.#end(element),
+          });
         } else this.#advance(element.length, element.tag);
       } else if (element.tag === ITEM_END) leave();
       else if (element.tag === SEQUENCE_END) {
@@ -203,6 +215,13 @@ export class DicomCursor {
         this.#advance(element.length, element.tag);
       }
     }
+  }
+
+  /** Whether the element at the position has a VR: some writers keep them in sequences that they call unknown. */
+  #isExplicitHere(): boolean {
+    if (this.position + 8 > this.fileSizeBytes) return false;
+    this.need(this.position + 8);
+    return this.uint16(this.position) !== ITEM >>> 16 && isVr(this.text(this.position + 4, 2));
   }
 
   #vr(offset: number): string | null {

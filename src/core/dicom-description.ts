@@ -80,10 +80,13 @@ export function describePixels(
   }
   if (isNative(transferSyntax)) return checkLength(description, fileSizeBytes, notes);
   if (!element.undefinedLength) {
-    throw refusal(
-      'HEADER_BROKEN',
-      `${transferSyntaxName(transferSyntax)} asks for fragments, the pixel data is one plain run`,
-    );
+    if (!values.cursor.isItem(element.offset))
+      throw refusal(
+        'HEADER_BROKEN',
+        `${transferSyntaxName(transferSyntax)} asks for fragments, the pixel data is one plain run`,
+      );
+    notes.add('HEADER_REPAIRED', 'the fragments of the pixel data are in a length of their own');
+    return { ...description, pixelData: { ...description.pixelData, length: null } };
   }
   return description;
 }

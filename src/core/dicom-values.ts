@@ -4,7 +4,8 @@ import type { DicomCursor, DicomElement } from './dicom-cursor.js';
 const MAX_TEXT = 65_536;
 const IDENTIFIER_LENGTH = 64;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-const INTEGER = /^[+-]?\d+$/;
+/** Some writers put a point behind whole numbers. */
+const INTEGER = /^[+-]?\d+(\.0*)?$/;
 
 /** The values of kept elements, read when asked for; a later element of the same tag replaces the earlier. */
 export class DicomValues {

@@ -20,7 +20,7 @@ export function findFrames(file: SourceFile, header: ImageHeader): FoundFrames {
   const notes: HeaderProblem[] = [];
   const head = Buffer.alloc(8);
   const fragments: Fragment[] = [];
-  let table: number[] | null = null;
+  let first: Fragment | null = null;
   let position = header.pixelData.offset;
   for (;;) {
     if (position + 8 > file.sizeBytes) {
@@ -34,6 +34,13 @@ export function findFrames(file: SourceFile, header: ImageHeader): FoundFrames {
     const tag = head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
     const length = head.readUInt32LE(4);
     if (tag === SEQUENCE_END) break;
+    if ((tag !== ITEM || length === UNDEFINED) && fragments.length >= header.frames) {
+      notes.push({
+        code: 'HEADER_REPAIRED',
+        detail: 'something that is no fragment follows the last one; it is not read',
+      });
+      break;
+    }
     if (tag !== ITEM || length === UNDEFINED)
       throw new PixelError(
         'HEADER_BROKEN',
@@ -45,13 +52,21 @@ export function findFrames(file: SourceFile, header: ImageHeader): FoundFrames {
         'PIXELS_SHORT',
         `a fragment has ${length} bytes, the file ends after ${file.sizeBytes - position}`,
       );
-    if (table === null) table = readTable(file, position, length, header.frames);
+    if (first === null) first = { offset: position, length };
     else fragments.push({ offset: position, length });
     if (fragments.length > MAX_FRAGMENTS)
       throw new PixelError('LIMIT_EXCEEDED', `the pixel data is in more than ${MAX_FRAGMENTS} fragments`);
     position += length;
   }
-  const frames = groupFragments(fragments, header.frames, table ?? [], ({ offset, length }) => {
+  const table = first === null ? [] : readTable(file, first.offset, first.length, header.frames);
+  if (first !== null && first.length > 0 && fragments.length === header.frames - 1 && table.length === 0) {
+    fragments.unshift(first);
+    notes.push({
+      code: 'HEADER_REPAIRED',
+      detail: 'the fragments have no offset table in front, not even an empty one',
+    });
+  }
+  const frames = groupFragments(fragments, header.frames, table, ({ offset, length }) => {
     if (length < 4) return false;
     file.read(head, offset, 4);
     return isStart(head);

@@ -1,5 +1,6 @@
 import { chooseCodec, type DecodedFrame } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
+import { codecOfContent } from '../codecs/family.js';
 import type { ImageHeader } from '../core/dicom.js';
 import { PixelError } from '../core/pixels.js';
 
@@ -11,12 +12,13 @@ export async function decodeFrame(
 ): Promise<DecodedFrame> {
   const { codec, problem } = chooseCodec(CODECS, header);
   if (!codec) throw new PixelError(problem.code, problem.detail);
-  const decoded = await codec.decode(bytes, header, frame);
+  const other = codecOfContent(bytes, codec);
+  const decoded = await (other?.codec ?? codec).decode(bytes, header, frame);
   if (
     decoded.rows !== header.rows ||
     decoded.columns !== header.columns ||
     decoded.channels !== header.samplesPerPixel
   )
     throw new PixelError('PIXELS_SHORT', 'the decoded frame has another shape than the header says');
-  return decoded;
+  return other ? { ...decoded, notes: [other.note, ...(decoded.notes ?? [])] } : decoded;
 }
