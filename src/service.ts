@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Logger } from 'pino';
 import { Checksums } from './catalog/checksums.js';
 import { prune } from './catalog/prune.js';
@@ -228,6 +228,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
           ...SCAN_DEFAULTS,
           planeToleranceMm: config.planeToleranceMm,
           segmentFraction: config.segmentFraction,
+          // They may lie below the data, and hold uploads.
+          without: [config.state, spool.folder].map((folder) => relative(config.data, folder)),
         },
       );
       scanned = true;

@@ -50,12 +50,15 @@ export interface ScanOptions {
   readonly planeToleranceMm: number;
   /** Share of the whole from which loaders take a pixel of a fractional segmentation to be inside. */
   readonly segmentFraction: number;
+  /** Folders, relative to the root, that are no part of the data: the service's own. */
+  readonly without: readonly string[];
 }
 
 export const SCAN_DEFAULTS: ScanOptions = {
   wholeFileBytes: WHOLE_FILE_BYTES,
   planeToleranceMm: 0.1,
   segmentFraction: SEGMENT_FRACTION,
+  without: [],
 };
 
 /**
@@ -73,7 +76,7 @@ export async function scanFolder(
   progress.state = 'walking';
   const guards = new Map<string, string>();
   const faults: WalkFault[] = [];
-  for await (const lot of walkFolder(root, faults)) {
+  for await (const lot of walkFolder(root, faults, options.without)) {
     for (const { path, guard } of lot) guards.set(path, guard);
     progress.files = guards.size;
   }

@@ -41,9 +41,14 @@ const SIDE_BY_SIDE = 32;
 
 /**
  * The files below a root in lots, those of a folder before its folders, both in order of their names; names with a leading dot are left out. Links are followed.
- * A folder or file that can't be looked at becomes a fault and the walk goes on; the root itself throws.
+ * A folder or file that can't be looked at becomes a fault and the walk goes on; the root itself throws. Folders `without` (relative to the
+ * root) are not gone into.
  */
-export async function* walkFolder(root: string, faults: WalkFault[]): AsyncGenerator<SourceEntry[]> {
+export async function* walkFolder(
+  root: string,
+  faults: WalkFault[],
+  without: readonly string[] = [],
+): AsyncGenerator<SourceEntry[]> {
   const waiting = [{ folder: '', depth: 0 }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const { folder, depth } = next;
@@ -55,7 +60,7 @@ export async function* walkFolder(root: string, faults: WalkFault[]): AsyncGener
       yield looked.filter((one) => 'guard' in one);
       for (const one of looked)
         if ('detail' in one) faults.push(one);
-        else if (!('guard' in one) && one.isFolder) folders.push(one.path);
+        else if (!('guard' in one) && one.isFolder && !without.includes(one.path)) folders.push(one.path);
     }
     for (const path of folders.reverse())
       if (depth < MAX_DEPTH) waiting.push({ folder: path, depth: depth + 1 });

@@ -53,6 +53,14 @@ t.test(
   },
 );
 
+t.test('folders that are left out are not gone into', async (t) => {
+  const root = temporaryFolder(t);
+  for (const path of ['a/1', 'b/1', 'b/a/1']) write(root, path, '');
+  const paths: string[] = [];
+  for await (const lot of walkFolder(root, [], ['a', '../b', ''])) paths.push(...lot.map(({ path }) => path));
+  t.strictSame(paths.sort(), ['b/1', 'b/a/1']);
+});
+
 t.test('a folder that holds itself ends', async (t) => {
   const root = temporaryFolder(t);
   write(root, 'a/file', '');
