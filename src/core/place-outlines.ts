@@ -57,6 +57,15 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
             continue;
           }
           const points = toPixels(image.projection, set.points, first, count);
+          if (!points.every(Number.isFinite)) {
+            problems.add(
+              'CONTOUR_NOT_A_NUMBER',
+              where,
+              item,
+              'its coordinates are beyond all bounds; left out',
+            );
+            continue;
+          }
           if (leavesImage(points, image))
             problems.add('CONTOUR_OUTSIDE', where, item, 'the mask is clipped to the image');
           yield { place: image.place, structure: roi.structure, part: { kind: type, roi: roi.item, points } };

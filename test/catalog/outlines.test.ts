@@ -1,0 +1,160 @@
+import t from 'tap';
+import { listSources } from '../../src/catalog/contour-sources.js';
+import { Outlines } from '../../src/catalog/outlines.js';
+import { SCAN_DEFAULTS, type ScanOptions, scanFolder } from '../../src/catalog/scan.js';
+import { findStudy, listProblems } from '../../src/catalog/studies.js';
+import type { SliceId } from '../../src/core/ids.js';
+import type { StructureSet } from '../../src/core/structure-set.js';
+import { scan } from '../../src/loader/scan.js';
+import { segmentationFile } from '../fixtures/segmentation-file.js';
+import { structureSetFile } from '../fixtures/structure-set-file.js';
+import { temporaryFolder } from '../helper.js';
+import { LIMITS, memoryLog } from '../loader/scripted.js';
+import { dicomFile } from '../loader/sources.js';
+import { openCatalogue, write } from './catalogue.js';
+
+const SPACE = { tag: '00200052', vr: 'UI', value: '1.4' };
+const image = dicomFile({
+  rows: 2,
+  columns: 3,
+  pixels: new Uint16Array(6),
+  sopInstanceUid: '1.1',
+  studyUid: '1.2',
+  seriesUid: '1.3',
+  position: [0, 0, 5],
+  orientation: [1, 0, 0, 0, 1, 0],
+  spacingMm: [1, 1],
+  extra: [SPACE],
+});
+
+function triangle(z: number, number = 1): StructureSet {
+  return {
+    sopInstanceUid: `1.9.${number}`,
+    studyUid: '1.2',
+    images: [],
+    series: [],
+    points: Float64Array.of(0, 0, z, 2, 0, z, 0, 2, z),
+    problems: [],
+    rois: [
+      {
+        item: 1,
+        structure: 'A',
+        frameOfReferenceUid: '1.4',
+        contours: [{ type: 'closed', item: 1, first: 0, count: 3, references: [] }],
+      },
+    ],
+  };
+}
+
+t.test('settings that decide what is drawn are looked at again by the next scan', async (t) => {
+  const root = temporaryFolder(t);
+  write(root, 'image.dcm', image);
+  write(
+    root,
+    'seg.dcm',
+    segmentationFile({
+      type: 'FRACTIONAL',
+      rows: 2,
+      columns: 3,
+      whole: 100,
+      studyUid: '1.2',
+      segments: [{ label: 'A' }],
+      frames: [{ values: [0, 60, 0, 0, 60, 0], sources: ['1.1'] }],
+    }),
+  );
+  write(
+    root,
+    'rt.dcm',
+    structureSetFile({
+      studyUid: '1.2',
+      frameOfReference: '1.4',
+      rois: [{ name: 'B', contours: [{ points: [0, 0, 5.2, 1, 0, 5.2, 0, 1, 5.2] }] }],
+    }),
+  );
+  const db = openCatalogue(t);
+  const scanned = async (changes: Partial<ScanOptions>) => {
+    const options = { ...SCAN_DEFAULTS, ...changes };
+    const read: string[] = [];
+    await scanFolder(
+      db,
+      root,
+      async (folder, units) => {
+        read.push(...units.map(({ path }) => path));
+        return await scan({ kind: 'scan', root: folder, units }, { ...LIMITS, ...options });
+      },
+      { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 },
+      memoryLog().log,
+      options,
+    );
+    return [read.sort(), findStudy(db, '1.2')?.structures];
+  };
+  t.strictSame(await scanned({}), [['image.dcm', 'rt.dcm', 'seg.dcm'], { A: 1 }]);
+  t.strictSame(await scanned({}), [[], { A: 1 }]);
+  t.strictSame(await scanned({ segmentFraction: 0.7 }), [['seg.dcm'], {}]);
+  t.strictSame(await scanned({ segmentFraction: 0.7, planeToleranceMm: 0.3 }), [[], { B: 1 }]);
+  t.match(listProblems(db, '1.2'), [{ code: 'NO_CONTOURS', file: 'seg.dcm' }]);
+  t.match(listSources(db, '1.2'), [
+    { kind: 'rtstruct', structures: ['B'], parts: 1 },
+    { kind: 'seg', structures: [], parts: 0 },
+  ]);
+});
+
+t.test(
+  'of one name on one slice the first source has it: text, then by kind and SOPInstanceUID',
+  async (t) => {
+    const problems: string[] = [];
+    const slice = {
+      slice: 's' as SliceId,
+      sopInstanceUid: '1.1',
+      frame: 0,
+      seriesUid: '1.3',
+      frameOfReferenceUid: '1.4',
+      plane: { position: [0, 0, 5], orientation: [1, 0, 0, 0, 1, 0], spacingMm: [1, 1] },
+      rows: 4,
+      columns: 4,
+    } as const;
+    const report = (code: string, file: string) => problems.push(`${code} ${file}`);
+    const objects = [
+      { kind: 'rtstruct', path: 'first.dcm', content: triangle(5, 2) },
+      { kind: 'rtstruct', path: 'second.dcm', content: triangle(5, 1) },
+    ] as const;
+    const outlines = new Outlines([slice], 0.1, report);
+    await outlines.addObjects(objects);
+    t.strictSame(problems, ['CONTOUR_TWICE first.dcm']);
+    t.equal(outlines.drawn.get(slice.slice)?.length, 1);
+    problems.length = 0;
+    const withText = new Outlines([slice], 0.1, report);
+    const text = {
+      file: 'a/b/1.txt',
+      structure: 'A',
+      part: { kind: 'text', points: Float64Array.of(0, 0) },
+    } as const;
+    withText.addTexts(new Map([[slice.slice, [text, { ...text, file: 'a/c/1.txt' }]]]));
+    await withText.addObjects(objects);
+    t.strictSame(problems, ['CONTOUR_TWICE second.dcm', 'CONTOUR_TWICE first.dcm']);
+    t.strictSame(
+      withText.drawn.get(slice.slice)?.map(({ part }) => part.kind),
+      ['text', 'text'],
+    );
+    t.match(withText.sources, [{ kind: 'text', file: 'a', structures: ['A'], parts: 2 }, {}, {}]);
+  },
+);
+
+t.test('coordinates beyond all bounds are left out', async (t) => {
+  const problems: string[] = [];
+  const content = { ...triangle(5), points: Float64Array.of(1e308, 0, 5, -1e308, 0, 5, 0, 1e308, 5) };
+  const plane = { position: [0, 0, 5], orientation: [1, 0, 0, 0, 1, 0], spacingMm: [0.01, 0.01] } as const;
+  const slice = {
+    slice: 's' as SliceId,
+    sopInstanceUid: '1.1',
+    frame: 0,
+    seriesUid: '1.3',
+    frameOfReferenceUid: '1.4',
+    plane,
+    rows: 4,
+    columns: 4,
+  };
+  const outlines = new Outlines([slice], 0.1, (code) => problems.push(code));
+  await outlines.addObjects([{ kind: 'rtstruct', path: 'a.dcm', content }]);
+  t.strictSame(problems, ['NO_CONTOURS', 'CONTOUR_NOT_A_NUMBER']);
+});
