@@ -15,6 +15,7 @@ import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
 import type { ScanFinding, ScanUnit } from './loader/messages.js';
 import { LoaderPool } from './loader/pool.js';
+import type { Queued } from './loader/queue.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
 import { takeLock } from './lock.js';
@@ -128,14 +129,10 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     onLoaded: (ms) => metrics.load.observe(ms / 1000),
   });
   const readFilesWith =
-    (by: () => LoaderPool) =>
+    (by: () => LoaderPool, as: Queued = { priority: 'scan', turn: 'scan' }) =>
     async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
       const task = { kind: 'scan' as const, root, units };
-      const { outcomes } = supervise<'scan'>(by(), task, {
-        priority: 'scan',
-        turn: 'scan',
-        deadlineMs: config.pairTimeoutMs,
-      });
+      const { outcomes } = supervise<'scan'>(by(), task, { ...as, deadlineMs: config.pairTimeoutMs });
       return (await outcomes).map((outcome) =>
         outcome.kind === 'lethal'
           ? {
@@ -156,7 +153,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     atOnce: config.uploadsAtOnce,
     planeToleranceMm: config.planeToleranceMm,
     loaders: {
-      scan: readFilesWith(() => pool),
+      // Somebody waits for what an upload holds, as trainers do for their batches.
+      scan: readFilesWith(() => pool, { priority: 'asked', turn: 'uploads' }),
       unpack: async (unit) => {
         const task = { kind: 'unpack' as const, units: [unit] };
         const options = { priority: 'scan' as const, turn: 'unpack', deadlineMs: UNPACK_TIMEOUT_MS };

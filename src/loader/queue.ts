@@ -9,10 +9,17 @@ export interface Queued {
   readonly turn: string;
 }
 
-/** Waiting jobs: by priority, and among the turns of one priority round robin, so that none starves another. */
+/** So many jobs may go before one of a later priority that waits; then it is its turn. */
+const MOST_AHEAD = 32;
+
+/**
+ * Waiting jobs: by priority, and among the turns of one priority round robin, so that none starves another. Where trainers keep all loaders
+ * busy for good, a scan still gets on: now and then the job goes first that would be last.
+ */
 export class TurnQueue<Job extends Queued> {
   #waiting = new Map<Priority, Map<string, Job[]>>(PRIORITIES.map((priority) => [priority, new Map()]));
   #size = 0;
+  #ahead = 0;
 
   get size(): number {
     return this.#size;
@@ -28,16 +35,22 @@ export class TurnQueue<Job extends Queued> {
 
   /** Takes the next job, and puts its turn behind the others. */
   take(): Job | null {
-    for (const turns of this.#waiting.values()) {
-      for (const [turn, jobs] of turns) {
-        const job = jobs.shift()!;
-        turns.delete(turn);
-        if (jobs.length > 0) turns.set(turn, jobs);
-        this.#size--;
-        return job;
-      }
-    }
-    return null;
+    const some = [...this.#waiting.values()].filter(({ size }) => size > 0);
+    const [first] = some;
+    if (!first) return null;
+    this.#ahead = some.length > 1 ? this.#ahead + 1 : 0;
+    if (this.#ahead <= MOST_AHEAD) return this.#takeOf(first);
+    this.#ahead = 0;
+    return this.#takeOf(some.at(-1)!);
+  }
+
+  #takeOf(turns: Map<string, Job[]>): Job {
+    const [turn, jobs] = turns.entries().next().value!;
+    const job = jobs.shift()!;
+    turns.delete(turn);
+    if (jobs.length > 0) turns.set(turn, jobs);
+    this.#size--;
+    return job;
   }
 
   /** Takes a certain job out; false when it does not wait here any more. */

@@ -24,6 +24,23 @@ t.test('what a trainer waits for goes before warm-ups, those before a scan', asy
   t.equal(queue.take(), null);
 });
 
+t.test('a scan gets on also where trainers keep every loader busy', async (t) => {
+  const queue = new TurnQueue<Job>();
+  for (const name of ['s1', 's2']) queue.push(job(name, 'scan'));
+  const taken: string[] = [];
+  for (let n = 0; n < 100; n++) {
+    queue.push(job(`a${n}`, 'asked'));
+    taken.push(queue.take()!.name);
+  }
+  t.strictSame(
+    taken.flatMap((name, at) => (name.startsWith('s') ? [[name, at]] : [])),
+    [
+      ['s1', 32],
+      ['s2', 65],
+    ],
+  );
+});
+
 t.test('turns of one priority go round, each in its own order', async (t) => {
   const queue = new TurnQueue<Job>();
   for (const name of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2']) queue.push(job(name));
