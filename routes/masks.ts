@@ -135,6 +135,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         } catch (error) {
           // The first one's failure is a proper answer; later the last body has to say it.
           if (!out) throw error;
+          await staging.remove();
           await out.write(problemBody(failureOf(batch, refuseLoad(error))), null);
           break;
         }

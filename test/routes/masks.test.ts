@@ -6,7 +6,8 @@ import t from 'tap';
 import { maskOf, pairIdsOf, type ReadBatch, readBatch } from '../fixtures/batch.js';
 import { checkProblem } from '../fixtures/problem.js';
 import { contourPath, imageFile, imagePath, linkTable, squareContour } from '../fixtures/study-folder.js';
-import { type Files, upload } from '../fixtures/upload.js';
+import { toldLoaders } from '../fixtures/told.js';
+import { type Files, formOf, upload } from '../fixtures/upload.js';
 import { zipFile } from '../fixtures/zip-file.js';
 import { startTestServer, temporaryFolder } from '../helper.js';
 import { sharedData } from '../shared-data.js';
@@ -191,5 +192,43 @@ t.test(
         t.equal(drawn.get(`${patient}/${Number(number)} ${structure}`), row[column], row.contour);
       }
     }
+  },
+);
+
+t.test(
+  'the first batch is sent while the next is still being decoded; one that breaks is told in a last body',
+  async (t) => {
+    const told = toldLoaders(t);
+    const other = await startTestServer(t, temporaryFolder(t), {}, told.options);
+    const files = {
+      '1.dcm': imageFile(1),
+      '1.txt': squareContour(2, 9),
+      '2.dcm': imageFile(2),
+      '2.txt': squareContour(2, 8),
+    };
+    // The third file of the upload is its second image.
+    told.tell({ 2: 'hold' });
+    const answer = await fetch(`${other.url}/v1/masks?batchSize=1`, { method: 'POST', body: formOf(files) });
+    const reader = answer.body!.getReader();
+    let whole = Buffer.alloc(0);
+    const firstEnd = () =>
+      whole.length < 8 ? Number.POSITIVE_INFINITY : 8 + Number(whole.readBigUInt64LE(0)) + 16 * 16 * 3;
+    while (whole.length < firstEnd()) {
+      const { value } = await reader.read();
+      whole = Buffer.concat([whole, value!]);
+    }
+    t.ok(await told.held(), 'the second one is with its loader');
+    told.tell({});
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      whole = Buffer.concat([whole, part.value]);
+    t.same(bodiesOf(whole).map(pairIdsOf), [['upload/1'], ['upload/2']]);
+    told.tell({ 2: 'crash' });
+    const broken = bodiesOf((await upload(`${other.url}/v1/masks?batchSize=1`, files)).body);
+    t.same(
+      broken.map(({ tensors }) => Object.keys(tensors).length > 0),
+      [true, false],
+    );
+    t.match(problemsOf(broken[1]!), [{ code: 'SLF_PAIR_FAILED', pair: 'upload/2', file: '2.dcm' }]);
+    t.same(readdirSync(join(other.config.state, 'uploads', 'incoming')), []);
   },
 );
