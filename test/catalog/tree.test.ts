@@ -1,10 +1,11 @@
 import { renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import t from 'tap';
 import { findStudy, listProblems, listSlices, listStudies } from '../../src/catalog/studies.js';
 import type { Element } from '../../src/demo/part10.js';
 import { temporaryFolder } from '../helper.js';
 import { dicomFile } from '../loader/sources.js';
+import { sharedData } from '../shared-data.js';
 import { digests, openCatalogue, present, reading, scanInto, TRIANGLE, write } from './catalogue.js';
 
 type Image = Parameters<typeof dicomFile>[0];
@@ -270,3 +271,45 @@ t.test('a large file that is no DICOM is no problem, one that says that it is, i
     ],
   );
 });
+
+const segmentations = sharedData('seg');
+const structureSets = sharedData('rtstruct');
+
+t.test(
+  'frames of a real enhanced image lie where the single images lie that it was made of',
+  { skip: segmentations === null && 'the folder of real data is missing: seg' },
+  async (t) => {
+    const db = openCatalogue(t);
+    await scanInto(db, resolve(segmentations!));
+    const study = '1.2.826.0.1.3680043.2.1125.1.38642757998921184026476030292472423';
+    const slices = listSlices(db, study, -1, 100, true);
+    const told = (series: string) =>
+      slices
+        .filter(({ file }) => file.includes(series))
+        .map(({ header }) => [header.position, header.orientation, header.spacingMm]);
+    t.equal(told('/multiframe/').length, 3);
+    t.strictSame(told('/multiframe/'), told('/image/'));
+    t.strictSame(
+      told('/image/').map(([position]) => position?.[2]),
+      [-177.75, -175.25, -172.75],
+    );
+  },
+);
+
+t.test(
+  'a real CT series comes from one end to the other, and a dose grid frame by frame',
+  { skip: structureSets === null && 'the folder of real data is missing: rtstruct' },
+  async (t) => {
+    const db = openCatalogue(t);
+    await scanInto(db, resolve(structureSets!));
+    const heights = (study: string) =>
+      listSlices(db, study, -1, 100, true).map(({ header }) => header.position?.[2]);
+    t.strictSame(
+      heights('1.2.752.243.1.1.20210208111801985.1200.84884'),
+      [-146, -144, -142, -140, -138, -136],
+    );
+    const grid = heights('1.2.999.999.99.9.9999.8888');
+    t.equal(grid.length, 15);
+    t.strictSame([grid[0], grid[1], grid[14]], [-761.87, -756.87, -691.87]);
+  },
+);
