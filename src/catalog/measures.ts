@@ -24,6 +24,8 @@ export interface SliceMeasures {
 const SLICES_PER_TASK = 8;
 /** Slices whose outcomes are awaited and written together. */
 const SLICES_PER_TURN = 64;
+/** Rows read before the event loop turns. */
+const ROWS_PER_TURN = 200;
 /** Changes whenever other values would be measured of the same pixels and contours. */
 const MEASURES_VERSION = 1;
 
@@ -58,11 +60,19 @@ export class Measures {
   }
 
   /** What is known of a revision's slices, by place; one whose image changed since the scan is not among them. */
-  of(revision: number): Map<number, SliceMeasures> {
-    const rows = prepare(this.#options.db, 'SELECT ord, measures FROM measure WHERE revision = ?').all(
-      revision,
-    ) as { ord: number; measures: string }[];
-    return new Map(rows.map(({ ord, measures }) => [ord, JSON.parse(measures)]));
+  async of(revision: number): Promise<Map<number, SliceMeasures>> {
+    const some = prepare(
+      this.#options.db,
+      'SELECT ord, measures FROM measure WHERE revision = ? AND ord > ? ORDER BY ord LIMIT ?',
+    );
+    const known = new Map<number, SliceMeasures>();
+    for (let after = -1; ; ) {
+      const rows = some.all(revision, after, ROWS_PER_TURN) as { ord: number; measures: string }[];
+      for (const { ord, measures } of rows) known.set(ord, JSON.parse(measures));
+      if (rows.length < ROWS_PER_TURN) return known;
+      after = rows[rows.length - 1]!.ord;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Begins nothing more, and waits for what is under way. */

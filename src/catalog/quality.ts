@@ -34,6 +34,8 @@ export interface QualityProgress {
 }
 
 const REPORTS_REMEMBERED = 4;
+/** Slices that are looked at before the event loop turns. */
+const SLICES_PER_TURN = 200;
 
 /** What is odd about the contours of the present studies. */
 export class Quality {
@@ -73,7 +75,7 @@ export class Quality {
     const findings: PairFinding[] = [];
     let isWhole = true;
     for (const state of states) {
-      const { found, isMeasured } = this.#look(state);
+      const { found, isMeasured } = await this.#look(state);
       for (const finding of found) findings.push(finding);
       isWhole &&= isMeasured;
       await new Promise((resolve) => setImmediate(resolve));
@@ -107,15 +109,15 @@ export class Quality {
     );
   }
 
-  #look({ study, revision }: StudyState): { found: PairFinding[]; isMeasured: boolean } {
+  async #look({ study, revision }: StudyState): Promise<{ found: PairFinding[]; isMeasured: boolean }> {
     const rows = prepare(
       this.#db,
       "SELECT ord, slice, header FROM slice WHERE revision = ? AND structures <> '[]' ORDER BY ord",
     ).all(revision) as { ord: number; slice: string; header: string }[];
-    const measures = this.#measures.of(revision);
-    const same = sameShapes(this.#db, revision);
+    const measures = await this.#measures.of(revision);
+    const same = await sameShapes(this.#db, revision);
     const sliceOf = new Map(rows.map(({ ord, slice }) => [ord, slice as SliceId]));
-    const slices = rows.map(({ ord, header }): MeasuredSlice => {
+    const describe = ({ ord, header }: (typeof rows)[number]): MeasuredSlice => {
       const known = measures.get(ord);
       const structures = known?.structures ?? [];
       return {
@@ -137,7 +139,12 @@ export class Quality {
           }),
         ),
       };
-    });
+    };
+    const slices: MeasuredSlice[] = [];
+    for (let from = 0; from < rows.length; from += SLICES_PER_TURN) {
+      for (const row of rows.slice(from, from + SLICES_PER_TURN)) slices.push(describe(row));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     const found = findOddities(slices, this.limits).map((finding): PairFinding => {
       const slice = sliceOf.get(finding.ordinal)!;
       return { ...finding, study, revision, slice, pair: pairId(study, slice) };

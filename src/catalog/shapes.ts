@@ -5,6 +5,7 @@ import { partsOf, type StructurePart } from './parts.js';
 
 /** Slices whose contours are read before the event loop turns. */
 const SLICES_PER_TURN = 50;
+const SHAPES_PER_TURN = 200;
 /** So many other places of a contour are counted. */
 const MOST_PLACES = 100;
 
@@ -36,13 +37,14 @@ export async function nameShapes(db: Database, revision: number): Promise<void> 
 function nameSlice(db: Database, revision: number, ord: number): void {
   const insert = prepare(
     db,
-    'INSERT OR REPLACE INTO shape (revision, ord, structure, digest) VALUES (?, ?, ?, ?)',
+    // A revision that was let go of meanwhile takes nothing more.
+    'INSERT OR REPLACE INTO shape (revision, ord, structure, digest) SELECT id, ?, ?, ? FROM revision WHERE id = ?',
   );
   const byStructure = new Map<string, StructurePart[]>();
   for (const part of partsOf(db, revision, ord))
     byStructure.set(part.structure, [...(byStructure.get(part.structure) ?? []), part]);
   for (const [structure, parts] of byStructure)
-    insert.run(revision, ord, structure, shapeDigest(parts.map(({ part }) => part)));
+    insert.run(ord, structure, shapeDigest(parts.map(({ part }) => part)), revision);
 }
 
 /** Coordinates count to a thousandth of a pixel; the order of parts does not. */
@@ -60,7 +62,7 @@ function shapeDigest(parts: readonly Part[]): string {
 }
 
 /** For each slice and structure of a present study the other places, in present studies, that have the same contours. */
-export function sameShapes(db: Database, revision: number): Map<string, readonly SameShape[]> {
+export async function sameShapes(db: Database, revision: number): Promise<Map<string, readonly SameShape[]>> {
   const own = prepare(db, 'SELECT ord, structure, digest FROM shape WHERE revision = ?').all(
     revision,
   ) as unknown as { ord: number; structure: string; digest: string }[];
@@ -72,7 +74,8 @@ export function sameShapes(db: Database, revision: number): Map<string, readonly
        WHERE c.digest = ? ORDER BY s.id, c.ord, c.structure LIMIT ?`,
   );
   const same = new Map<string, SameShape[]>();
-  for (const { ord, structure, digest } of own) {
+  for (const [at, { ord, structure, digest }] of own.entries()) {
+    if (at % SHAPES_PER_TURN === SHAPES_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
     const places = elsewhere.all(digest, MOST_PLACES + 1) as unknown as (SameShape & {
       revision: number;
       ord: number;
