@@ -62,6 +62,13 @@ export function readCodestream(frame: Uint8Array): Codestream {
   };
 }
 
+/** Bits of a sample, from the first bytes of a codestream, bare or in a JP2 file. Throws `PixelError`. */
+export function codestreamDepth(frame: Uint8Array): number {
+  const depth = frame[startOf(frame) + 42];
+  if (depth === undefined) throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
+  return (depth & 0x7f) + 1;
+}
+
 function startOf(frame: Uint8Array): number {
   for (let at = 0; at + 4 <= Math.min(frame.length, 4096); at++) {
     if (

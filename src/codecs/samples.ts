@@ -36,6 +36,16 @@ export function checkCoded(coded: CodedSamples, header: ImageHeader): void {
     );
 }
 
+/** What is to be said of a compressed image of so many bits a sample, null where the header says the same. */
+export function depthNote(
+  bits: number,
+  { bitsStored }: Pick<ImageHeader, 'bitsStored'>,
+): HeaderProblem | null {
+  if (bits === bitsStored) return null;
+  const detail = `the compressed image has samples of ${bits} bits, BitsStored says ${bitsStored}`;
+  return { code: 'HEADER_REPAIRED', detail };
+}
+
 /**
  * A decoder's samples as the header wants them: one element of BitsAllocated each, cut to BitsStored. A compressed
  * image of fewer bits than BitsStored has its sign in its own highest bit; one whose sign is not the header's is read
@@ -48,11 +58,8 @@ export function fitSamples(
 ): { values: StoredValues; notes: HeaderProblem[] } {
   const notes: HeaderProblem[] = [];
   const { bitsAllocated, bitsStored, signed } = header;
-  if (coded.bits !== bitsStored)
-    notes.push({
-      code: 'HEADER_REPAIRED',
-      detail: `the compressed image has samples of ${coded.bits} bits, BitsStored says ${bitsStored}`,
-    });
+  const depth = depthNote(coded.bits, header);
+  if (depth) notes.push(depth);
   if (coded.signed && !signed) {
     if (isAnyNegative(values))
       throw new PixelError(

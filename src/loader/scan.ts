@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
+import { disagreements, FRAME_START_BYTES } from '../codecs/disagreement.js';
 import { parseContour } from '../core/contour.js';
-import type { ImageHeader, ObjectIdentity } from '../core/dicom.js';
+import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.js';
 import { identityOf } from '../core/dicom-attributes.js';
+import { isNative } from '../core/dicom-uids.js';
 import { parseLinkTable } from '../core/link-table.js';
 import { PixelError } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
@@ -166,7 +168,7 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
   return {
     kind: 'image',
     // The patient's id names a person: it leaves this process as a hash alone.
-    header: { ...header, patientId: null },
+    header: { ...header, notes: [...header.notes, ...frameNotes(data, header)], patientId: null },
     timing,
     frames,
     patient: header.patientId === null ? null : sha256(header.patientId),
@@ -175,6 +177,15 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
     // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
     guard: file.guard,
   };
+}
+
+/** What the first compressed frame says otherwise than the header. */
+function frameNotes(data: SourceFile, header: ImageHeader): readonly HeaderProblem[] {
+  if (isNative(header.transferSyntax)) return [];
+  const [offset = 0, length = 0] = framePlaces(data, header, 0);
+  const start = Buffer.alloc(Math.min(length, FRAME_START_BYTES));
+  data.read(start, offset, start.length);
+  return disagreements(start, header);
 }
 
 function frameChecksums(data: SourceFile, header: ImageHeader, limits: LoaderLimits): number[] {

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import t from 'tap';
 import type { LoaderLimits, ScanFinding, ScanUnit } from '../../src/loader/messages.js';
 import { scan } from '../../src/loader/scan.js';
+import { encodeFrame } from '../fixtures/encoders.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
 import { dicomFile, guardAt, writeImage } from './sources.js';
@@ -110,6 +111,26 @@ t.test('an image that no codec reads is refused', async (t) => {
   const folder = temporaryFolder(t);
   writeImage(folder, 'a.dcm', { ...IMAGE, photometric: 'PALETTE COLOR' });
   t.match(await scanOne(folder, image('a.dcm')), { kind: 'refused', code: 'PIXELS_UNSUPPORTED' });
+});
+
+t.test('what a compressed frame says otherwise than the header is known before it is decoded', async (t) => {
+  const folder = temporaryFolder(t);
+  const size = { rows: 8, columns: 8 };
+  const frame = await encodeFrame('JPEG-LS', { ...size, bits: 8 }, new Uint8Array(64));
+  const image8 = { ...size, bitsAllocated: 8, pixels: { frames: [[frame]] } };
+  const notesOf = async (changes: object, end: string) => {
+    writeImage(folder, 'a.dcm', { ...image8, ...changes }, `1.2.840.10008.1.2.4.${end}`);
+    const found = await scanOne(folder, image('a.dcm'));
+    return found.kind === 'image' ? found.header.notes.map(({ detail }) => detail) : found;
+  };
+  t.strictSame(await notesOf({}, '80'), []);
+  t.strictSame(await notesOf({ bitsStored: 7 }, '80'), [
+    'the compressed image has samples of 8 bits, BitsStored says 7',
+  ]);
+  t.strictSame(await notesOf({}, '90'), [
+    'the frame is a JPEG-LS image, which the transfer syntax does not say',
+  ]);
+  t.strictSame(await notesOf({ pixels: { frames: [[Uint8Array.of(1, 2, 3, 4)]] } }, '80'), []);
 });
 
 t.test('a file over the limit is not read', async (t) => {
