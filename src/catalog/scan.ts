@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { StudyId } from '../core/ids.js';
-import type { LinkTable } from '../core/link-table.js';
 import { kindOf, pairFiles } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
-import type { FoundFile, StudyFiles } from '../core/study-files.js';
+import type { StudyFiles } from '../core/study-files.js';
 import { SEGMENT_FRACTION } from '../loader/limits.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
 import { type WalkFault, walkFolder } from '../sources/folder.js';
@@ -13,6 +12,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { writeSources } from './contour-sources.js';
 import { describeStudy } from './describe.js';
 import { FileTable } from './files.js';
+import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
 import { findUpload } from './upload-records.js';
@@ -249,57 +249,6 @@ function generationsOf(db: Database, path: string, finding: ScanFinding): (numbe
       return earlier[0]?.generation ?? null;
     return checksum;
   });
-}
-
-/** The link tables by path, null for one that cannot be used; what is wrong with them is a problem. */
-function linkTables(
-  found: readonly FoundFile[],
-  files: FileTable,
-  loose: Problem[],
-): Map<string, LinkTable | null> {
-  const tables = new Map<string, LinkTable | null>();
-  for (const { path } of found.filter(({ path }) => kindOf(path) === 'table')) {
-    const finding = files.get(path)?.finding;
-    if (finding?.kind === 'refused') loose.push({ code: 'LINK_TABLE', file: path, detail: finding.detail });
-    if (finding?.kind === 'table')
-      loose.push(...finding.table.problems.map(({ code, detail }) => ({ code, file: path, detail })));
-    tables.set(path, finding?.kind === 'table' ? finding.table : null);
-  }
-  return tables;
-}
-
-const DICOM_NAME = /\.(dcm|dicom|ima)$/i;
-const ENDING = /\.[A-Za-z]\w*$/;
-
-/**
- * Why files belong to no study. What is no DICOM at all is told of where its name says that it is, and counted where it says nothing:
- * texts, tables and pictures lie beside images everywhere.
- */
-function leftProblems(left: readonly string[], files: FileTable): Problem[] {
-  const problems: Problem[] = [];
-  let nameless = 0;
-  for (const path of left) {
-    // What is wrong with a table is told already.
-    if (kindOf(path) === 'table') continue;
-    const finding = files.get(path)?.finding;
-    if (finding?.kind === 'structures' || finding?.kind === 'segmentation')
-      problems.push({
-        code: 'CONTOUR_WITHOUT_IMAGE',
-        file: path,
-        detail: 'no image is there of the series and the study that it names',
-      });
-    if (finding?.kind !== 'refused' && finding?.kind !== 'object') continue;
-    const { code, detail } = finding;
-    if (code !== 'NOT_DICOM' || DICOM_NAME.test(path)) problems.push({ code, file: path, detail });
-    else if (!ENDING.test(path)) nameless++;
-  }
-  if (nameless > 0)
-    problems.push({
-      code: 'NOT_DICOM',
-      file: null,
-      detail: `${nameless} file(s) whose names have no ending are no DICOM`,
-    });
-  return problems;
 }
 
 function sha256(text: string): string {

@@ -88,6 +88,25 @@ t.test('where nothing tells series apart, every contour is a problem', async (t)
   });
 });
 
+t.test('files exported as one count as a series where each place is a series of its own', async (t) => {
+  const images = [
+    image('x/IM-0001-0001.dcm', 1, 'place 1'),
+    image('x/IM-0001-0002.dcm', 2, 'place 1'),
+    image('x/IM-0001-0003.dcm', 1, 'place 2'),
+    image('x/IM-0001-0004.dcm', 2, 'place 2'),
+    image('x/IM-0002-0004.dcm', 2, 'other'),
+  ];
+  t.strictSame(found(images, [contour(1), contour(3), contour(4)]), {
+    images: {
+      1: 'x/IM-0001-0001.dcm',
+      2: 'x/IM-0001-0002.dcm',
+      3: 'x/IM-0001-0003.dcm',
+      4: 'x/IM-0001-0004.dcm',
+    },
+    problems: [],
+  });
+});
+
 t.test('without contours no image has a number', async (t) => {
   t.strictSame(found([image('a', 1)], []), { images: {}, problems: [] });
 });
