@@ -5,7 +5,6 @@ import { batches } from './batches.js';
 import { health } from './health.js';
 import { masks } from './masks.js';
 import { metrics } from './metrics.js';
-import { notBuilt } from './not-built.js';
 import { pairs } from './pairs.js';
 import { quarantine } from './quarantine.js';
 import { report } from './report.js';
@@ -64,5 +63,4 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(audit, { service });
   await app.register(masks, { service });
   await app.register(uploads, { service });
-  await app.register(notBuilt);
 };

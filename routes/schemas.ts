@@ -30,7 +30,7 @@ export const Problem = Type.Object(
   { description: 'application/problem+json' },
 );
 
-type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 501 | 503;
+type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 503;
 
 /** The error answers of a route, for its response schema; those that every route has come by `shareProblems`. */
 export function problems(...statuses: ProblemStatus[]) {

@@ -118,7 +118,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         summary: 'Opens a session under a name the service makes',
         tags: ['sessions'],
         body: SpecRequest,
-        response: { 201: Type.Object(Opened), ...problems(400, 415, 422, 501, 503) },
+        response: { 201: Type.Object(Opened), ...problems(400, 415, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -139,7 +139,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         response: {
           200: Type.Object(Opened),
           201: Type.Object(Opened),
-          ...problems(400, 409, 410, 415, 422, 501, 503),
+          ...problems(400, 409, 410, 415, 422, 503),
         },
       },
     },

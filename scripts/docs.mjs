@@ -5,9 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fastify from 'fastify';
 import { pino } from 'pino';
-import { notBuilt } from '../dist/routes/not-built.js';
 import { buildApp } from '../dist/src/app.js';
 import { CODECS } from '../dist/src/codecs/codecs.js';
 import { readConfig, Settings } from '../dist/src/config.js';
@@ -16,14 +14,13 @@ import { FINDING_RULES } from '../dist/src/core/finding-codes.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
 import { Metrics } from '../dist/src/metrics.js';
-import { refuseUnbuilt, SpecRequest } from '../dist/src/sessions/request.js';
+import { SpecRequest } from '../dist/src/sessions/request.js';
 import { Tokens } from '../dist/src/tokens.js';
 
 const DOCUMENTS = {
   'README.md': {
     calls,
     fields,
-    'not-built': notBuiltList,
     commands,
     settings,
     'transfer-syntaxes': syntaxes,
@@ -68,9 +65,6 @@ function findingCodes() {
   ]);
   return table(['code', 'meaning', 'value', 'a finding when'], rows);
 }
-
-/** The commands of the contract. */
-const COMMANDS = ['serve', 'demo', 'decode', 'report', 'push'];
 
 function help() {
   const cli = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
@@ -134,71 +128,16 @@ function takes(schema) {
   return types.includes('null') ? `${kind}, \`null\`` : kind;
 }
 
-/** Values that a field may be asked to take; of an enumeration all of them. */
-function samples(schema) {
-  if (schema.anyOf) return schema.anyOf.flatMap(samples);
-  if (schema.enum) return schema.enum;
-  switch ([schema.type].flat()[0]) {
-    case 'array':
-      return [['x']];
-    case 'object':
-      return [{ x: ['y'] }];
-    case 'boolean':
-      return [true, false];
-    case 'string':
-      return ['0'.repeat(64)];
-    default:
-      return [schema.minimum ?? 0, schema.maximum ?? 1];
-  }
-}
-
-function isRefused(path, value) {
-  const request = path.reduceRight((inner, name) => ({ [name]: inner }), value);
-  try {
-    refuseUnbuilt(request);
-    return false;
-  } catch (error) {
-    if (error.code === 'SLF_NOT_BUILT') return true;
-    throw error;
-  }
-}
-
 function fields() {
-  const rows = leaves(SpecRequest).map(({ path, schema }) => {
-    const asked = samples(schema);
-    const refused = asked.filter((value) => isRefused(path, value));
-    const listed = refused.map((value) => code(JSON.stringify(value))).join(', ');
-    const later =
-      refused.length === 0 ? '' : schema.enum ? listed : refused.length < asked.length ? 'others' : 'any';
-    return [code(path.join('.')), takes(schema), schema.description ?? '', later];
-  });
-  return table(['field', 'takes', 'meaning', 'answers 501 today'], rows);
+  const rows = leaves(SpecRequest).map(({ path, schema }) => [
+    code(path.join('.')),
+    takes(schema),
+    schema.description ?? '',
+  ]);
+  return table(['field', 'takes', 'meaning'], rows);
 }
 
-/** Calls, values of a query, and commands that this release lacks. */
-async function notBuiltList() {
-  const known = help();
-  const absent = COMMANDS.filter((name) => !known.includes(`\n  ${name} `));
-  const groups = [await unbuiltCalls(), absent.map((name) => code(`slicefeed ${name}`))];
-  const listed = groups.filter((group) => group.length > 0).map((group) => group.join(', '));
-  const lines = [...listed, ...(await unbuiltQueries())];
-  return lines.length > 0
-    ? lines.map((line) => `- ${line}`).join('\n')
-    : 'Nothing: every call of the contract is built.';
-}
-
-async function unbuiltCalls() {
-  const alone = fastify();
-  const calls = [];
-  alone.addHook('onRoute', ({ method, url }) => {
-    calls.push(code(`${method} ${url.replace(/:(\w+)/g, '{$1}')}`));
-  });
-  await alone.register(notBuilt);
-  await alone.close();
-  return calls;
-}
-
-// The app refuses what is not built before it asks the service, so one that fails at every call is enough.
+// Nothing is asked of it but its routes.
 const NO_SERVICE = new Proxy(() => {}, {
   get: (_, name) => (name === 'then' || typeof name === 'symbol' ? undefined : NO_SERVICE),
   apply: () => {
@@ -218,26 +157,6 @@ function calls() {
       .map(([method, { summary = '' }]) => [code(`${method.toUpperCase()} ${path}`), summary]),
   );
   return table(['call', 'what'], rows);
-}
-
-async function unbuiltQueries() {
-  const lines = [];
-  for (const [path, operations] of Object.entries(app.swagger().paths)) {
-    for (const [method, { parameters = [] }] of Object.entries(operations)) {
-      const url = path.replace(/{\w+}/g, '0');
-      for (const { in: place, name, schema } of parameters) {
-        if (place !== 'query' || !schema.enum) continue;
-        const refused = [];
-        for (const value of schema.enum) {
-          const answer = await app.inject({ method, url, query: { [name]: String(value) } });
-          if (answer.statusCode === 501) refused.push(code(`?${name}=${value}`));
-        }
-        if (refused.length > 0)
-          lines.push(`${code(`${method.toUpperCase()} ${path}`)} with ${refused.join(', ')}`);
-      }
-    }
-  }
-  return lines;
 }
 
 /** The text with a section between its two marks replaced. */

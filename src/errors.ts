@@ -36,7 +36,6 @@ export const ERRORS = {
   SLF_TOO_MANY_REQUESTS: { status: 429, title: 'This token or address asks too often' },
   SLF_HEAD_TOO_LARGE: { status: 431, title: 'The head of the request is larger than the limit' },
   SLF_INTERNAL: { status: 500, title: 'The service failed' },
-  SLF_NOT_BUILT: { status: 501, title: 'This part of the contract is not built yet' },
   SLF_NOT_READY: { status: 503, title: 'The catalogue is not scanned yet' },
   SLF_BUDGET: { status: 503, title: 'The memory budget is used up' },
   SLF_BUSY: { status: 503, title: 'Too many bodies are being sent at a time' },

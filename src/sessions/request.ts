@@ -1,6 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { FINDING_CODES } from '../core/finding-codes.js';
-import { SlfError } from '../errors.js';
 
 const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
@@ -157,13 +156,3 @@ export const SpecRequest = Type.Object(
   closed,
 );
 export type SpecRequest = Static<typeof SpecRequest>;
-
-/** Values of the contract that this release does not build yet: each is refused by name, never ignored. */
-const NOT_BUILT: readonly (readonly [field: string, isAsked: (request: SpecRequest) => boolean])[] = [];
-
-/** Throws `SLF_NOT_BUILT` naming the first field that this release does not build. */
-export function refuseUnbuilt(request: SpecRequest): void {
-  for (const [field, isAsked] of NOT_BUILT)
-    if (isAsked(request))
-      throw new SlfError('SLF_NOT_BUILT', `${field} does not take this value yet; leave it out`, { field });
-}

@@ -4,7 +4,7 @@ import { autoDtype, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
 import { chooseSnapshot, splitOf } from './choose.js';
-import { refuseUnbuilt, type SpecRequest } from './request.js';
+import type { SpecRequest } from './request.js';
 import type { Spec } from './spec.js';
 
 /** A request with every default worked out, and the pairs it stands on. */
@@ -15,7 +15,6 @@ export interface Resolved {
 
 /** Works a request out against the catalogue. Throws `SlfError` where no session can come of it. */
 export function resolveSpec(db: Database, request: SpecRequest, flagged: Flagged | null = null): Resolved {
-  refuseUnbuilt(request);
   const batchSize = request.batchSize ?? 8;
   const worldSize = request.worldSize ?? 1;
   if (batchSize % worldSize !== 0)

@@ -145,8 +145,7 @@ export class Sessions {
       return (
         canonicalJson(resolveSpec(this.#options.db, request, flagged).spec) === canonicalJson(known.spec)
       );
-    } catch (error) {
-      if (error instanceof SlfError && error.code === 'SLF_NOT_BUILT') throw error;
+    } catch {
       // What the present catalogue can't resolve is not what the session was opened with.
       return false;
     }
