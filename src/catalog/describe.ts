@@ -56,9 +56,13 @@ export async function describeStudy(
 ): Promise<DescribedStudy> {
   const problems: Problem[] = [...study.problems];
   const report: Report = (code, file, detail) => problems.push({ code, file, detail });
-  const { slices, numbers } = arrange(study, readImages(study, files, report), problems);
+  const images = readImages(study, files, report);
+  await othersTurn();
+  const { slices, numbers } = arrange(study, images, problems);
+  await othersTurn();
   const outlines = new Outlines(slices.map(placed), toleranceMm, report);
   outlines.addTexts(textContours(study, numbers, slices, files, report));
+  await othersTurn();
   await outlines.addObjects(outlineObjects(study, files, report));
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
@@ -76,6 +80,11 @@ export async function describeStudy(
     sources: outlines.sources,
     problems,
   };
+}
+
+/** Thousands of slices take long enough in each step that others get their turn between. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** By structure, whatever the files were named; the parts of one structure as they come. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { StudyId } from '../core/ids.js';
 import type { LinkTable } from '../core/link-table.js';
 import type { Problem } from '../core/problem.js';
-import { pairUpload, type UploadedFile } from '../core/upload-pairing.js';
+import { layoutCount, pairUpload, type UploadedFile } from '../core/upload-pairing.js';
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
 import { describeStudy, type FoundFiles } from './describe.js';
@@ -37,6 +37,8 @@ export interface UploadContent {
 /** The study of files that lie in no folder of a layout. */
 export const LOOSE_STUDY = 'upload' as StudyId;
 
+/** More data folders than an upload has reason to hold. */
+const LAYOUTS = 100;
 const FILES_PER_TASK = 32;
 const BYTES_PER_TASK = 16 * 1024 * 1024;
 const TASKS_AT_ONCE = 4;
@@ -86,6 +88,8 @@ export async function describeUpload(
     for (const { code, detail } of finding.table.problems) problems.push({ code, file: path, detail });
   }
   await othersTurn();
+  if (layoutCount(found) > LAYOUTS)
+    throw new UploadRefused('limit', `the upload has more than ${LAYOUTS} folders laid out as data folders`);
   const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY);
   await othersTurn();
   const known: FoundFiles = {

@@ -4,7 +4,7 @@ import type { StudyId } from './ids.js';
 import type { LinkTable } from './link-table.js';
 import { pairFiles } from './pairing.js';
 import type { Problem } from './problem.js';
-import type { ContourFile, FoundFile, ImageFile, StudyFiles } from './study-files.js';
+import { type ContourFile, emplace, type FoundFile, type ImageFile, type StudyFiles } from './study-files.js';
 
 /** The studies of an upload, and what belongs to none of them. */
 export interface UploadPairing {
@@ -21,6 +21,7 @@ export interface UploadedFile extends FoundFile {
 
 /** Where the layouts of a data folder have their contours. */
 const LAYOUT = /(^|\/)(contourfiles\/[^/]+|contours-manual)\/[^/]+\/[^/]+$/;
+const CASE = /^(.*?)contours-manual\//;
 const NUMBERED_CONTOUR = /^IM-\d+-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/;
 const PLAIN_NUMBER = /^0*(\d{1,15})$/;
 const CONTOUR_FOLDER = /(?:^|\/)([A-Za-z0-9]{1,16})-contours\/[^/]+$/;
@@ -54,6 +55,12 @@ export function pairUpload(
   const byPath = new Map(files.map((file) => [file.path, file]));
   const others = studies.filter(({ rule }) => rule !== 'geometry');
   return { studies: [...others, pairLoose(named, contours, byPath, loose)], left, problems };
+}
+
+/** How many folders of an upload are laid out as a data folder; pairing looks through all files for each. */
+export function layoutCount(files: readonly UploadedFile[]): number {
+  const cases = files.flatMap(({ path }) => CASE.exec(path)?.[1] ?? []);
+  return new Set([...challengeRoots(files), ...cases]).size;
 }
 
 /** The folders of a layout hold contours by their names alone, of whatever content. */
@@ -130,9 +137,10 @@ function pairLoose(
     )
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const numbers = numberSlices(images);
+  const named = new LooseImages(images);
   const kept = new Map<string, ContourFile>();
   for (const path of contours) {
-    const image = imageFor(path, images);
+    const image = named.find(path);
     if (typeof image === 'string') {
       problems.push({ code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: image });
       continue;
@@ -176,30 +184,41 @@ function numberSlices(images: readonly LooseImage[]): Map<string, number> {
   );
 }
 
-/** The image that a contour was drawn on, or why there is none. */
-function imageFor(name: string, images: readonly LooseImage[]): LooseImage | string {
-  const sameName = images.filter((image) => stemOf(image.name) === stemOf(name));
-  if (sameName.length === 1) return sameName[0]!;
-  const base = baseOf(name);
-  const [, told] = NUMBERED_CONTOUR.exec(base) ?? PLAIN_NUMBER.exec(stemOf(name)) ?? [];
-  const number = told === undefined ? null : Number(told);
-  if (number !== null) {
-    for (const candidates of [
-      images.filter((image) => image.number === number),
-      images.filter((image) => image.number === null && image.instanceNumber === number),
-    ]) {
-      const [only] = candidates;
-      if (candidates.length > 1)
-        return `${candidates.length} images have the number ${number}: send the files in folders dicoms/ and contourfiles/`;
-      if (only) return only;
+/** Images by all that a contour may name them by. */
+class LooseImages {
+  readonly all: readonly LooseImage[];
+  #byStem = new Map<string, LooseImage[]>();
+  #byNumber = new Map<number, LooseImage[]>();
+  #byInstance = new Map<number, LooseImage[]>();
+
+  constructor(images: readonly LooseImage[]) {
+    this.all = images;
+    for (const image of images) {
+      emplace(this.#byStem, stemOf(image.name), () => []).push(image);
+      if (image.number !== null) emplace(this.#byNumber, image.number, () => []).push(image);
+      else if (image.instanceNumber !== null)
+        emplace(this.#byInstance, image.instanceNumber, () => []).push(image);
     }
   }
-  const [single] = images;
-  if (images.length === 1 && single && (number === null || single.number === null)) return single;
-  if (images.length === 0) return 'the upload has no image';
-  return number === null
-    ? 'its name does not say which image it was drawn on'
-    : `there is no image ${number} in the upload`;
+
+  /** The image that a contour was drawn on, or why there is none. */
+  find(name: string): LooseImage | string {
+    const sameName = this.#byStem.get(stemOf(name)) ?? [];
+    if (sameName.length === 1) return sameName[0]!;
+    const [, told] = NUMBERED_CONTOUR.exec(baseOf(name)) ?? PLAIN_NUMBER.exec(stemOf(name)) ?? [];
+    const number = told === undefined ? null : Number(told);
+    const candidates =
+      number === null ? [] : (this.#byNumber.get(number) ?? this.#byInstance.get(number) ?? []);
+    const [only, ...more] = candidates;
+    if (more.length > 0)
+      return `${candidates.length} images have the number ${number}: send the files in folders dicoms/ and contourfiles/`;
+    if (only) return only;
+    const [single, ...others] = this.all;
+    if (single && others.length === 0 && (number === null || single.number === null)) return single;
+    return number === null
+      ? 'its name does not say which image it was drawn on'
+      : `there is no image ${number} in the upload`;
+  }
 }
 
 function structureOf(name: string, image: LooseImage): string {

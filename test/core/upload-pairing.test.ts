@@ -3,7 +3,7 @@ import t from 'tap';
 import type { StudyId } from '../../src/core/ids.js';
 import type { LinkTable } from '../../src/core/link-table.js';
 import { isHidden, relativeName } from '../../src/core/upload-name.js';
-import { pairUpload, type UploadedFile } from '../../src/core/upload-pairing.js';
+import { layoutCount, pairUpload, type UploadedFile } from '../../src/core/upload-pairing.js';
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -17,12 +17,12 @@ function contour(path: string): UploadedFile {
 
 function pair(files: readonly UploadedFile[], tables: Readonly<Record<string, LinkTable>> = {}) {
   const paired = pairUpload(files, new Map(Object.entries(tables)), hash, 'loose' as StudyId);
-  const joined = paired.studies.flatMap(({ images, contours }) =>
-    contours.map(({ path, number, structure }) => {
-      const on = images.find((each) => each.number === number);
-      return `${path} on ${on?.path} as ${structure}`;
-    }),
-  );
+  const joined = paired.studies.flatMap(({ images, contours }) => {
+    const byNumber = new Map(images.map((each) => [each.number, each.path]));
+    return contours.map(
+      ({ path, number, structure }) => `${path} on ${byNumber.get(number)} as ${structure}`,
+    );
+  });
   const problems = [...paired.studies.flatMap((study) => study.problems), ...paired.problems];
   return { ...paired, joined, problems };
 }
@@ -93,6 +93,14 @@ t.test('images alone are studies by what they name, whatever order they come in'
   );
   t.same(pair([...files].reverse()).studies, studies);
   t.match(pair([contour('a.txt')]).problems, [{ code: 'CONTOUR_WITHOUT_IMAGE', file: 'a.txt' }]);
+});
+
+t.test('many files are paired in a time that grows with their number', async (t) => {
+  const count = 4000;
+  const files = Array.from({ length: count }, (_, at) => [image(`${at}.dcm`), contour(`d/${at}.txt`)]).flat();
+  t.equal(pair(files).joined.length, count);
+  const roots = Array.from({ length: 300 }, (_, at) => contour(`r${at}/contourfiles/a/i-contours/x.txt`));
+  t.equal(layoutCount(roots), 300, 'what would take longer is told before');
 });
 
 t.test('a name is a relative path or nothing', async (t) => {
