@@ -16,96 +16,124 @@ export interface NumberedImages<Image> {
   readonly problems: readonly Problem[];
 }
 
-/** Images by their numbers; two of one number are both there. */
-type Numbered<Image> = Map<number, Set<Image>>;
+/** A way to number images: two of one number are both there, and what another way has under a number may contradict it. */
+interface Numbering<Image> {
+  readonly images: ReadonlyMap<number, ReadonlySet<Image>>;
+  readonly others: ReadonlyMap<number, ReadonlySet<Image>>;
+}
+
+interface Contour {
+  readonly path: string;
+  readonly number: number;
+}
 
 /**
- * Finds the images of a case that its contours name by number: all of one series, the one that has most of the numbers. An image's number
- * is its InstanceNumber and that of its file's name where that is `IM-SSSS-NNNN`; where the two are of different images, or two
- * series have equally many, nothing is taken and the contours are problems. Where no series has all the numbers, files that were exported
- * as one, `IM-SSSS-` in one folder, count as a series by their names, if they have more of them.
+ * Finds the images of a case that its contours name by number. An image's number is its InstanceNumber, or that of its file's name where that
+ * is `IM-SSSS-NNNN`; all contours are of one series, numbered one way: the one that has most of their numbers, then the one whose files have
+ * most of their names. Where the other way has another image under a number, or two series have equally many, nothing is taken and
+ * the contours are problems. Files of several series that were exported as one, `IM-SSSS-` in one folder, count as a series by their names.
  */
 export function numberImages<Image extends NumberedImage>(
   images: readonly Image[],
-  contours: readonly { readonly path: string; readonly number: number }[],
+  contours: readonly Contour[],
 ): NumberedImages<Image> {
   if (contours.length === 0) return { images: new Map(), problems: [] };
-  const series = bestOf(
-    group(images, ({ header }) => header.seriesUid, numbersOf),
-    contours,
+  const best = bestOf(numberings(images), contours);
+  const chosen = best[0];
+  const isOne = best.every((other) =>
+    contours.every(({ number }) => isSame(other.images, chosen!.images, number)),
   );
-  const exported =
-    series.found < contours.length ? bestOf(group(images, exportOf, nameNumber), contours) : series;
-  const { best } = exported.found > series.found ? exported : series;
   const problems = contours.flatMap(({ path, number }): Problem[] => {
-    const found = best.reduce((sum, numbers) => sum + (numbers.get(number)?.size ?? 0), 0);
-    if (found === 0)
+    const ambiguous = (detail: string): Problem[] => [{ code: 'CONTOUR_AMBIGUOUS', file: path, detail }];
+    if (!best.some((numbering) => numbering.images.has(number)))
       return [
         { code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: `there is no image ${number} in the study` },
       ];
-    const ambiguous = (detail: string): Problem[] => [{ code: 'CONTOUR_AMBIGUOUS', file: path, detail }];
-    if (best.length > 1) return ambiguous(`${best.length} series have as many images with its numbers`);
+    if (!isOne) return ambiguous('more than one series has as many images with its numbers');
+    const found = candidates(chosen!, number).size;
     return found === 1 ? [] : ambiguous(`${found} images of its series could be number ${number}`);
   });
   const unique = new Map<number, Image>();
-  if (best.length === 1)
-    for (const [number, [image, another]] of best[0]!)
+  if (chosen && isOne)
+    for (const number of chosen.images.keys()) {
+      const [image, another] = candidates(chosen, number);
       if (image !== undefined && another === undefined) unique.set(number, image);
+    }
   return { images: unique, problems };
 }
 
-function group<Image extends NumberedImage>(
-  images: readonly Image[],
-  seriesOf: (image: Image) => string | null,
-  numbersOf: (image: Image) => Iterable<number>,
-): Numbered<Image>[] {
-  const groups = new Map<string, Numbered<Image>>();
-  for (const image of images) {
-    const key = seriesOf(image);
-    if (key === null) continue;
-    const numbers = emplace(groups, key, () => new Map<number, Set<Image>>());
-    for (const number of numbersOf(image)) emplace(numbers, number, () => new Set()).add(image);
-  }
-  return [...groups.values()];
+function candidates<Image>({ images, others }: Numbering<Image>, number: number): Set<Image> {
+  return new Set([...(images.get(number) ?? []), ...(others.get(number) ?? [])]);
 }
 
-/** Those of the series that have most of the contours' numbers, and of them those whose files have most of the contours' names. */
+function isSame<Image>(
+  a: Numbering<Image>['images'],
+  b: Numbering<Image>['images'],
+  number: number,
+): boolean {
+  const [one, other] = [a.get(number), b.get(number)];
+  return one?.size === other?.size && [...(one ?? [])].every((image) => other?.has(image));
+}
+
+function numberings<Image extends NumberedImage>(images: readonly Image[]): Numbering<Image>[] {
+  const series = new Map<string, Image[]>();
+  const exports = new Map<string, Image[]>();
+  for (const image of images) {
+    emplace(series, image.header.seriesUid, () => []).push(image);
+    const name = imageName(image.path)?.series ?? null;
+    const folder = image.path.slice(0, image.path.lastIndexOf('/') + 1);
+    if (name !== null) emplace(exports, `${name} ${folder}`, () => []).push(image);
+  }
+  const found = [...series.values()].flatMap((own): Numbering<Image>[] => {
+    const byInstance = byNumber(own, ({ header }) => header.instanceNumber);
+    const byName = byNumber(own, nameNumber);
+    return [
+      { images: byInstance, others: byName },
+      { images: byName, others: byInstance },
+    ];
+  });
+  for (const own of exports.values())
+    if (new Set(own.map(({ header }) => header.seriesUid)).size > 1)
+      found.push({ images: byNumber(own, nameNumber), others: new Map() });
+  return found;
+}
+
+function byNumber<Image>(
+  images: readonly Image[],
+  numberOf: (image: Image) => number | null,
+): Map<number, Set<Image>> {
+  const numbers = new Map<number, Set<Image>>();
+  for (const image of images) {
+    const number = numberOf(image);
+    if (number !== null) emplace(numbers, number, () => new Set()).add(image);
+  }
+  return numbers;
+}
+
+/** Those that have most of the contours' numbers, and of them those whose files have most of the contours' names. */
 function bestOf<Image extends NumberedImage>(
-  groups: readonly Numbered<Image>[],
-  contours: readonly { readonly path: string; readonly number: number }[],
-): { readonly best: readonly Numbered<Image>[]; readonly found: number } {
-  let best: readonly Numbered<Image>[] = [];
+  numberings: readonly Numbering<Image>[],
+  contours: readonly Contour[],
+): Numbering<Image>[] {
+  let best: Numbering<Image>[] = [];
   let [found, namesakes] = [0, 0];
-  for (const numbers of groups) {
-    const own = contours.filter(({ number }) => numbers.has(number));
+  for (const numbering of numberings) {
+    const own = contours.filter(({ number }) => numbering.images.has(number));
     const named = own.filter(({ path, number }) =>
-      [...numbers.get(number)!].some((image) => isNamesake(image.path, path)),
+      [...numbering.images.get(number)!].some((image) => isNamesake(image.path, path)),
     );
     const order = own.length - found || named.length - namesakes;
-    if (order > 0) [best, found, namesakes] = [[numbers], own.length, named.length];
-    else if (order === 0 && own.length > 0) best = [...best, numbers];
+    if (order > 0) {
+      [best, found, namesakes] = [[numbering], own.length, named.length];
+    } else if (order === 0 && own.length > 0) best.push(numbering);
   }
-  return { best, found };
+  return best;
 }
 
-/** The folder and the series of the name that an image was exported under; null for any other name. */
-function exportOf({ path }: NumberedImage): string | null {
-  const series = imageName(path)?.series ?? null;
-  return series === null ? null : `${series} ${path.slice(0, path.lastIndexOf('/') + 1)}`;
-}
-
-function nameNumber({ path }: NumberedImage): number[] {
+/** Of a file's name. A plain number may count files of all series; it says something where nothing else does. */
+function nameNumber({ path, header }: NumberedImage): number | null {
   const name = imageName(path);
-  return name === null ? [] : [name.number];
-}
-
-function numbersOf({ path, header }: NumberedImage): Set<number> {
-  const name = imageName(path);
-  const numbers = new Set<number>();
-  if (header.instanceNumber !== null) numbers.add(header.instanceNumber);
-  // A plain number may count files of all series; it says something where nothing else does.
-  if (name !== null && (name.series !== null || header.instanceNumber === null)) numbers.add(name.number);
-  return numbers;
+  return name !== null && (name.series !== null || header.instanceNumber === null) ? name.number : null;
 }
 
 /** Whether a contour's name begins with that of the image's file. */

@@ -81,8 +81,8 @@ t.test('where nothing tells series apart, every contour is a problem', async (t)
   t.strictSame(found(images, [contour(48), contour(7), contour(9)]), {
     images: {},
     problems: [
-      ['CONTOUR_AMBIGUOUS', contour(48).path, '3 series have as many images with its numbers'],
-      ['CONTOUR_AMBIGUOUS', contour(7).path, '3 series have as many images with its numbers'],
+      ['CONTOUR_AMBIGUOUS', contour(48).path, 'more than one series has as many images with its numbers'],
+      ['CONTOUR_AMBIGUOUS', contour(7).path, 'more than one series has as many images with its numbers'],
       ['CONTOUR_WITHOUT_IMAGE', contour(9).path, 'there is no image 9 in the study'],
     ],
   });
