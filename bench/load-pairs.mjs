@@ -4,8 +4,9 @@
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { extentsOf, partsOf } from '../dist/src/catalog/parts.js';
 import { openDatabase } from '../dist/src/catalog/schema.js';
-import { contoursOf, listSlices, listStudies } from '../dist/src/catalog/studies.js';
+import { listSlices, listStudies } from '../dist/src/catalog/studies.js';
 import { DEFAULT_LIMITS } from '../dist/src/core/dicom.js';
 import { batchLayout } from '../dist/src/core/layout.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
@@ -28,7 +29,6 @@ const recipe = {
   fill: 0,
   dtype,
   rule: 'pixel-center',
-  originShift: 0,
 };
 
 /** The units of every pair of the catalogue, cut into batches. */
@@ -41,7 +41,7 @@ function readBatches() {
         slot: 0,
         place,
         source: { root, path: file, guard, header, headerDigest, checksum, frame },
-        polygons: contoursOf(db, revision, ordinal, [[structure]]),
+        extents: extentsOf(partsOf(db, revision, ordinal), [[structure]], 'standard', 0),
       })),
   );
   db.close();

@@ -12,7 +12,7 @@ const { values } = parseArgs({
 });
 const config = readConfig({}, Object.fromEntries(names.map((name) => [name.toUpperCase(), values[name]])));
 const { SLICEFEED_BENCH_OUT: out, SLICEFEED_BENCH_LOOK: kind } = process.env;
-const server = await startServer(config, makeLog('info'), {
+const server = await startServer(config, makeLog(config), {
   loaderMain: beside('profiled-loader.mjs'),
   loaderEnv: { SLICEFEED_BENCH_OUT: out, SLICEFEED_BENCH_LOOK: kind },
 });
