@@ -45,6 +45,9 @@ export const audit: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           'SLF_STEP_PAST_END',
           `the session has ${epochs} epochs, the last is ${epochs - 1}`,
         );
+      // Beyond, steps are no numbers that one more makes greater.
+      if ((epoch + 1) * session.plan.stepsPerEpoch > Number.MAX_SAFE_INTEGER)
+        throw new SlfError('SLF_STEP_PAST_END', 'steps are counted up to 2^53 - 1');
       const { missing, repeated, dropped, masked, ...counts } = await auditEpoch(
         { db, store: sessions.store, verdicts },
         session,

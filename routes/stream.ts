@@ -40,7 +40,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
           field: 'to',
         });
       session.check(from, rank);
-      const end = Math.min(to ?? Number.POSITIVE_INFINITY, session.plan.steps ?? Number.POSITIVE_INFINITY);
+      const end = Math.min(to ?? Number.POSITIVE_INFINITY, session.plan.steps ?? Number.MAX_SAFE_INTEGER);
       await firstInLine(request, reply);
       let step = from;
       const first = await session.fetch(step, rank, request.gone);

@@ -72,12 +72,13 @@ export class RankWindow {
       this.#warm.delete(held);
       loading.abandon();
     }
-    for (let next = step + 1; next <= last; next++) this.warm(next);
+    // Counted from the step: behind the last whole number that there is, one more is none more.
+    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead);
   }
 
   /** Starts to load a step that nobody asked for yet. */
   warm(step: number): void {
-    if (this.#warm.has(step) || (this.#reach.steps !== null && step >= this.#reach.steps)) return;
+    if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
     const warm = this.#load(step, 'warm');
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
@@ -98,7 +99,7 @@ export class RankWindow {
   /** While the trainer is busy with a step, what loading the one behind the window needs is looked up. */
   #prepare(step: number): void {
     if (this.#warm.has(step) || this.#warm.size === 0) return;
-    if (this.#reach.steps !== null && step >= this.#reach.steps) return;
+    if (step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
     const batch = this.#make(step);
     batch.prepare();
     this.#prepared = { step, batch };

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
-import { openSession } from '../fixtures/client.js';
+import { ask, getBody, openSession } from '../fixtures/client.js';
+import { splitBodies } from '../fixtures/feed.js';
+import { refused } from '../fixtures/problem.js';
 import { fuzzContract } from '../fuzz/contract.js';
 import { startTestServer, temporaryFolder } from '../helper.js';
 
@@ -10,6 +12,15 @@ await makePhantom(folder, { studies: 2, slices: 2, phases: 2, rows: 32, columns:
 const server = await startTestServer(t, folder, { RATE_LIMIT: '0' });
 await server.ready();
 const { id } = await openSession(server.url, { batchSize: 2, epochs: 2 });
+
+t.test('the last step that is a number ends where it ends', async (t) => {
+  const { id: endless } = await openSession(server.url, { batchSize: 2 });
+  const session = `${server.url}/v1/sessions/${endless}`;
+  const last = Number.MAX_SAFE_INTEGER;
+  await refused(t, `${session}/audit?epoch=${last}`, {}, 404, 'SLF_STEP_PAST_END');
+  t.equal((await ask(`${session}/batches/${last}`)).status, 200);
+  t.equal(splitBodies(await getBody(`${session}/stream?from=${last}`)).length, 1);
+});
 
 t.test('whatever the contract is asked, the answers are those that it names', async (t) => {
   const { asked, statuses, failures } = await fuzzContract(server.url, {
