@@ -10,6 +10,7 @@ import {
   BatchBody,
   Empty,
   Format,
+  LAST_STEP,
   Picture,
   problems,
   query,
@@ -119,7 +120,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
           after: Type.Optional(
             Type.Integer({
               minimum: -1,
-              maximum: Number.MAX_SAFE_INTEGER - 1,
+              maximum: LAST_STEP - 1,
               description: 'K: the batch K+1, repeatable',
             }),
           ),

@@ -53,11 +53,14 @@ export function shareProblems({ method, config, schema }: RouteOptions): void {
 export const StudyParams = Type.Object({ study: Type.String() });
 export const PairParams = Type.Object({ study: Type.String(), slice: Type.String() });
 export const SessionParams = Type.Object({ id: Type.String() });
+/** The last step that can be asked for: the one behind it, where a cursor then stands, is still a number that one more makes greater. */
+export const LAST_STEP = Number.MAX_SAFE_INTEGER - 1;
+
 export const StepParams = Type.Object({
   id: Type.String(),
   step: Type.Integer({
     minimum: 0,
-    maximum: Number.MAX_SAFE_INTEGER,
+    maximum: LAST_STEP,
     description: '0, 1, 2 … over the whole training',
   }),
 });

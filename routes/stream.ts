@@ -4,7 +4,7 @@ import { SlfError } from '../src/errors.js';
 import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
-import { BatchBody, Format, problems, query, Rank, SessionParams } from './schemas.js';
+import { BatchBody, Format, LAST_STEP, problems, query, Rank, SessionParams } from './schemas.js';
 
 /** Batch after batch in one response. */
 export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -23,7 +23,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         tags: ['batches'],
         params: SessionParams,
         querystring: query({
-          from: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
+          from: Type.Integer({ minimum: 0, maximum: LAST_STEP, default: 0 }),
           to: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
           rank: Rank,
           format: Format,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
-import { ask, getBody, openSession } from '../fixtures/client.js';
+import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
 import { splitBodies } from '../fixtures/feed.js';
 import { refused } from '../fixtures/problem.js';
 import { fuzzContract } from '../fuzz/contract.js';
@@ -16,10 +16,14 @@ const { id } = await openSession(server.url, { batchSize: 2, epochs: 2 });
 t.test('the last step that is a number ends where it ends', async (t) => {
   const { id: endless } = await openSession(server.url, { batchSize: 2 });
   const session = `${server.url}/v1/sessions/${endless}`;
-  const last = Number.MAX_SAFE_INTEGER;
+  const last = Number.MAX_SAFE_INTEGER - 1;
+  await refused(t, `${session}/batches/${last + 1}`, {}, 400, 'SLF_INVALID');
   await refused(t, `${session}/audit?epoch=${last}`, {}, 404, 'SLF_STEP_PAST_END');
   t.equal((await ask(`${session}/batches/${last}`)).status, 200);
   t.equal(splitBodies(await getBody(`${session}/stream?from=${last}`)).length, 1);
+  t.equal((await ask(`${session}/next?after=${last - 1}`, { method: 'POST' })).status, 200);
+  t.same((await getJson<{ cursors: number[] }>(session)).cursors, [last + 1]);
+  await refused(t, `${session}/next?after=${last}`, { method: 'POST' }, 400, 'SLF_INVALID');
 });
 
 t.test('whatever the contract is asked, the answers are those that it names', async (t) => {
