@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readPatients } from './quality/patients.mjs';
+import { likeness, readPatients } from './quality/patients.mjs';
 import { KINDS } from './quality/spoilers.mjs';
 import {
   crossValidation,
@@ -28,13 +28,23 @@ const hasOuter = new Set(
   ),
 );
 
-/** Every measured pair of a trial: whose it is, whether it was spoiled, what was measured. */
-function observed(seen, isSpoiled) {
+const goodContours = new Map(
+  patients.flatMap(({ id, pairs }) => pairs.map((pair) => [`${id}/${pair.number}`, pair.contours])),
+);
+
+/** Every measured pair of a trial: whose it is, whether it was spoiled, how like the good one it is, what was measured. */
+function observed(seen, labels, isSpoiled) {
+  const given = new Map(
+    [...labels].flatMap(([{ id }, pairs]) =>
+      [...pairs].map(([number, contours]) => [`${id}/${number}`, contours]),
+    ),
+  );
   return [...seen].map(([pair, { values, codes }]) => ({
     pair,
     patient: pair.split('/')[0],
     outer: hasOuter.has(pair),
     spoiled: isSpoiled(pair),
+    likeness: isSpoiled(pair) ? likeness(goodContours.get(pair), given.get(pair)) : 1,
     values,
     codes,
   }));
@@ -45,7 +55,7 @@ let thresholds = [''];
 
 async function trial(labelsOf, isSpoiled) {
   const labels = new Map(patients.map((one) => [one, labelsOf(one)]));
-  return observed(await laboratory.measure(labels, thresholds), isSpoiled);
+  return observed(await laboratory.measure(labels, thresholds), labels, isSpoiled);
 }
 
 /** All pairs of every patient spoiled alike. */
@@ -108,14 +118,14 @@ try {
   const first = await trial(ownLabels, () => false);
   const leftOut = patients.map(({ id }) => ({ id, limits: limitsWithout(first, id) }));
   thresholds = ['', ...leftOut.map(({ limits }) => limitsText(limits))];
-  const good = await trial(ownLabels, () => false);
+  const asTheyAre = await trial(ownLabels, () => false);
   const whole = await wholePatients();
   const single = await singlePairs();
   const sections = {
-    good: `${goodSummary(good)}\n\n${goodValues(good)}`,
+    good: `${goodSummary(asTheyAre)}\n\n${goodValues(asTheyAre)}`,
     'whole-patients': kindTable(whole),
     'single-pairs': kindTable(single),
-    'left-out': crossValidation(leftOut, good, whole),
+    'left-out': crossValidation(leftOut, asTheyAre, whole),
   };
   let text = readFileSync(DOCUMENT, 'utf8');
   for (const [name, body] of Object.entries(sections)) text = replaceSection(text, name, body);

@@ -3,7 +3,16 @@ import { FINDING_CODES, FINDING_RULES } from '../../dist/src/core/finding-codes.
 
 const SHIPPED = Object.fromEntries(FINDING_CODES.map((code) => [code, FINDING_RULES[code].threshold]));
 /** Codes whose threshold was chosen by looking at good contours. */
-const CHOSEN = ['NOT_CONTAINED', 'AREA_JUMP', 'CENTRE_JUMP', 'UNEVEN', 'LIKE_SURROUNDINGS', 'LIKE_INNER'];
+const CHOSEN = [
+  'NOT_CONTAINED',
+  'OFF_CENTRE',
+  'AREA_JUMP',
+  'CENTRE_JUMP',
+  'UNEVEN',
+  'LIKE_SURROUNDINGS',
+  'OFF_EDGE',
+  'LIKE_INNER',
+];
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
@@ -50,6 +59,9 @@ export function goodValues(good) {
   );
 }
 
+/** Masks of a lower Dice coefficient than this with the good ones are plainly others. */
+const UNLIKE = 0.85;
+
 export function kindTable(kinds) {
   const found = ({ codes: [shipped] }) => shipped.size > 0;
   const byContent = ({ codes: [shipped] }) => [...shipped].some((code) => code !== 'IDENTICAL_CONTOUR');
@@ -62,6 +74,10 @@ export function kindTable(kinds) {
       String(spoiled.length),
       share(outer, found),
       share(inner, found),
+      share(
+        spoiled.filter(({ likeness }) => likeness < UNLIKE),
+        byContent,
+      ),
       share(spoiled, byContent),
       spread(spoiled, byContent),
       share(untouched, byContent),
@@ -73,6 +89,7 @@ export function kindTable(kinds) {
       'spoiled pairs',
       'found, with an outer contour',
       'found, inner alone',
+      `found without \`IDENTICAL_CONTOUR\`, Dice under ${UNLIKE}`,
       'found without `IDENTICAL_CONTOUR`',
       'the same, worst to best patient',
       'untouched pairs flagged without `IDENTICAL_CONTOUR`',

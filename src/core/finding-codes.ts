@@ -42,6 +42,11 @@ export const FINDING_RULES = {
     unit: 'share of its pixels that lie outside of that one',
     threshold: 0.02,
   },
+  OFF_CENTRE: {
+    meaning: 'A structure does not lie in the middle of the one that should contain it',
+    unit: 'distance of their centres, as a share of the difference of the radii of circles of their areas: at 1 the circles touch',
+    threshold: 0.8,
+  },
   AREA_JUMP: {
     meaning: 'The area is not between those of the neighbouring slices or phases',
     unit: 'times that it is larger than the largest or smaller than the smallest of them',
@@ -61,6 +66,11 @@ export const FINDING_RULES = {
     meaning: 'The inside does not differ from its surroundings, or the mask leaves a part of it out',
     unit: 'overlap of the brightness of the inside and of a ring around it: 0 none, 1 all',
     threshold: 0.37,
+  },
+  OFF_EDGE: {
+    meaning: 'The mask lies beside an edge in the image that it would fit better',
+    unit: 'share of the contrast of the strongest edge within half a radius that its own edge lacks: 0 none, 1 all, over 1: the contrast is the other way round',
+    threshold: 0.55,
   },
   LIKE_INNER: {
     meaning: 'A structure that contains another does not differ from it, or one of both is misplaced',

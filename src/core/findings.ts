@@ -2,6 +2,7 @@ import type { Brightness } from './brightness.js';
 import { FINDING_RULES, type FindingCode, type FindingLimits, type FindingRule } from './finding-codes.js';
 import { type Jump, jumps, type StackedStructure } from './neighbours.js';
 import { MOST_CROSSINGS } from './outline.js';
+import { lackOf, overlapOf, polarities } from './polarity.js';
 import type { StructureMeasures } from './structure-measures.js';
 
 /** One thing that is odd about a structure on a slice; `value` and `threshold` in the unit of the code's rule. */
@@ -99,7 +100,7 @@ function remarksOn(
   jump: Jump | null,
   polarity: number,
 ): Remark[] {
-  const { points, crossings, repeats, outside, area, around } = measures;
+  const { points, crossings, repeats, outside, area, around, edge } = measures;
   const remarks: Remark[] = [
     {
       code: 'OUTSIDE_IMAGE',
@@ -128,12 +129,20 @@ function remarksOn(
       value: same.count,
       detail: `the same as ${same.example}${same.count > 1 ? ` and ${same.count - 1} more` : ''}`,
     });
-  for (const { outer, share } of measures.leaves)
+  for (const { outer, share } of measures.leaves) {
     remarks.push({
       code: 'NOT_CONTAINED',
       value: share,
       detail: `${percent(share)} of it lie outside of ${outer}`,
     });
+    const offset = offsetIn(slice, measures, outer);
+    if (offset !== null)
+      remarks.push({
+        code: 'OFF_CENTRE',
+        value: offset,
+        detail: `its centre is ${percent(offset)} of the mean width of the rest of ${outer} from that of ${outer}`,
+      });
+  }
   if (jump) {
     remarks.push({
       code: 'AREA_JUMP',
@@ -155,6 +164,13 @@ function remarksOn(
       detail: `${percent(overlap)} of its brightness and that of the ring around it overlap`,
     });
   }
+  const lack = edge && lackOf(edge, polarity);
+  if (lack !== null)
+    remarks.push({
+      code: 'OFF_EDGE',
+      value: lack,
+      detail: `its edge lacks ${percent(lack)} of the contrast of an edge nearby`,
+    });
   for (const { inner, brightness } of measures.within) {
     const overlap = overlapOf(brightness, 0);
     remarks.push({ code: 'UNEVEN', value: brightness.spread, detail: unevenness(brightness) });
@@ -171,10 +187,18 @@ function unevenness({ spread }: Brightness): string {
   return `half of its pixels spread over ${percent(spread)} of the range of brightness here`;
 }
 
-/** `polarity` above 0: the structure is brighter than its surroundings in its study, below 0: darker, 0: either. */
-function overlapOf({ brighter, darker }: Brightness, polarity: number): number {
-  if (polarity === 0) return 1 - Math.max(brighter, darker);
-  return 1 - (polarity > 0 ? brighter : darker);
+/** Of the centres of a structure and of a larger one around it, as a share of the difference of their radii; null where that is not larger. */
+function offsetIn(
+  { structures, plane }: MeasuredSlice,
+  inner: StructureMeasures,
+  outer: string,
+): number | null {
+  const around = structures.find(({ structure }) => structure === outer);
+  if (!inner.centre || !around?.centre || around.area <= inner.area) return null;
+  const place = ([column, row]: readonly [number, number]) => plane?.toPlane(column, row) ?? [column, row];
+  const [[x, y], [u, v]] = [place(inner.centre), place(around.centre)];
+  const radius = (area: number) => Math.sqrt((area * (plane?.pixelArea ?? 1)) / Math.PI);
+  return Math.hypot(x - u, y - v) / (radius(around.area) - radius(inner.area));
 }
 
 /** A study's slices say something of each other from so many on. */
@@ -218,26 +242,6 @@ function suspectsOf(
 
 const shown = (value: number) => String(Number(value.toPrecision(3)));
 const percent = (share: number) => `${Math.round(100 * share)} %`;
-
-/** With fewer slices nobody can say which of both is usual. */
-const FEWEST_FOR_POLARITY = 3;
-
-/** For each structure whether it is mostly brighter (1) or darker (-1) than its surroundings. */
-function polarities(slices: readonly MeasuredSlice[]): Map<string, number> {
-  const sums = new Map<string, { count: number; sum: number }>();
-  for (const { structures } of slices)
-    for (const { structure, around } of structures) {
-      if (!around) continue;
-      const { count, sum } = sums.get(structure) ?? { count: 0, sum: 0 };
-      sums.set(structure, { count: count + 1, sum: sum + Math.sign(around.brighter - around.darker) });
-    }
-  return new Map(
-    [...sums].map(([structure, { count, sum }]) => [
-      structure,
-      count >= FEWEST_FOR_POLARITY && Math.abs(sum) > count / 3 ? Math.sign(sum) : 0,
-    ]),
-  );
-}
 
 function jumpsOf(slices: readonly MeasuredSlice[]): Map<StructureMeasures, Jump | null> {
   const byName = new Map<string, { measures: StructureMeasures; stacked: StackedStructure }[]>();

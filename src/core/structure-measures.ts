@@ -1,4 +1,5 @@
 import { type Brightness, compareAround, compareWithin } from './brightness.js';
+import { type EdgeFit, measureEdgeFit } from './edge-fit.js';
 import { type Extent, fillExtent } from './extent.js';
 import type { Containment } from './finding-codes.js';
 import type { Size } from './fit.js';
@@ -26,6 +27,8 @@ export interface StructureMeasures {
   readonly leaves: readonly { readonly outer: string; readonly share: number }[];
   /** Against a ring around it; null where it contains others, is too small, or the image was not read. */
   readonly around: Brightness | null;
+  /** How well it lies on an edge; null where it contains others, is too small, or the image was not read. */
+  readonly edge: EdgeFit | null;
   /** For each structure on the slice that it should contain: the inner one's brightness against that of the rest, whose spread it is. */
   readonly within: readonly { readonly inner: string; readonly brightness: Brightness }[];
 }
@@ -65,6 +68,7 @@ export function measureStructures(
         return around && area > 0 ? [{ outer, share: shareOutside(mask, around) }] : [];
       }),
       around: values && contained.length === 0 ? compareAround(mask, values, size) : null,
+      edge: values && contained.length === 0 ? measureEdgeFit(mask, values, size) : null,
       within: contained.flatMap(({ inner }) => {
         const within = masks.get(inner);
         const brightness = values && within ? compareWithin(within, mask, values, size) : null;

@@ -59,8 +59,8 @@ t.test('each fault has its code, with what was measured and what it was compared
     for (const code of codes) t.ok(found.includes(code), `${number} ${code}: ${found.join(', ')}`);
   };
   has(2, 'o LIKE_INNER', 'i AREA_JUMP');
-  has(3, 'i NOT_CONTAINED');
-  has(5, 'i LIKE_SURROUNDINGS', 'i CENTRE_JUMP');
+  has(3, 'i NOT_CONTAINED', 'i OFF_CENTRE');
+  has(5, 'i LIKE_SURROUNDINGS', 'i OFF_EDGE', 'i CENTRE_JUMP');
   has(6, 'i FEW_POINTS');
   has(7, 'i TINY', 'i AREA_JUMP');
   has(8, 'i DUPLICATE_POINTS');
