@@ -26,6 +26,7 @@ export async function wireFigures(run) {
   try {
     const count = size.batches;
     await reader.ask({ do: 'read', ...same(Math.min(count, 50)) });
+    await reader.ask({ do: 'read', ...steps(size.warmUp) });
     const one = await interleave(
       size.rounds,
       async () => rate(await reader.ask({ do: 'read', ...same(count) })),
