@@ -85,15 +85,15 @@ t.test(
   'random polygons come out as the OpenCV installed here draws them',
   { skip: withoutPython('cv2', 'python3-opencv') },
   async (t) => {
-    const drawn: Drawn = JSON.parse(await python(readFileSync(MAKER, 'utf8'), '20', '5000'));
+    const drawn: Drawn = JSON.parse(await python(readFileSync(MAKER, 'utf8'), '20', '1500'));
     const { version, cases } = drawn;
     if (version !== '4.6.0' && process.env.CI !== 'true') {
       t.pass('alike', { skip: `OpenCV ${version} may draw otherwise than 4.6.0, which Debian 12 has` });
       return;
     }
     t.equal(version, '4.6.0');
-    t.equal(cases.length, 5000);
-    t.ok(cases.filter(({ pixels }) => pixels.includes('01')).length > 3000, 'many of them draw something');
+    t.equal(cases.length, 1500);
+    t.ok(cases.filter(({ pixels }) => pixels.includes('01')).length > 900, 'many of them draw something');
     const different = differing(drawn);
     t.strictSame(different.slice(0, 1), [], `${different.length} differ`);
   },

@@ -152,7 +152,7 @@ t.test(
   'random polygons come out as the Pillow installed here draws them',
   { skip: withoutPython('PIL', 'python3-pil') },
   async (t) => {
-    const { version, cases }: Drawn = JSON.parse(await python(DRAW_WITH_PILLOW, '20', '4000'));
+    const { version, cases }: Drawn = JSON.parse(await python(DRAW_WITH_PILLOW, '20', '2000'));
     if (version !== '9.4.0' && process.env.CI !== 'true') {
       t.pass('alike', { skip: `Pillow ${version} may draw otherwise than 9.4.0, which Debian 12 has` });
       return;
@@ -161,8 +161,8 @@ t.test(
     const different = cases.filter(
       ({ w, h, xy, pixels }) => Buffer.from(draw(h, w, xy.flat())).toString('hex') !== pixels,
     );
-    t.equal(cases.length, 4000);
-    t.ok(cases.filter(({ pixels }) => pixels.includes('01')).length > 1500, 'many of them draw something');
+    t.equal(cases.length, 2000);
+    t.ok(cases.filter(({ pixels }) => pixels.includes('01')).length > 750, 'many of them draw something');
     t.strictSame(different.slice(0, 1), [], `${different.length} differ`);
   },
 );

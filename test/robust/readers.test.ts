@@ -14,7 +14,7 @@ import { startTestServer, type TestServer, temporaryFolder } from '../helper.js'
 import { below, seededRandom } from '../soak/random.js';
 
 /** How many readers leave in the middle; for more of them run this file with node and SLICEFEED_TEST_ABORTS=10000. */
-const ABORTS = Number(process.env.SLICEFEED_TEST_ABORTS ?? 300);
+const ABORTS = Number(process.env.SLICEFEED_TEST_ABORTS ?? 150);
 const LIMIT_MS = 110_000 + 200 * ABORTS;
 t.setTimeout(LIMIT_MS);
 const LEAVING_AT_ONCE = 8;
