@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { coreLimit } from '../dist/src/config.js';
+import { coreLimit } from '../dist/src/machine.js';
 
 /** What the figures were measured on; nothing that names the machine. */
 export function describeMachine() {

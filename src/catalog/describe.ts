@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
@@ -14,6 +13,7 @@ import {
   numberedSlices,
 } from '../core/slices.js';
 import type { StudyFiles } from '../core/study-files.js';
+import { sha256 } from '../sha256.js';
 import type { FileFinding } from './files.js';
 import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
 import type { StructurePart } from './parts.js';
@@ -192,8 +192,4 @@ function readContour(
   for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
   if (leavesImage(contour.points, image)) report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
   return contour.points;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

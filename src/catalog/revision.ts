@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
+import { sha256 } from '../sha256.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
 import { encodePart, type StructurePart } from './parts.js';
@@ -32,10 +33,6 @@ export interface FoundStudy {
 
 /** Rows a transaction writes before it lets the event loop turn: 100 rows hold it for about a millisecond. */
 const ROWS_PER_TURN = 200;
-
-function sha256(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
-}
 
 /** Names a state of a study by its content: ids, sizes, header bytes, contours; no path and no time, so that two machines agree. */
 export function revisionDigest(study: FoundStudy): string {

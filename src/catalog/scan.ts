@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { StudyId } from '../core/ids.js';
@@ -7,6 +6,7 @@ import type { Problem } from '../core/problem.js';
 import type { StudyFiles } from '../core/study-files.js';
 import { SEGMENT_FRACTION } from '../loader/limits.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
+import { sha256 } from '../sha256.js';
 import { type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { writeSources } from './contour-sources.js';
@@ -249,10 +249,6 @@ function generationsOf(db: Database, path: string, finding: ScanFinding): (numbe
       return earlier[0]?.generation ?? null;
     return checksum;
   });
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function codesOf(problems: readonly Problem[]): Record<string, number> {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { StudyId } from '../core/ids.js';
 import type { LinkTable } from '../core/link-table.js';
 import type { Problem } from '../core/problem.js';
 import { layoutCount, pairUpload, type UploadedFile } from '../core/upload-pairing.js';
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
+import { sha256 } from '../sha256.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
 import { describeStudy, type FoundFiles } from './describe.js';
 import { type FileFinding, pairingOf } from './files.js';
@@ -232,8 +232,4 @@ async function unpackZip(
     from = part.next;
   }
   return files;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

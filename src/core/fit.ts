@@ -1,4 +1,5 @@
 import type { Extent } from './extent.js';
+import { roundHalfEven } from './round.js';
 
 /** How an image comes to the rows and columns of its batch. */
 export type Fit = 'exact' | 'pad' | 'crop' | 'resize';
@@ -91,11 +92,6 @@ function nearest({ source, target, scale, shift }: Axis): Int32Array {
     const at = roundHalfEven(scale * i + shift);
     return at >= 0 && at < source ? at : -1;
   });
-}
-
-function roundHalfEven(value: number): number {
-  const rounded = Math.round(value);
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** Fits a plane of a mask by the nearest pixel, zeros where there is none, into `out` from `offset`. */

@@ -1,3 +1,5 @@
+import { roundHalfEven } from './round.js';
+import { sortStart } from './sort-start.js';
 import { Sweep } from './sweep.js';
 
 /** Columns are kept in units of 1/65,536 pixel, as whole numbers far below 2^53. */
@@ -49,13 +51,6 @@ export function fillOpencv(
       if (from <= to) mask.fill(1, offset + y * columns + from, offset + y * columns + to + 1);
     }
   }
-}
-
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest !== 0.5) return rest < 0.5 ? below : below + 1;
-  return below % 2 === 0 ? below : below + 1;
 }
 
 // What follows is kept between calls, so that a polygon costs no allocation.
@@ -151,18 +146,5 @@ function drawLine(columns: number, mask: Uint8Array, offset: number): void {
     }
     error -= 2 * short;
     at += ahead;
-  }
-}
-
-function sortStart(values: Float64Array, count: number): void {
-  if (count > 32) {
-    values.subarray(0, count).sort();
-    return;
-  }
-  for (let c = 1; c < count; c++) {
-    const value = values[c]!;
-    let place = c;
-    for (; place > 0 && values[place - 1]! > value; place--) values[place] = values[place - 1]!;
-    values[place] = value;
   }
 }

@@ -1,3 +1,4 @@
+import { sortStart } from './sort-start.js';
 import { Sweep } from './sweep.js';
 
 /**
@@ -203,19 +204,6 @@ function drawBetween(y: number, found: number): void {
   sortStart(crossings, found);
   for (let c = 1; c < found; c += 2) {
     canvas.drawRun(y, roundAway(crossings[c - 1]!), roundToward(crossings[c]!));
-  }
-}
-
-function sortStart(values: Float32Array, count: number): void {
-  if (count > 32) {
-    values.subarray(0, count).sort();
-    return;
-  }
-  for (let c = 1; c < count; c++) {
-    const value = values[c]!;
-    let place = c;
-    for (; place > 0 && values[place - 1]! > value; place--) values[place] = values[place - 1]!;
-    values[place] = value;
   }
 }
 

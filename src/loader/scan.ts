@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
@@ -10,6 +9,7 @@ import { isNative } from '../core/dicom-uids.js';
 import { parseLinkTable } from '../core/link-table.js';
 import { PixelError } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
+import { sha256 } from '../sha256.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
@@ -192,8 +192,4 @@ function frameChecksums(data: SourceFile, header: ImageHeader, limits: LoaderLim
   return Array.from({ length: header.frames }, (_, frame) =>
     crc32(readPlaces(data, framePlaces(data, header, frame), limits)),
   );
-}
-
-function sha256(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex');
 }
