@@ -1,8 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { PixelError } from '../core/pixels.js';
 
 const { resolve } = createRequire(import.meta.url);
+
+/**
+ * V8 of Node 20 allots registers to very large functions in haste, and OpenJPEG's decoder of a code block is one: it runs a
+ * seventh slower so. Later versions know neither the haste nor its flag.
+ */
+function allotRegistersWithCare(): void {
+  if (process.versions.node.startsWith('20.'))
+    setFlagsFromString('--no-turbo-use-mid-tier-regalloc-for-huge-functions');
+}
 
 /** A decoder of one of the wasm packages: bytes go into its own memory, samples come out of it. */
 export interface WasmDecoder {
@@ -69,6 +79,7 @@ export class SharedModule {
   }
 
   async #make(): Promise<Classes> {
+    allotRegistersWithCare();
     const { default: factory } = (await import(this.script)) as { default: Factory };
     // Kind alone: the text may quote the frame.
     const hear = (text: string): void => {
