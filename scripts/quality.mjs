@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { likeness, readPatients } from './quality/patients.mjs';
-import { KINDS } from './quality/spoilers.mjs';
+import { KINDS, REDRAWN } from './quality/spoilers.mjs';
 import {
   crossValidation,
   goodSummary,
@@ -13,6 +13,7 @@ import {
   kindTable,
   limitsText,
   limitsWithout,
+  redrawnTable,
 } from './quality/tables.mjs';
 import { Laboratory } from './quality/trial.mjs';
 
@@ -58,10 +59,10 @@ async function trial(labelsOf, isSpoiled) {
   return observed(await laboratory.measure(labels, thresholds), labels, isSpoiled);
 }
 
-/** All pairs of every patient spoiled alike. */
-async function wholePatients() {
+/** All pairs of every patient changed alike. */
+async function wholePatients(ways) {
   const kinds = new Map();
-  for (const [kind, variants] of Object.entries(KINDS)) {
+  for (const [kind, variants] of Object.entries(ways)) {
     const seen = [];
     for (const spoil of variants)
       seen.push(
@@ -119,10 +120,12 @@ try {
   const leftOut = patients.map(({ id }) => ({ id, limits: limitsWithout(first, id) }));
   thresholds = ['', ...leftOut.map(({ limits }) => limitsText(limits))];
   const asTheyAre = await trial(ownLabels, () => false);
-  const whole = await wholePatients();
+  const redrawn = await wholePatients(REDRAWN);
+  const whole = await wholePatients(KINDS);
   const single = await singlePairs();
   const sections = {
     good: `${goodSummary(asTheyAre)}\n\n${goodValues(asTheyAre)}`,
+    redrawn: redrawnTable(redrawn),
     'whole-patients': kindTable(whole),
     'single-pairs': kindTable(single),
     'left-out': crossValidation(leftOut, asTheyAre, whole),

@@ -92,3 +92,20 @@ export const KINDS = {
       ),
   ),
 };
+
+/** Good contours as another hand would draw them: none of these is wrong. */
+export const REDRAWN = {
+  'moved by 1 pixel': DIRECTIONS.map(
+    (turn) => (patient) =>
+      byPair(patient, (contours) => each(contours, moved(Math.cos(turn), Math.sin(turn)))),
+  ),
+  ...Object.fromEntries(
+    [0.95, 1.05].map((by) => [
+      `${by > 1 ? 'larger' : 'smaller'} by 5 %`,
+      [
+        (patient) =>
+          byPair(patient, (contours) => each(contours, (points) => scaled(points, middle(points), by))),
+      ],
+    ]),
+  ),
+};

@@ -11,6 +11,8 @@ const CHOSEN = [
   'UNEVEN',
   'LIKE_SURROUNDINGS',
   'OFF_EDGE',
+  'MIRRORED',
+  'SLICES_SHIFTED',
   'LIKE_INNER',
 ];
 
@@ -59,6 +61,29 @@ export function goodValues(good) {
   );
 }
 
+/** Pairs that were only drawn a little otherwise. */
+export function redrawnTable(kinds) {
+  const found = ({ codes: [shipped] }) => shipped.size > 0;
+  const counts = (seen) => {
+    const codes = seen.flatMap(({ codes: [shipped] }) => [...shipped]);
+    return [...new Set(codes)]
+      .sort()
+      .map((code) => `\`${code}\` ${codes.filter((other) => other === code).length}`)
+      .join(', ');
+  };
+  return table(
+    ['good contours', 'pairs', 'mean Dice coefficient', 'flagged', 'worst to best patient', 'by code'],
+    [...kinds].map(([kind, seen]) => [
+      kind,
+      String(seen.length),
+      (seen.reduce((sum, { likeness }) => sum + likeness, 0) / seen.length).toFixed(2),
+      share(seen, found),
+      spread(seen, found),
+      counts(seen),
+    ]),
+  );
+}
+
 /** Masks of a lower Dice coefficient than this with the good ones are plainly others. */
 const UNLIKE = 0.85;
 
@@ -99,10 +124,11 @@ export function kindTable(kinds) {
 }
 
 /** Those whose threshold is put by good contours alone. */
-const TUNED = CHOSEN.filter((code) => code !== 'NOT_CONTAINED');
+const GIVEN = ['NOT_CONTAINED', 'MIRRORED', 'SLICES_SHIFTED'];
+const TUNED = CHOSEN.filter((code) => !GIVEN.includes(code));
 
 /** How far over the largest good value of the other patients a threshold is put. */
-const MARGIN = 1.2;
+const MARGIN = 1.3;
 
 /** Thresholds from the good pairs of all patients but one. */
 export function limitsWithout(good, id) {
@@ -137,7 +163,11 @@ export function crossValidation(leftOut, good, kinds) {
       ),
     ];
   });
-  return table(
+  const goodFound = good.filter(({ patient, codes }) => {
+    const at = leftOut.findIndex(({ id }) => id === patient);
+    return codes[at + 1].size > 0;
+  }).length;
+  return `${goodFound} of ${good.length} good pairs are flagged so, a share of ${(goodFound / good.length).toFixed(2)}.\n\n${table(
     [
       'left out',
       '`LIKE_SURROUNDINGS`',
@@ -147,5 +177,5 @@ export function crossValidation(leftOut, good, kinds) {
       'found, of the rest',
     ],
     rows,
-  );
+  )}`;
 }

@@ -4,6 +4,7 @@ import type { StructureMeasures } from '../core/structure-measures.js';
 import type { MeasureOutcome, MeasureUnit } from '../loader/messages.js';
 import type { Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
+import { OtherSlices } from './other-slices.js';
 import { extentsOf, partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
 import { readSlice, type StudyState } from './studies.js';
@@ -27,7 +28,7 @@ const SLICES_PER_TURN = 64;
 /** Rows read before the event loop turns. */
 const ROWS_PER_TURN = 200;
 /** Changes whenever other values would be measured of the same pixels and contours. */
-const MEASURES_VERSION = 2;
+const MEASURES_VERSION = 3;
 
 export interface MeasuresOptions {
   readonly db: Database;
@@ -88,6 +89,7 @@ export class Measures {
       | undefined;
     if (known?.key === this.#key && known.done === 1) return;
     if (known?.key !== this.#key) this.#begin(revision);
+    const others = await OtherSlices.of(db, revision);
     let isWhole = true;
     for (let after = -1; !this.#stopped; ) {
       const rows = prepare(
@@ -104,6 +106,7 @@ export class Measures {
         study,
         revision,
         rows.map(({ ord }) => ord),
+        others,
       );
       isWhole &&= found.size === rows.length;
       this.#write(revision, found);
@@ -139,12 +142,15 @@ export class Measures {
     study: StudyId,
     revision: number,
     ordinals: readonly number[],
+    others: OtherSlices,
   ): Promise<Map<number, SliceMeasures>> {
     const { quarantine, containments, measureSlices } = this.#options;
     const found = new Map<number, SliceMeasures>();
     const tasks: Promise<void>[] = [];
     for (let from = 0; from < ordinals.length; from += SLICES_PER_TASK) {
-      const task = ordinals.slice(from, from + SLICES_PER_TASK).map((ord) => this.#unit(revision, ord));
+      const task = ordinals
+        .slice(from, from + SLICES_PER_TASK)
+        .map((ord) => this.#unit(revision, ord, others));
       const healthy = task.filter(({ ord, slice, headerDigest }) => {
         if (!quarantine.find(pairId(study, slice), headerDigest)) return true;
         found.set(ord, { structures: [], unread: 'the pair is in quarantine' });
@@ -171,6 +177,7 @@ export class Measures {
   #unit(
     revision: number,
     ord: number,
+    others: OtherSlices,
   ): {
     readonly ord: number;
     readonly slice: SliceId;
@@ -183,15 +190,27 @@ export class Measures {
       revision,
       ord,
     );
-    const names = structures.map((name) => [name]);
-    const extents = extentsOf(partsOf(db, revision, ord), names, 'standard', 0);
+    const extentsAt = (place: number, names: readonly string[]) =>
+      extentsOf(
+        partsOf(db, revision, place),
+        names.map((name) => [name]),
+        'standard',
+        0,
+      );
+    const extents = extentsAt(ord, structures);
     return {
       ord,
       slice,
       headerDigest,
       unit: {
         source: { ...locate(path), guard, header, headerDigest, checksum, frame },
-        structures: structures.map((structure, at) => ({ structure, extent: extents[at]! })),
+        structures: structures.map((structure, at) => ({
+          structure,
+          extent: extents[at]!,
+          others: others
+            .of(ord, structure)
+            .map(({ steps, ord: other }) => ({ steps, extent: extentsAt(other, [structure])[0]! })),
+        })),
       },
     };
   }

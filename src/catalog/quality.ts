@@ -1,7 +1,8 @@
 import type { ImageHeader } from '../core/dicom.js';
 import type { Containment, FindingCode, FindingLimits } from '../core/finding-codes.js';
-import { type Finding, findOddities, type MeasuredSlice, type SlicePlane } from '../core/findings.js';
+import { type Finding, findOddities, type MeasuredSlice } from '../core/findings.js';
 import { type PairId, pairId, type SliceId, type StudyId } from '../core/ids.js';
+import { slicePlaneOf } from '../core/slice-plane.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import { Measures, type MeasuresOptions } from './measures.js';
@@ -124,7 +125,7 @@ export class Quality {
         ordinal: ord,
         structures,
         unread: known ? known.unread : 'the image changed since the scan',
-        plane: planeOf(JSON.parse(header) as ImageHeader),
+        plane: slicePlaneOf(JSON.parse(header) as ImageHeader),
         same: new Map(
           structures.flatMap(({ structure }) => {
             const others = same.get(shapeKey(ord, structure));
@@ -151,29 +152,4 @@ export class Quality {
     });
     return { found, isMeasured: measures.size === rows.length };
   }
-}
-
-/** The plane of an image; null where the header doesn't say where it is. */
-function planeOf(header: ImageHeader): SlicePlane | null {
-  const { position, orientation } = header;
-  if (!position || orientation?.length !== 6) return null;
-  const [betweenRows, betweenColumns] = header.spacingMm ?? [1, 1];
-  const along = orientation.slice(0, 3);
-  const down = orientation.slice(3);
-  const dot = (a: readonly number[], b: readonly number[]) => a[0]! * b[0]! + a[1]! * b[1]! + a[2]! * b[2]!;
-  const normal = [1, 2, 0].map((i, at) => {
-    const k = [2, 0, 1][at]!;
-    return along[i]! * down[k]! - along[k]! * down[i]!;
-  });
-  return {
-    // A stack may have a series for each slice, whose directions differ by rounding.
-    stack: `${orientation.map((cosine) => cosine.toFixed(2)).join()}`,
-    position: dot(position, normal),
-    time: header.triggerMs,
-    pixelArea: betweenRows * betweenColumns,
-    toPlane: (column, row) => [
-      dot(position, along) + column * betweenColumns,
-      dot(position, down) + row * betweenRows,
-    ],
-  };
 }

@@ -55,7 +55,7 @@ export const FINDING_RULES = {
   CENTRE_JUMP: {
     meaning: 'The centre is not where the neighbouring slices or phases have it',
     unit: 'distance, in radii of a circle of its area, or of the smallest neighbour’s where that is larger',
-    threshold: 0.4,
+    threshold: 0.45,
   },
   UNEVEN: {
     meaning: 'The inside is not of even brightness',
@@ -65,17 +65,27 @@ export const FINDING_RULES = {
   LIKE_SURROUNDINGS: {
     meaning: 'The inside does not differ from its surroundings, or the mask leaves a part of it out',
     unit: 'overlap of the brightness of the inside and of a ring around it: 0 none, 1 all',
-    threshold: 0.37,
+    threshold: 0.4,
   },
   OFF_EDGE: {
     meaning: 'The mask lies beside an edge in the image that it would fit better',
     unit: 'share of the contrast of the strongest edge within half a radius that its own edge lacks: 0 none, 1 all, over 1: the contrast is the other way round',
-    threshold: 0.55,
+    threshold: 0.6,
+  },
+  MIRRORED: {
+    meaning: 'The mask would fit the image better mirrored or turned in it',
+    unit: 'share of the contrast of the edge of the mirrored or turned mask that its own edge lacks, also where it is moved by a pixel: 0 or less none, 1 all, over 1: the contrast is the other way round',
+    threshold: 0.08,
+  },
+  SLICES_SHIFTED: {
+    meaning: 'The structure’s contours would fit the study better two or four planes further on',
+    unit: 'the median of what a slice’s overlap of brightness with its surroundings falls by then, as a share of the median overlap; under 0: it grows',
+    threshold: 0.1,
   },
   LIKE_INNER: {
     meaning: 'A structure that contains another does not differ from it, or one of both is misplaced',
     unit: 'overlap of the brightness of the inner structure and of the rest of the outer one: 0 none, 1 all',
-    threshold: 0.33,
+    threshold: 0.36,
   },
   NOT_MEASURED: {
     meaning: 'The image cannot be read, so that brightness was not measured',

@@ -1,9 +1,13 @@
 import type { Brightness } from './brightness.js';
 import { FINDING_RULES, type FindingCode, type FindingLimits, type FindingRule } from './finding-codes.js';
-import { type Jump, jumps, type StackedStructure } from './neighbours.js';
+import type { Jump } from './neighbours.js';
 import { MOST_CROSSINGS } from './outline.js';
-import { lackOf, overlapOf, polarities } from './polarity.js';
+import { lackOf, overlapOf, polarities, turnedLackOf } from './polarity.js';
+import { type Shift, shiftsOf } from './shifted-stack.js';
+import type { SlicePlane } from './slice-plane.js';
 import type { StructureMeasures } from './structure-measures.js';
+import { jumpsOf } from './study-jumps.js';
+import { SUSPECT_SHARE, suspectKey, suspectsOf } from './suspects.js';
 
 /** One thing that is odd about a structure on a slice; `value` and `threshold` in the unit of the code's rule. */
 export interface Finding {
@@ -29,22 +33,12 @@ export interface MeasuredSlice {
   readonly same: ReadonlyMap<string, { readonly count: number; readonly example: string }>;
 }
 
-/** A slice's plane in the space of its study. */
-export interface SlicePlane {
-  readonly stack: string;
-  readonly position: number;
-  readonly time: number | null;
-  /** Turns a pixel's (column, row) into the plane's own coordinates in mm. */
-  toPlane(column: number, row: number): readonly [number, number];
-  /** Square millimetres of a pixel. */
-  readonly pixelArea: number;
-}
-
 /** What is odd about a study's slices, in order of slices, structures and codes. */
 export function findOddities(slices: readonly MeasuredSlice[], limits: FindingLimits): Finding[] {
   const jumpOf = jumpsOf(slices);
   const polarityOf = polarities(slices);
   const suspects = suspectsOf(slices, limits, polarityOf);
+  const shiftOf = shiftsOf(slices, polarityOf);
   const findings: Finding[] = [];
   for (const slice of slices) {
     const { ordinal, unread } = slice;
@@ -59,13 +53,12 @@ export function findOddities(slices: readonly MeasuredSlice[], limits: FindingLi
       });
     for (const measures of slice.structures) {
       const { structure } = measures;
-      const jump = jumpOf.get(measures) ?? null;
-      for (const { code, value, detail } of remarksOn(
-        slice,
-        measures,
-        jump,
-        polarityOf.get(structure) ?? 0,
-      )) {
+      const among: AmongOthers = {
+        jump: jumpOf.get(measures) ?? null,
+        shift: shiftOf.get(structure) ?? null,
+        polarity: polarityOf.get(structure) ?? 0,
+      };
+      for (const { code, value, detail } of remarksOn(slice, measures, among)) {
         const limit = limits[code];
         if (limit === null) continue;
         const threshold = suspects.has(suspectKey(code, structure)) ? rounded(SUSPECT_SHARE * limit) : limit;
@@ -93,14 +86,20 @@ interface Remark {
   readonly detail: string;
 }
 
+/** What the other slices of its study say of a structure. */
+interface AmongOthers {
+  readonly jump: Jump | null;
+  readonly shift: Shift | null;
+  readonly polarity: number;
+}
+
 /** Every measured value of a structure with the words for it, whether or not it is over its threshold. */
 function remarksOn(
   slice: MeasuredSlice,
   measures: StructureMeasures,
-  jump: Jump | null,
-  polarity: number,
+  { jump, shift, polarity }: AmongOthers,
 ): Remark[] {
-  const { points, crossings, repeats, outside, area, around, edge } = measures;
+  const { points, crossings, repeats, outside, area, around, edge, turned } = measures;
   const remarks: Remark[] = [
     {
       code: 'OUTSIDE_IMAGE',
@@ -171,6 +170,19 @@ function remarksOn(
       value: lack,
       detail: `its edge lacks ${percent(lack)} of the contrast of an edge nearby`,
     });
+  const turnedLack = turned && turnedLackOf(turned, polarity);
+  if (turnedLack)
+    remarks.push({
+      code: 'MIRRORED',
+      value: turnedLack.lack,
+      detail: `its edge lacks ${percent(turnedLack.lack)} of the contrast that it would have turned ${turnedLack.turn}`,
+    });
+  if (around && shift)
+    remarks.push({
+      code: 'SLICES_SHIFTED',
+      value: shift.share,
+      detail: `on most slices the contours drawn ${Math.abs(shift.steps)} planes ${shift.steps > 0 ? 'further on' : 'before'} fit better: ${percent(shift.share)} less overlap with the surroundings`,
+    });
   for (const { inner, brightness } of measures.within) {
     const overlap = overlapOf(brightness, 0);
     remarks.push({ code: 'UNEVEN', value: brightness.spread, detail: unevenness(brightness) });
@@ -201,72 +213,5 @@ function offsetIn(
   return Math.hypot(x - u, y - v) / (radius(around.area) - radius(inner.area));
 }
 
-/** A study's slices say something of each other from so many on. */
-const FEWEST_FOR_SUSPICION = 5;
-/** Where the median of a study's overlaps is over this share of the threshold, most of its contours fit badly … */
-const SUSPECT_MEDIAN = 0.8;
-/** … and each is held against this share of it. */
-const SUSPECT_SHARE = 0.65;
-
-const suspectKey = (code: FindingCode, structure: string) => `${code} ${structure}`;
-
-/**
- * The codes and structures for which a study as a whole is suspect: as when its contours are another patient's, which here and there fit
- * by chance.
- */
-function suspectsOf(
-  slices: readonly MeasuredSlice[],
-  limits: FindingLimits,
-  polarityOf: ReadonlyMap<string, number>,
-): Set<string> {
-  const overlaps = new Map<string, { readonly limit: number | null; readonly values: number[] }>();
-  const add = (code: 'LIKE_SURROUNDINGS' | 'LIKE_INNER', structure: string, value: number) => {
-    const key = suspectKey(code, structure);
-    const known = overlaps.get(key) ?? { limit: limits[code], values: [] };
-    overlaps.set(key, known);
-    known.values.push(value);
-  };
-  for (const { structures } of slices)
-    for (const { structure, around, within } of structures) {
-      if (around) add('LIKE_SURROUNDINGS', structure, overlapOf(around, polarityOf.get(structure) ?? 0));
-      for (const { brightness } of within) add('LIKE_INNER', structure, overlapOf(brightness, 0));
-    }
-  const suspects = new Set<string>();
-  for (const [key, { limit, values }] of overlaps) {
-    const middle = values.sort((a, b) => a - b)[values.length >> 1]!;
-    if (limit !== null && values.length >= FEWEST_FOR_SUSPICION && middle > SUSPECT_MEDIAN * limit)
-      suspects.add(key);
-  }
-  return suspects;
-}
-
 const shown = (value: number) => String(Number(value.toPrecision(3)));
 const percent = (share: number) => `${Math.round(100 * share)} %`;
-
-function jumpsOf(slices: readonly MeasuredSlice[]): Map<StructureMeasures, Jump | null> {
-  const byName = new Map<string, { measures: StructureMeasures; stacked: StackedStructure }[]>();
-  for (const { structures, plane } of slices)
-    for (const measures of structures) {
-      if (!plane || !measures.centre) continue;
-      const known = byName.get(measures.structure) ?? [];
-      byName.set(measures.structure, known);
-      known.push({
-        measures,
-        stacked: {
-          stack: plane.stack,
-          position: plane.position,
-          time: plane.time,
-          area: measures.area * plane.pixelArea,
-          centre: plane.toPlane(...measures.centre),
-        },
-      });
-    }
-  const found = new Map<StructureMeasures, Jump | null>();
-  for (const members of byName.values()) {
-    const all = jumps(members.map(({ stacked }) => stacked));
-    members.forEach(({ measures }, at) => {
-      found.set(measures, all[at]!);
-    });
-  }
-  return found;
-}

@@ -1,11 +1,15 @@
-/** A structure on one slice among the other slices of its study; millimetres, or pixels where the files don't say. */
-export interface StackedStructure {
+/** Where a slice lies among the others of its study. */
+export interface StackPlace {
   /** The same for slices whose planes are parallel, in one frame of reference. */
   readonly stack: string;
   /** Along the normal of the planes. */
   readonly position: number;
   /** When in the heart's cycle, or any other time: larger is later; null where the file doesn't say. */
   readonly time: number | null;
+}
+
+/** A structure on one slice among the other slices of its study; millimetres, or pixels where the files don't say. */
+export interface StackedStructure extends StackPlace {
   readonly area: number;
   /** In the plane. */
   readonly centre: readonly [number, number];
@@ -31,20 +35,52 @@ const SAME_PHASE = 0.15;
  * stack a small area is no jump.
  */
 export function jumps(structures: readonly StackedStructure[]): (Jump | null)[] {
-  const stacks = new Map<string, StackedStructure[]>();
-  for (const structure of structures)
-    stacks.set(structure.stack, [...(stacks.get(structure.stack) ?? []), structure]);
-  const planes = new Map([...stacks].map(([stack, members]) => [stack, new Planes(members)]));
-  return structures.map((structure) => planes.get(structure.stack)!.jump(structure));
+  const stacks = stacksOf(structures);
+  return structures.map((structure) => jumpOf(structure, stacks.get(structure.stack)!));
 }
 
-/** The structures of a stack by their planes, in order of position. */
-class Planes {
-  #planes: { readonly position: number; readonly members: StackedStructure[] }[] = [];
-  #placeOf = new Map<StackedStructure, number>();
+/** For each place the one in the same phase so many planes further on in its stack, null where there is none. */
+export function stepsAlong<T extends StackPlace>(places: readonly T[], steps: number): (T | null)[] {
+  const stacks = stacksOf(places);
+  return places.map((place) => stacks.get(place.stack)!.further(place, steps));
+}
+
+function stacksOf<T extends StackPlace>(places: readonly T[]): Map<string, Planes<T>> {
+  const stacks = new Map<string, T[]>();
+  for (const place of places) {
+    const members = stacks.get(place.stack);
+    if (members) members.push(place);
+    else stacks.set(place.stack, [place]);
+  }
+  return new Map([...stacks].map(([stack, members]) => [stack, new Planes(members)]));
+}
+
+function jumpOf(structure: StackedStructure, planes: Planes<StackedStructure>): Jump | null {
+  const sides = [-1, 1].flatMap((steps) => planes.further(structure, steps) ?? []);
+  const [one, other] = sides;
+  const phases = planes.beside(structure);
+  const neighbours = sides.length === 2 ? sides : [...sides, ...phases];
+  if (neighbours.length < 2 || structure.area === 0) return null;
+  const areas = neighbours.map(({ area }) => area);
+  // Towards its end a structure may well be small, and a small one moves by more of its own radius.
+  const smallest = one && other ? Math.min(...areas) : 0;
+  const radius = Math.sqrt(Math.max(structure.area, Math.min(...areas)) / Math.PI);
+  const expected = neighbours.map(({ centre }) => centre);
+  if (one && other) expected.push(between(one, other, structure.position));
+  const apart = expected.map(([x, y]) => Math.hypot(x - structure.centre[0], y - structure.centre[1]));
+  return {
+    area: Math.max(1, structure.area / Math.max(...areas), smallest / structure.area),
+    centre: Math.min(...apart) / radius,
+  };
+}
+
+/** The places of a stack by their planes, in order of position. */
+class Planes<T extends StackPlace> {
+  #planes: { readonly position: number; readonly members: T[] }[] = [];
+  #placeOf = new Map<T, number>();
   #longest: number;
 
-  constructor(members: readonly StackedStructure[]) {
+  constructor(members: readonly T[]) {
     for (const member of [...members].sort((a, b) => a.position - b.position)) {
       const last = this.#planes[this.#planes.length - 1];
       if (last && member.position - last.position < SAME_PLANE) last.members.push(member);
@@ -54,35 +90,21 @@ class Planes {
     this.#longest = members.reduce((most, { time }) => Math.max(most, time ?? 0), 0);
   }
 
-  jump(structure: StackedStructure): Jump | null {
-    const place = this.#placeOf.get(structure)!;
-    const sides = [place - 1, place + 1].flatMap((at) => this.#inPhase(at, structure.time));
-    const [one, other] = sides;
-    const phases = this.#planes[place]!.members.filter((member) => member !== structure);
-    const neighbours = sides.length === 2 ? sides : [...sides, ...phases];
-    if (neighbours.length < 2 || structure.area === 0) return null;
-    const areas = neighbours.map(({ area }) => area);
-    // Towards its end a structure may well be small, and a small one moves by more of its own radius.
-    const smallest = one && other ? Math.min(...areas) : 0;
-    const radius = Math.sqrt(Math.max(structure.area, Math.min(...areas)) / Math.PI);
-    const expected = neighbours.map(({ centre }) => centre);
-    if (one && other) expected.push(between(one, other, structure.position));
-    const apart = expected.map(([x, y]) => Math.hypot(x - structure.centre[0], y - structure.centre[1]));
-    return {
-      area: Math.max(1, structure.area / Math.max(...areas), smallest / structure.area),
-      centre: Math.min(...apart) / radius,
-    };
+  /** The others of its plane. */
+  beside(member: T): T[] {
+    return this.#planes[this.#placeOf.get(member)!]!.members.filter((other) => other !== member);
   }
 
-  /** The one on a plane whose time is the nearest, where it is near enough. */
-  #inPhase(at: number, time: number | null): StackedStructure[] {
-    const members = this.#planes[at]?.members ?? [];
-    if (time === null) return members.length === 1 ? [...members] : [];
-    let nearest: StackedStructure | null = null;
-    for (const member of members)
-      if (member.time !== null && (!nearest || Math.abs(member.time - time) < Math.abs(nearest.time! - time)))
-        nearest = member;
-    return nearest && Math.abs(nearest.time! - time) <= SAME_PHASE * this.#longest ? [nearest] : [];
+  /** The one so many planes further on whose time is the nearest, where it is near enough. */
+  further(member: T, steps: number): T | null {
+    const { time } = member;
+    const members = this.#planes[this.#placeOf.get(member)! + steps]?.members ?? [];
+    if (time === null) return members.length === 1 ? members[0]! : null;
+    let nearest: T | null = null;
+    for (const other of members)
+      if (other.time !== null && (!nearest || Math.abs(other.time - time) < Math.abs(nearest.time! - time)))
+        nearest = other;
+    return nearest && Math.abs(nearest.time! - time) <= SAME_PHASE * this.#longest ? nearest : null;
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Brightness } from './brightness.js';
+import type { Contrast } from './brightness.js';
 import type { EdgeFit } from './edge-fit.js';
 import type { StructureMeasures } from './structure-measures.js';
+import type { TurnedFit, TurnedLack } from './turned-fit.js';
 
 /** `polarity` above 0: the structure is brighter than its surroundings in its study, below 0: darker, 0: either. */
-export function overlapOf({ brighter, darker }: Brightness, polarity: number): number {
+export function overlapOf({ brighter, darker }: Contrast, polarity: number): number {
   if (polarity === 0) return 1 - Math.max(brighter, darker);
   return 1 - (polarity > 0 ? brighter : darker);
 }
@@ -12,6 +13,12 @@ export function overlapOf({ brighter, darker }: Brightness, polarity: number): n
 export function lackOf({ brighter, darker }: EdgeFit, polarity: number): number | null {
   if (polarity !== 0) return polarity > 0 ? brighter : darker;
   return brighter !== null && darker !== null ? Math.min(brighter, darker) : (brighter ?? darker);
+}
+
+/** What an edge lacks of that of the turned mask, by the same `polarity`; null where that has no such edge. */
+export function turnedLackOf({ brighter, darker }: TurnedFit, polarity: number): TurnedLack | null {
+  if (polarity !== 0) return polarity > 0 ? brighter : darker;
+  return brighter && darker ? (brighter.lack < darker.lack ? brighter : darker) : (brighter ?? darker);
 }
 
 /** With fewer slices nobody can say which of both is usual. */

@@ -1,14 +1,17 @@
-import { type Brightness, compareAround, compareWithin } from './brightness.js';
+import { type Brightness, type Contrast, compareAround, compareWithin } from './brightness.js';
 import { type EdgeFit, measureEdgeFit } from './edge-fit.js';
 import { type Extent, fillExtent } from './extent.js';
 import type { Containment } from './finding-codes.js';
 import type { Size } from './fit.js';
 import { describeOutline } from './outline.js';
+import { measureTurnedFit, type TurnedFit } from './turned-fit.js';
 
 /** A structure of a slice, to be measured. */
 export interface MeasuredStructure {
   readonly structure: string;
   readonly extent: Extent;
+  /** The same structure on other slices, in pixels of their own images; `steps`: so many planes further on. */
+  readonly others: readonly { readonly steps: number; readonly extent: Extent }[];
 }
 
 /** What was measured of a structure on one slice; plain data, the same after a round trip through JSON. */
@@ -29,6 +32,10 @@ export interface StructureMeasures {
   readonly around: Brightness | null;
   /** How well it lies on an edge; null where it contains others, is too small, or the image was not read. */
   readonly edge: EdgeFit | null;
+  /** How well it would lie on an edge mirrored or turned; null where it contains others, is too small, or the image was not read. */
+  readonly turned: TurnedFit | null;
+  /** What `around` would be with contours of other slices. */
+  readonly others: readonly { readonly steps: number; readonly contrast: Contrast }[];
   /** For each structure on the slice that it should contain: the inner one's brightness against that of the rest, whose spread it is. */
   readonly within: readonly { readonly inner: string; readonly brightness: Brightness }[];
 }
@@ -40,14 +47,13 @@ export function measureStructures(
   values: Float64Array | null,
   size: Size,
 ): StructureMeasures[] {
-  const masks = new Map(
-    structures.map(({ structure, extent }) => {
-      const mask = new Uint8Array(size.rows * size.columns);
-      fillExtent('pixel-center', extent, size.rows, size.columns, mask, 0);
-      return [structure, mask];
-    }),
-  );
-  return structures.map(({ structure, extent }) => {
+  const draw = (extent: Extent): Uint8Array => {
+    const mask = new Uint8Array(size.rows * size.columns);
+    fillExtent('pixel-center', extent, size.rows, size.columns, mask, 0);
+    return mask;
+  };
+  const masks = new Map(structures.map(({ structure, extent }) => [structure, draw(extent)]));
+  return structures.map(({ structure, extent, others }) => {
     const mask = masks.get(structure)!;
     const outlines = extent.regions.flat().map((points) => describeOutline(points, size));
     const { area, centre } = centreOf(mask, size);
@@ -69,6 +75,11 @@ export function measureStructures(
       }),
       around: values && contained.length === 0 ? compareAround(mask, values, size) : null,
       edge: values && contained.length === 0 ? measureEdgeFit(mask, values, size) : null,
+      turned: values && contained.length === 0 ? measureTurnedFit(mask, values, size) : null,
+      others: others.flatMap(({ steps, extent: other }) => {
+        const there = values && contained.length === 0 ? compareAround(draw(other), values, size) : null;
+        return there ? [{ steps, contrast: { brighter: there.brighter, darker: there.darker } }] : [];
+      }),
       within: contained.flatMap(({ inner }) => {
         const within = masks.get(inner);
         const brightness = values && within ? compareWithin(within, mask, values, size) : null;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { jumps, type StackedStructure } from '../../src/core/neighbours.js';
+import { jumps, type StackedStructure, stepsAlong } from '../../src/core/neighbours.js';
 
 function at(position: number, time: number | null, radius: number, x = 0, stack = 's'): StackedStructure {
   return { stack, position, time, area: Math.PI * radius ** 2, centre: [x, 0] };
@@ -53,4 +53,20 @@ t.test('other stacks, and planes without a time where there are several, are no 
   const untold = jumps([at(0, null, 20), at(0, null, 10), at(8, null, 20), at(16, null, 20)]);
   t.equal(untold[2], null);
   t.ok(jumps([at(0, null, 20), at(8, null, 20), at(16, null, 20)])[1]);
+});
+
+t.test('so many planes further on is in the same stack and phase', async (t) => {
+  const places = [
+    at(0, 300, 9),
+    at(8, 310, 9),
+    at(8, 800, 9),
+    at(16, 290, 9),
+    at(16, 800, 9),
+    at(8, 300, 9, 0, 'b'),
+  ];
+  const further = (steps: number) =>
+    stepsAlong(places, steps).map((place) => (place ? places.indexOf(place) : null));
+  t.strictSame(further(1), [1, 3, 4, null, null, null]);
+  t.strictSame(further(-1), [null, 0, null, 1, 2, null]);
+  t.strictSame(further(2), [3, null, null, null, null, null]);
 });

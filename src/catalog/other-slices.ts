@@ -1,0 +1,84 @@
+import type { ImageHeader } from '../core/dicom.js';
+import { type StackPlace, stepsAlong } from '../core/neighbours.js';
+import { SHIFT_STEPS } from '../core/shifted-stack.js';
+import { slicePlaneOf } from '../core/slice-plane.js';
+import { type Database, prepare } from '../sqlite.js';
+
+/** A slice whose contours are tried on another one, so many planes before it. */
+export interface OtherSlice {
+  readonly steps: number;
+  readonly ord: number;
+}
+
+/** Of a structure on more slices than this only so many are tried: the sums over them say enough. */
+const MOST_TRIED = 32;
+/** Rows read before the event loop turns. */
+const ROWS_PER_TURN = 200;
+
+interface Carrier extends StackPlace {
+  readonly ord: number;
+}
+
+/** Which slices' contours are tried on which images of a revision: those of the same structure, phase and pixel grid, some planes further on. */
+export class OtherSlices {
+  readonly #others: ReadonlyMap<string, readonly OtherSlice[]>;
+
+  private constructor(others: ReadonlyMap<string, readonly OtherSlice[]>) {
+    this.#others = others;
+  }
+
+  static async of(db: Database, revision: number): Promise<OtherSlices> {
+    const some = prepare(
+      db,
+      "SELECT ord, header, structures FROM slice WHERE revision = ? AND structures <> '[]' AND ord > ? ORDER BY ord LIMIT ?",
+    );
+    const carriers = new Map<string, Carrier[]>();
+    for (let after = -1; ; ) {
+      const rows = some.all(revision, after, ROWS_PER_TURN) as {
+        ord: number;
+        header: string;
+        structures: string;
+      }[];
+      for (const { ord, header, structures } of rows) {
+        const place = placeOf(ord, JSON.parse(header) as ImageHeader);
+        if (place === null) continue;
+        for (const structure of JSON.parse(structures) as string[]) {
+          const known = carriers.get(structure);
+          if (known) known.push(place);
+          else carriers.set(structure, [place]);
+        }
+      }
+      if (rows.length < ROWS_PER_TURN) break;
+      after = rows[rows.length - 1]!.ord;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const others = new Map<string, OtherSlice[]>();
+    for (const [structure, places] of carriers) {
+      const every = Math.max(1, places.length / MOST_TRIED);
+      const tried = new Set(
+        places.filter((_, at) => Math.floor(at / every) !== Math.floor((at - 1) / every)),
+      );
+      for (const steps of SHIFT_STEPS)
+        stepsAlong(places, steps).forEach((other, at) => {
+          const place = places[at]!;
+          if (other === null || !tried.has(place)) return;
+          const key = `${place.ord} ${structure}`;
+          others.set(key, [...(others.get(key) ?? []), { steps, ord: other.ord }]);
+        });
+    }
+    return new OtherSlices(others);
+  }
+
+  of(ord: number, structure: string): readonly OtherSlice[] {
+    return this.#others.get(`${ord} ${structure}`) ?? [];
+  }
+}
+
+/** Pixel coordinates mean the same on images of one size and spacing. */
+function placeOf(ord: number, header: ImageHeader): Carrier | null {
+  const plane = slicePlaneOf(header);
+  if (plane === null) return null;
+  const { rows, columns, spacingMm } = header;
+  const grid = [rows, columns, ...(spacingMm ?? [])].join(' ');
+  return { ord, stack: `${plane.stack} ${grid}`, position: plane.position, time: plane.time };
+}
