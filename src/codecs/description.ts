@@ -8,6 +8,8 @@ const SAMPLES: ReadonlyMap<string, number> = new Map([
   ['RGB', 3],
   ['YBR_FULL', 3],
   ['YBR_FULL_422', 3],
+  // No name of the standard: YBR_PARTIAL_422 and _420 whose chroma is not shared after all.
+  ['YBR_PARTIAL', 3],
   ['YBR_PARTIAL_422', 3],
   ['YBR_PARTIAL_420', 3],
   ['YBR_ICT', 3],

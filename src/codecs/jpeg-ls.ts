@@ -15,7 +15,7 @@ const charls = new SharedModule(
 );
 
 function refuses(header: ImageHeader): HeaderProblem | null {
-  return refuseDescription(header, [8, 16]);
+  return refuseDescription(header, [8, 16, 32]);
 }
 
 async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<DecodedFrame> {

@@ -18,8 +18,19 @@ const openjph = new SharedModule(
   'HTJ2KDecoder',
 );
 
+/** The wasm packages give samples of at most 16 bits, whatever the codestream has. */
+const MOST_BITS = 16;
+
+function tooDeep(bits: number): HeaderProblem {
+  return {
+    code: 'PIXELS_UNSUPPORTED',
+    detail: `samples of ${bits} bits; JPEG 2000 is read up to ${MOST_BITS}`,
+  };
+}
+
 function refuses(header: ImageHeader): HeaderProblem | null {
-  return refuseDescription(header, [8, 16]);
+  const refused = refuseDescription(header, [1, 8, 16, 32]);
+  return refused ?? (header.bitsStored > MOST_BITS ? tooDeep(header.bitsStored) : null);
 }
 
 async function decode(
@@ -29,6 +40,7 @@ async function decode(
 ): Promise<DecodedFrame> {
   const coded = readCodestream(frameBytes);
   checkCoded(coded, header);
+  if (coded.bits > MOST_BITS) throw new PixelError('PIXELS_UNSUPPORTED', tooDeep(coded.bits).detail);
   const { photometric } = header;
   // Decoders undo the transform; what the header calls it then says no more than that (DICOM PS3.5, section 8.2.4).
   const named =

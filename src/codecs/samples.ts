@@ -57,7 +57,9 @@ export function fitSamples(
   header: ImageHeader,
 ): { values: StoredValues; notes: HeaderProblem[] } {
   const notes: HeaderProblem[] = [];
-  const { bitsAllocated, bitsStored, signed } = header;
+  const { bitsStored, signed } = header;
+  // Decoded, a single bit has a byte.
+  const bitsAllocated = Math.max(8, header.bitsAllocated);
   const depth = depthNote(coded.bits, header);
   if (depth) notes.push(depth);
   if (coded.signed && !signed) {

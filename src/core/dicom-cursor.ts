@@ -217,6 +217,26 @@ export class DicomCursor {
     }
   }
 
+  /**
+   * Walks a sequence like `walk`; one of a length of its own that turns out broken inside is skipped instead. Whether it
+   * was walked to its end.
+   */
+  walkWhole(sequence: DicomElement, visitor: SequenceVisitor): boolean {
+    try {
+      this.walk(sequence, visitor);
+      return true;
+    } catch (error) {
+      const isBroken =
+        error instanceof HeaderStop &&
+        error.outcome.kind === 'refused' &&
+        error.outcome.problem.code === 'HEADER_BROKEN';
+      if (!isBroken || sequence.undefinedLength) throw error;
+      this.position = sequence.offset;
+      this.skip(sequence);
+      return false;
+    }
+  }
+
   /** Whether the element at the position has a VR: some writers keep them in sequences that they call unknown. */
   #isExplicitHere(): boolean {
     if (this.position + 8 > this.fileSizeBytes) return false;

@@ -98,7 +98,7 @@ function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes
   }
   // Some writers unfold the shared chroma and keep its name.
   const whole = { ...told, photometric: told.photometric.replace(/_42\d$/, '') };
-  const isUnfolded = told.photometric.endsWith('_422') && length >= frameSizeBytes(whole) * told.frames;
+  const isUnfolded = whole.photometric !== told.photometric && length >= frameSizeBytes(whole) * told.frames;
   if (isUnfolded)
     notes.add('HEADER_REPAIRED', `the pixel data is as long as that of ${whole.photometric}, which is used`);
   const image = isUnfolded ? whole : told;
@@ -148,16 +148,16 @@ function samples(values: DicomValues, photometric: string, notes: Notes): 1 | 3 
 }
 
 const GREY = new Set(['MONOCHROME1', 'MONOCHROME2', 'PALETTE COLOR']);
-const COLOUR = /^(RGB|YBR_.*|HSV|ARGB|CMYK)$/;
+/** HSV, retired, is not among them: no reader converts it. */
+const COLOUR = /^(RGB|YBR_.*)$/;
 
 /** One that says another number of samples than there are, or nothing that is known, is read as the plainest there is. */
 function interpretation(told: string, samplesPerPixel: 1 | 3, notes: Notes): string {
-  // Grey that says three samples is not read: nothing tells which of the two is wrong.
-  if (GREY.has(told) || (samplesPerPixel === 3 && COLOUR.test(told))) return told;
+  if (samplesPerPixel === 1 ? GREY.has(told) : COLOUR.test(told)) return told;
   const used = samplesPerPixel === 1 ? 'MONOCHROME2' : 'RGB';
   notes.add(
     'HEADER_REPAIRED',
-    `PhotometricInterpretation is missing or does not fit ${samplesPerPixel} samples; ${used} is used`,
+    `PhotometricInterpretation is missing, not read, or of another number of samples than ${samplesPerPixel}; ${used} is used`,
   );
   return used;
 }

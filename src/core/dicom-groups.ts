@@ -62,6 +62,14 @@ export class FunctionalGroups implements SequenceVisitor {
     if (MACROS.get(parent)?.has(element.tag) && element.length > 0) this.#present.push(element);
   }
 
+  /** Lets go of everything: where one of the groups is broken, the rest of them say half. */
+  forget(): void {
+    this.#shared.length = 0;
+    this.#frames.length = 0;
+    this.#present = this.#shared;
+    this.#hasTables = false;
+  }
+
   /** The elements that hold for a frame, from 0: its own behind those that all share. */
   elements(frame: number): readonly DicomElement[] {
     return [...this.#shared, ...(this.#frames[frame] ?? [])];

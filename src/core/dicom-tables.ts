@@ -38,6 +38,11 @@ export class LookupTables implements SequenceVisitor {
     this.#found.set(parent, found);
   }
 
+  /** Lets go of a sequence that turned out broken. */
+  forget(sequence: number): void {
+    this.#found.delete(sequence);
+  }
+
   /** Where they are; one that can't be used is null, with a note. */
   places(
     values: DicomValues,

@@ -3,9 +3,9 @@ import type { DicomCursor, DicomElement } from './dicom-cursor.js';
 /** No value that is read here needs more; a longer text is read up to here. */
 const MAX_TEXT = 65_536;
 const IDENTIFIER_LENGTH = 64;
+/** VRs that numbers of 16 bits are written with in place of US and SS. */
+const OTHER_NUMBERS = new Set(['IS', 'DS', 'UL', 'SL']);
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-/** Some writers put a point behind whole numbers. */
-const INTEGER = /^[+-]?\d+(\.0*)?$/;
 
 /** The values of kept elements, read when asked for; a later element of the same tag replaces the earlier. */
 export class DicomValues {
@@ -52,10 +52,15 @@ export class DicomValues {
     return this.text(tag)?.split('\\').map(decimal) ?? null;
   }
 
-  /** The first value of an integer string: NaN where it is none, null where the element is missing or empty. */
+  /**
+   * The first value of an integer string, which some writers give a point or an exponent: NaN where it is none, null where the
+   * element is missing or empty.
+   */
   integer(tag: number): number | null {
-    const text = this.text(tag)?.split('\\')[0]?.trim();
-    return text === undefined ? null : INTEGER.test(text) ? Number(text) : Number.NaN;
+    const text = this.text(tag)?.split('\\')[0];
+    if (text === undefined) return null;
+    const value = decimal(text);
+    return Number.isInteger(value) ? value : Number.NaN;
   }
 
   /** The first number of 32 bits, null where the element is missing or shorter. */
@@ -71,8 +76,16 @@ export class DicomValues {
     return Number.isFinite(value) ? value : null;
   }
 
-  /** The first number of 16 bits, null where the element is missing or shorter. */
+  /**
+   * The first number of 16 bits, null where the element is missing or shorter. One that is written as a text or with 32 bits,
+   * as its VR says, is read so, and null where it isn't whole or is over 16 bits.
+   */
   uint16(tag: number): number | null {
+    const vr = this.element(tag)?.vr ?? null;
+    if (vr !== null && OTHER_NUMBERS.has(vr)) {
+      const value = vr === 'UL' || vr === 'SL' ? this.uint32(tag) : this.integer(tag);
+      return value !== null && value >= 0 && value <= 0xffff ? value : null;
+    }
     const offset = this.#binary(tag, 2);
     return offset === null ? null : this.cursor.uint16(offset);
   }

@@ -1,14 +1,14 @@
 import type { TablePlace } from './colour.js';
-import { identity, KEPT, objectIdentity, SOP_CLASS, sopClass } from './dicom-attributes.js';
-import { DicomCursor, type DicomElement, HeaderStop, refusal } from './dicom-cursor.js';
-import { describePixels, PIXEL_KINDS } from './dicom-description.js';
+import { identity, objectIdentity } from './dicom-attributes.js';
+import { DicomCursor, HeaderStop } from './dicom-cursor.js';
+import { describePixels } from './dicom-description.js';
 import { describeFrames, type FrameDescription } from './dicom-frames.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import { Notes } from './dicom-notes.js';
+import { findPixels } from './dicom-pixels.js';
 import { startDataSet } from './dicom-start.js';
 import { LookupTables } from './dicom-tables.js';
 import type { Timing } from './dicom-timing.js';
-import { kindName, kindWithoutPixels } from './dicom-uids.js';
 import { DicomValues } from './dicom-values.js';
 import type { ProblemCode } from './problem.js';
 
@@ -17,7 +17,7 @@ export interface Limits {
   /** Largest Rows or Columns. */
   readonly maxSide: number;
   readonly maxFrames: number;
-  /** Bytes before the pixels' value. */
+  /** Bytes that are read of a header. */
   readonly headerBytes: number;
   /** Bytes of one decoded frame. */
   readonly frameBytes: number;
@@ -105,7 +105,7 @@ export interface ImageHeader {
     readonly length: number | null;
     readonly frames: readonly (readonly number[])[] | null;
   };
-  /** Bytes before the pixels' value. */
+  /** Bytes up to the pixels' value, or, where the image is described behind it, up to the end of what was read. */
   readonly headerBytes: number;
   readonly notes: readonly HeaderProblem[];
 }
@@ -141,7 +141,8 @@ export type HeaderRead =
   | { readonly kind: 'refused'; readonly problem: HeaderProblem; readonly object: ObjectIdentity };
 
 /**
- * Reads an image's header from the first bytes of its file, up to the pixels' value and no further. `more` asks to
+ * Reads an image's header from the first bytes of its file, up to the pixels' value and no further, except where that comes
+ * before the description of the image. `more` asks to
  * be called again with at least so many bytes (always more than before, at most the whole file or
  * `limits.headerBytes`). Never throws, whatever the bytes; a transfer syntax or a pixel description that no codec
  * reads is not refused here but by `chooseCodec`, except where not even the header can be read. `deflated` tells where
@@ -182,11 +183,17 @@ function parse(
   const groups = new FunctionalGroups(cursor);
   const transferSyntax = startDataSet(cursor, values, notes, isInflated);
   const tables = new LookupTables(cursor);
-  const pixels = findPixels(cursor, values, groups, tables);
+  const { pixels, end } = findPixels(cursor, values, groups, tables, notes);
   const who = identity(values, notes);
   const described = describePixels(values, pixels, transferSyntax, notes);
   const { header: told, timing, frames } = describeFrames(values, groups, described.frames, notes);
   const places = tables.places(values, values.uint16(0x00280103) === 1, notes);
+  const isWithoutPalette = described.photometric === 'PALETTE COLOR' && places.palette === null;
+  if (isWithoutPalette)
+    notes.add(
+      'HEADER_REPAIRED',
+      'the image has no palette that can be read; its colour numbers are taken as grey',
+    );
   // One literal, and no spreads: an object of so many parts is otherwise half of what reading a header costs.
   const header: ImageHeader = {
     sopInstanceUid: who.sopInstanceUid,
@@ -203,7 +210,7 @@ function parse(
     columns: described.columns,
     frames: described.frames,
     samplesPerPixel: described.samplesPerPixel,
-    photometric: described.photometric,
+    photometric: isWithoutPalette ? 'MONOCHROME2' : described.photometric,
     planar: described.planar,
     bitsAllocated: described.bitsAllocated,
     bitsStored: described.bitsStored,
@@ -222,55 +229,8 @@ function parse(
     orientation: told.orientation,
     triggerMs: told.triggerMs,
     pixelData: described.pixelData,
-    headerBytes: pixels.offset,
+    headerBytes: end,
     notes: notes.list,
   };
   return { header, timing, frames };
-}
-
-function findPixels(
-  cursor: DicomCursor,
-  values: DicomValues,
-  groups: FunctionalGroups,
-  tables: LookupTables,
-): DicomElement {
-  const other = () => kindWithoutPixels(sopClass(values));
-  let kind = other();
-  while (cursor.position < cursor.fileSizeBytes) {
-    // What follows the series is not of interest in an object that has no pixels, nor are a directory's records: they may be long.
-    if (kind !== null && endsIdentity(nextTag(cursor))) throw withoutPixels(kind);
-    const element = cursor.next();
-    if (PIXEL_KINDS.has(element.tag)) return element;
-    if (FunctionalGroups.is(element.tag)) cursor.walk(element, groups);
-    else if (LookupTables.is(element.tag)) cursor.walk(element, tables);
-    else {
-      if (KEPT.has(element.tag)) values.keep(element);
-      cursor.skip(element);
-    }
-    if (element.tag === SOP_CLASS) kind = other();
-  }
-  cursor.need(cursor.position);
-  if (kind !== null) throw withoutPixels(kind);
-  const name = kindName(sopClass(values));
-  throw refusal(
-    'NO_PIXELS',
-    name === null ? 'the file has no pixel data' : `the file is a ${name} without pixel data`,
-  );
-}
-
-const SERIES = 0x0020000e;
-const DIRECTORY_GROUP = 0x0004;
-
-function endsIdentity(tag: number): boolean {
-  return tag > SERIES || tag >>> 16 === DIRECTORY_GROUP;
-}
-
-function withoutPixels(kind: string): HeaderStop {
-  return refusal('NO_PIXELS', `the file is a ${kind}, which has no pixel data`);
-}
-
-/** The tag at the cursor, which stays where it is. */
-function nextTag(cursor: DicomCursor): number {
-  cursor.need(cursor.position + 4);
-  return cursor.uint16(cursor.position) * 0x10000 + cursor.uint16(cursor.position + 2);
 }

@@ -1,4 +1,5 @@
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
+import { RLE_LOSSLESS } from '../core/dicom-uids.js';
 import { type Fragment, groupFragments } from '../core/encapsulation.js';
 import { PixelError } from '../core/pixels.js';
 import type { SourceFile } from './files.js';
@@ -47,38 +48,72 @@ export function findFrames(file: SourceFile, header: ImageHeader): FoundFrames {
         `the pixel data holds something that is no fragment (at byte ${position})`,
       );
     position += 8;
-    if (position + length > file.sizeBytes)
-      throw new PixelError(
-        'PIXELS_SHORT',
-        `a fragment has ${length} bytes, the file ends after ${file.sizeBytes - position}`,
-      );
+    if (position + length > file.sizeBytes) {
+      const end = findEnd(file, position);
+      if (end === null || first === null)
+        throw new PixelError(
+          'PIXELS_SHORT',
+          `a fragment has ${length} bytes, the file ends after ${file.sizeBytes - position}`,
+        );
+      fragments.push({ offset: position, length: end - position });
+      notes.push({
+        code: 'HEADER_REPAIRED',
+        detail:
+          'the last fragment says that it is longer than the file; it was read up to the end of the fragments',
+      });
+      break;
+    }
     if (first === null) first = { offset: position, length };
     else fragments.push({ offset: position, length });
     if (fragments.length > MAX_FRAGMENTS)
       throw new PixelError('LIMIT_EXCEEDED', `the pixel data is in more than ${MAX_FRAGMENTS} fragments`);
     position += length;
   }
-  const table = first === null ? [] : readTable(file, first.offset, first.length, header.frames);
-  if (first !== null && first.length > 0 && fragments.length === header.frames - 1 && table.length === 0) {
+  const table = first === null ? [] : readTable(file, first.offset, first.length);
+  const isTable = table.length === header.frames;
+  if (first !== null && first.length > 0 && fragments.length === header.frames - 1 && !isTable) {
     fragments.unshift(first);
     notes.push({
       code: 'HEADER_REPAIRED',
       detail: 'the fragments have no offset table in front, not even an empty one',
     });
   }
-  const frames = groupFragments(fragments, header.frames, table, ({ offset, length }) => {
+  const found = groupFragments(fragments, header.frames, table, ({ offset, length }) => {
+    // A frame of RLE is one fragment (DICOM PS3.5, section A.4.2).
+    if (header.transferSyntax === RLE_LOSSLESS) return true;
     if (length < 4) return false;
     file.read(head, offset, 4);
     return isStart(head);
   });
-  if (frames === null) {
+  if (found === null) {
     const code = fragments.length < header.frames ? 'PIXELS_SHORT' : 'HEADER_BROKEN';
     throw new PixelError(
       code,
       `${header.frames} frames in ${fragments.length} fragments, with no table that tells which`,
     );
   }
-  return { frames, notes };
+  if (found.isMore)
+    notes.push({
+      code: 'HEADER_REPAIRED',
+      detail: `there are fragments of more frames than the ${header.frames} of the header; those are not read`,
+    });
+  return { frames: found.frames, notes };
+}
+
+const CHUNK_BYTES = 65_536;
+
+/** Where the item that ends fragments begins, from a position on; null where the file has none. */
+function findEnd(file: SourceFile, from: number): number | null {
+  const end = Buffer.of(0xfe, 0xff, 0xdd, 0xe0);
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  // Chunks overlap, for an item that lies across two.
+  for (let at = from; at + end.length <= file.sizeBytes; at += CHUNK_BYTES - end.length + 1) {
+    const length = Math.min(CHUNK_BYTES, file.sizeBytes - at);
+    file.read(chunk, at, length);
+    const found = chunk.subarray(0, length).indexOf(end);
+    if (found >= 0) return at + found;
+  }
+  return null;
 }
 
 /** Whether a JPEG or JPEG-LS image or a JPEG 2000 codestream begins so. */
@@ -89,9 +124,10 @@ function isStart(bytes: Buffer): boolean {
   );
 }
 
-function readTable(file: SourceFile, offset: number, length: number, frames: number): number[] {
-  if (length !== 4 * frames) return [];
+/** The offsets of what may be a basic offset table, none where it is none. */
+function readTable(file: SourceFile, offset: number, length: number): number[] {
+  if (length % 4 !== 0 || length > 4 * MAX_FRAGMENTS) return [];
   const bytes = Buffer.alloc(length);
   file.read(bytes, offset, length);
-  return Array.from({ length: frames }, (_, frame) => bytes.readUInt32LE(4 * frame));
+  return Array.from({ length: length / 4 }, (_, frame) => bytes.readUInt32LE(4 * frame));
 }

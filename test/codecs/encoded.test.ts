@@ -83,10 +83,20 @@ t.test('JPEG 2000: an end that is missing is added, one that is cut off is not',
 t.test('JPEG 2000: more than 16 bits are refused by name', async (t) => {
   const image = { ...SIZE, bits: 16 };
   const frame = await encodeFrame('JPEG 2000', image, samplesOf(image));
-  await t.rejects(decoded(frame, '1.2.840.10008.1.2.4.90', { bitsAllocated: 32, bitsStored: 20 }), {
-    code: 'PIXELS_UNSUPPORTED',
-    message: '32 bits allocated; 8, 16 are read',
-  });
+  const refused = { code: 'PIXELS_UNSUPPORTED', message: 'samples of 20 bits; JPEG 2000 is read up to 16' };
+  const deep = { bitsAllocated: 32, bitsStored: 20 };
+  await t.rejects(decoded(frame, '1.2.840.10008.1.2.4.90', deep), refused);
+  // The depth of the codestream counts too.
+  frame[42] = 19;
+  await t.rejects(decoded(frame, '1.2.840.10008.1.2.4.90', { ...deep, bitsStored: 16 }), refused);
+});
+
+t.test('JPEG 2000: single bits', async (t) => {
+  const image = { ...SIZE, bits: 1 };
+  const samples = Uint8Array.from({ length: SIZE.rows * SIZE.columns }, (_, at) => Number(at % 3 === 0));
+  const frame = await encodeFrame('JPEG 2000', image, samples);
+  const found = await decoded(frame, '1.2.840.10008.1.2.4.90', { bitsAllocated: 1, bitsStored: 1 });
+  t.strictSame(found.values, samples);
 });
 
 t.test('HTJ2K: all three transfer syntaxes, depths, signs and colour', async (t) => {

@@ -85,3 +85,74 @@ t.test('a count of frames with a point, and a sequence of unknown VR whose eleme
   ]);
   t.strictSame(await read(changed), { values: [...SAMPLES], codes: [] });
 });
+
+t.test('a last fragment that says it is longer than the file', async (t) => {
+  const bytes = file();
+  const fragment = bytes.indexOf(ITEM, bytes.indexOf(ITEM, bytes.indexOf(PIXELS)) + 4);
+  bytes.writeUInt32LE(bytes.readUInt32LE(fragment + 4) + 1000, fragment + 4);
+  t.strictSame(await read(bytes), { values: [...SAMPLES], codes: ['HEADER_REPAIRED'] });
+  // Without the end of the fragments nothing tells how much is missing.
+  await t.rejects(read(bytes.subarray(0, bytes.lastIndexOf(END))), { code: 'PIXELS_SHORT' });
+});
+
+t.test('an empty fragment, and fragments of more frames than the header says', async (t) => {
+  const empty = new Uint8Array(0);
+  const two = { frames: [[empty, FRAME], [FRAME]], offsetTable: false };
+  t.strictSame(await read(file({ frames: 2, pixels: two })), { values: [...SAMPLES], codes: [] });
+  const three = { frames: [[FRAME], [FRAME], [FRAME]] };
+  t.strictSame(await read(file({ frames: 2, pixels: three })), {
+    values: [...SAMPLES],
+    codes: ['HEADER_REPAIRED'],
+  });
+});
+
+t.test('an image that is described behind its pixel data', async (t) => {
+  for (const transferSyntax of [JPEG_LS, '1.2.840.10008.1.2.1', '1.2.840.10008.1.2']) {
+    const isNative = transferSyntax !== JPEG_LS;
+    const bytes = file(isNative ? { pixels: SAMPLES } : {}, transferSyntax);
+    const [rows, pixels] = [bytes.indexOf(Buffer.of(0x28, 0, 0x10, 0)), bytes.indexOf(PIXELS)];
+    const parts = [bytes.subarray(0, rows), bytes.subarray(pixels), bytes.subarray(rows, pixels)];
+    t.strictSame(await read(Buffer.concat(parts)), { values: [...SAMPLES], codes: ['HEADER_REPAIRED'] });
+    await t.rejects(read(Buffer.concat(parts.slice(0, 2))), { code: 'HEADER_BROKEN', message: /Rows/ });
+  }
+});
+
+t.test('Rows as a text, and with 32 bits in big-endian order', async (t) => {
+  const rows = { tag: '00280010', vr: 'IS', value: 16 };
+  t.strictSame(await read(file({ extra: [rows] })), { values: [...SAMPLES], codes: [] });
+  const big = file({ pixels: SAMPLES, extra: [{ ...rows, vr: 'UL' }] }, '1.2.840.10008.1.2.2');
+  t.strictSame(await read(big), { values: [...SAMPLES], codes: [] });
+});
+
+t.test('a photometric interpretation that does not fit the samples', async (t) => {
+  const native = (photometric: string, image: Partial<ImageOptions> = {}) =>
+    read(file({ pixels: SAMPLES, photometric, ...image }, '1.2.840.10008.1.2.1'));
+  const repaired = { values: [...SAMPLES], codes: ['HEADER_REPAIRED'] };
+  t.strictSame(await native('PALETTE COLOR'), repaired);
+  const colour = { rows: 8, columns: 8, samplesPerPixel: 3, planar: 1 };
+  const planes = SAMPLES.subarray(0, 192);
+  for (const photometric of ['MONOCHROME2', 'HSV', 'YBR_PARTIAL_422', 'YBR_PARTIAL_420'])
+    t.strictSame(await native(photometric, { ...colour, pixels: planes }), {
+      values: [...planes],
+      codes: ['HEADER_REPAIRED'],
+    });
+});
+
+t.test('compressed samples in 32 bits', async (t) => {
+  const wide = { bitsAllocated: 32, bitsStored: 8 };
+  t.strictSame(await read(file(wide)), { values: [...SAMPLES], codes: [] });
+  const codestream = await encodeFrame('JPEG 2000', { ...SIZE, bits: 8 }, SAMPLES);
+  const bytes = file({ ...wide, pixels: { frames: [[codestream]] } }, '1.2.840.10008.1.2.4.90');
+  t.strictSame(await read(bytes), { values: [...SAMPLES], codes: [] });
+});
+
+t.test('functional groups and tables that are broken inside', async (t) => {
+  for (const [tag, code] of [
+    ['52009230', 'HEADER_REPAIRED'],
+    ['00283010', 'MODALITY_LUT'],
+  ] as const) {
+    const inside = Uint8Array.of(0xfe, 0xff, 0x00, 0xe0, 0xff, 0, 0, 0);
+    const bytes = file({ extra: [{ tag, vr: 'SQ', value: inside }] });
+    t.strictSame(await read(bytes), { values: [...SAMPLES], codes: [code] });
+  }
+});
