@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { buildApp } from '../dist/src/app.js';
 import { CODECS } from '../dist/src/codecs/codecs.js';
-import { readConfig, Settings } from '../dist/src/config.js';
+import { readConfig } from '../dist/src/config.js';
 import { transferSyntaxName } from '../dist/src/core/dicom-uids.js';
 import { FINDING_RULES } from '../dist/src/core/finding-codes.js';
 import { PROBLEMS } from '../dist/src/core/problem.js';
 import { ERRORS } from '../dist/src/errors.js';
 import { Metrics } from '../dist/src/metrics.js';
 import { SpecRequest } from '../dist/src/sessions/request.js';
+import { Settings } from '../dist/src/settings.js';
 import { Tokens } from '../dist/src/tokens.js';
 
 const DOCUMENTS = {

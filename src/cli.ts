@@ -2,7 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, readConfig, type SettingName, Settings } from './config.js';
+import { ConfigError, readConfig } from './config.js';
+import { type SettingName, Settings } from './settings.js';
 import { parseTokens } from './tokens.js';
 import { VERSION } from './version.js';
 

@@ -2,8 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
-import { ConfigError, isLoopback, readConfig, type SettingName, sizeBytes } from '../src/config.js';
+import { ConfigError, isLoopback, readConfig, sizeBytes } from '../src/config.js';
 import { coreLimit, memoryLimitBytes } from '../src/machine.js';
+import type { SettingName } from '../src/settings.js';
 import { temporaryFolder } from './helper.js';
 
 const GIB = 1024 ** 3;

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { type Config, readConfig, type SettingName } from '../src/config.js';
+import { type Config, readConfig } from '../src/config.js';
 import { logOptions } from '../src/log.js';
 import { type Server, startServer } from '../src/server.js';
 import type { ServiceOptions } from '../src/service.js';
+import type { SettingName } from '../src/settings.js';
 
 interface Teardown {
   teardown(work: () => unknown): unknown;
