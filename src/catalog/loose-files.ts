@@ -39,7 +39,7 @@ export function leftProblems(left: readonly string[], files: FileTable): Problem
       problems.push({
         code: 'CONTOUR_WITHOUT_IMAGE',
         file: path,
-        detail: 'no image is there of the series and the study that it names',
+        detail: 'no image is there that it names, nor of its series, its study or its planes',
       });
     if (finding?.kind !== 'refused' && finding?.kind !== 'object') continue;
     const { code, detail } = finding;

@@ -11,6 +11,7 @@ import { type WalkFault, walkFolder } from '../sources/folder.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { writeSources } from './contour-sources.js';
 import { describeStudy } from './describe.js';
+import { imagesDrawnOn } from './drawn-on.js';
 import { FileTable } from './files.js';
 import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
@@ -91,7 +92,8 @@ export async function scanFolder(
     detail,
   }));
   const found = files.found();
-  const pairing = pairFiles(found, linkTables(found, files, loose), sha256);
+  const drawnOn = await imagesDrawnOn(found, files, options.planeToleranceMm);
+  const pairing = pairFiles(found, linkTables(found, files, loose), sha256, drawnOn);
   loose.push(...pairing.problems, ...leftProblems(pairing.left, files));
   if (!found.some(({ kind }) => kind === 'image'))
     loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });

@@ -6,6 +6,7 @@ import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/mess
 import { sha256 } from '../sha256.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
 import { describeStudy, type FoundFiles } from './describe.js';
+import { imagesDrawnOn } from './drawn-on.js';
 import { type FileFinding, pairingOf } from './files.js';
 import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
@@ -90,8 +91,6 @@ export async function describeUpload(
   await othersTurn();
   if (layoutCount(found) > LAYOUTS)
     throw new UploadRefused('limit', `the upload has more than ${LAYOUTS} folders laid out as data folders`);
-  const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY);
-  await othersTurn();
   const known: FoundFiles = {
     get(path): FileFinding | null {
       const finding = findings.get(path);
@@ -99,6 +98,9 @@ export async function describeUpload(
       return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
     },
   };
+  const drawnOn = await imagesDrawnOn(found, known, planeToleranceMm);
+  const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY, drawnOn);
+  await othersTurn();
   const studies: UploadedStudy[] = [];
   for (const study of pairing.studies) {
     const described = await describeStudy(study, known, planeToleranceMm);
@@ -131,7 +133,7 @@ function leftProblem(file: string, finding: ScanFinding): Problem {
       return {
         code: 'CONTOUR_WITHOUT_IMAGE',
         file,
-        detail: 'no image is there of the series and the study that it names',
+        detail: 'no image is there that it names, nor of its series, its study or its planes',
       };
     case 'zip':
       return { code: 'FILE_NOT_PAIRED', file, detail: 'a zip within a zip is not opened' };

@@ -49,7 +49,8 @@ export const PROBLEMS = {
   SEGMENTATION_GRID:
     'The pixels of a segmentation lie elsewhere than those of its image: they are taken by the nearest, or left out where nothing says how they lie',
   STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',
-  CONTOUR_AMBIGUOUS: 'More than one image could be the one that the contour was drawn on; none is taken',
+  CONTOUR_AMBIGUOUS:
+    'More than one image or study could be the one that a contour was drawn on; none is taken',
   NO_IMAGES: 'The folder holds no image',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',

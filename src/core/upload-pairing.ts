@@ -1,5 +1,6 @@
 import { challengeRoots } from './challenge-folder.js';
 import { contourName, imageName } from './contour-name.js';
+import type { DrawnOn } from './drawn-object.js';
 import type { StudyId } from './ids.js';
 import type { LinkTable } from './link-table.js';
 import { pairFiles } from './pairing.js';
@@ -38,12 +39,13 @@ export function pairUpload(
   tables: ReadonlyMap<string, LinkTable | null>,
   hash: (text: string) => string,
   loose: StudyId,
+  drawnOn: ReadonlyMap<string, DrawnOn> = new Map(),
 ): UploadPairing {
   const problems: Problem[] = [];
   const isLoose = ({ path, kind }: UploadedFile) => kind === 'contour' && !LAYOUT.test(path);
   const contours = files.filter(isLoose).map(({ path }) => path);
   const placed = files.filter((file) => !isLoose(file)).map(namedKind);
-  const { studies, left, ...found } = pairFiles(placed, tablesOf(placed, tables, problems), hash);
+  const { studies, left, ...found } = pairFiles(placed, tablesOf(placed, tables, problems), hash, drawnOn);
   problems.push(...found.problems);
   if (contours.length === 0) return { studies, left, problems };
   const named = studies.filter(({ rule }) => rule === 'geometry');

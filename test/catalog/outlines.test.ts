@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { listSources } from '../../src/catalog/contour-sources.js';
 import { Outlines } from '../../src/catalog/outlines.js';
 import { SCAN_DEFAULTS, type ScanOptions, scanFolder } from '../../src/catalog/scan.js';
@@ -98,6 +98,124 @@ t.test('settings that decide what is drawn are looked at again by the next scan'
     { kind: 'seg', structures: [], parts: 0 },
   ]);
 });
+
+/** Scans a folder of these files with this process as its loader. */
+async function scanOf(t: Test, files: Readonly<Record<string, Uint8Array>>) {
+  const root = temporaryFolder(t);
+  for (const [name, bytes] of Object.entries(files)) write(root, name, bytes);
+  const db = openCatalogue(t);
+  await scanFolder(
+    db,
+    root,
+    (folder, units) => scan({ kind: 'scan', root: folder, units }, LIMITS),
+    { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 },
+    memoryLog().log,
+  );
+  return {
+    sources: (study: string) =>
+      listSources(db, study).map(({ file, structures }) => [file, structures.join()]),
+    problems: (study: string) => listProblems(db, study).map(({ code, file }) => `${code} ${file}`),
+  };
+}
+
+/** One image of a study of its own, at a height in a space. */
+const imageAt = (name: string, height: number, space = '1.4') =>
+  dicomFile({
+    rows: 2,
+    columns: 3,
+    pixels: new Uint16Array(6),
+    sopInstanceUid: `1.1.${name}`,
+    studyUid: `1.2.${name}`,
+    seriesUid: `1.3.${name}`,
+    position: [0, 0, height],
+    orientation: [1, 0, 0, 0, 1, 0],
+    spacingMm: [1, 1],
+    extra: [{ ...SPACE, value: space }],
+  });
+const drawn = (z: number, images: readonly string[] = []) => ({
+  points: [0, 0, z, 2, 0, z, 0, 2, z],
+  images,
+});
+const ofNoStudy = { studyUid: '1.77', frameOfReference: '1.4' };
+
+t.test(
+  'objects of a study of their own go to the images that they name, or in whose planes they lie',
+  async (t) => {
+    const { sources, problems } = await scanOf(t, {
+      '5.dcm': imageAt('5', 5),
+      '6.dcm': imageAt('6', 6),
+      '7.dcm': imageAt('7', 7, '1.5'),
+      'named.dcm': structureSetFile({
+        ...ofNoStudy,
+        series: ['1.3.8'],
+        rois: [{ name: 'N', contours: [drawn(6, ['1.1.6']), drawn(6, ['1.1.99'])] }],
+      }),
+      // The study that it says is there, the images that it names are of another.
+      'otherwise.dcm': structureSetFile({
+        studyUid: '1.2.7',
+        sopInstanceUid: '1.9.2',
+        frameOfReference: '1.4',
+        rois: [{ name: 'O', contours: [drawn(6, ['1.1.6'])] }],
+      }),
+      'plane.dcm': structureSetFile({
+        ...ofNoStudy,
+        sopInstanceUid: '1.9.3',
+        rois: [{ name: 'P', contours: [drawn(50), drawn(5.05)] }],
+      }),
+      'segment.dcm': segmentationFile({
+        type: 'LABELMAP',
+        rows: 2,
+        columns: 3,
+        ...ofNoStudy,
+        orientation: [1, 0, 0, 0, 1, 0],
+        spacingMm: [1, 1],
+        segments: [{ label: 'S' }],
+        frames: [{ values: [0, 1, 0, 0, 1, 0], position: [0, 0, 5] }],
+      }),
+    });
+    t.strictSame(
+      sources('1.2.6'),
+      [
+        ['named.dcm', 'N'],
+        ['otherwise.dcm', 'O'],
+      ].sort((a, b) => (a[0]! < b[0]! ? 1 : -1)),
+    );
+    t.strictSame(sources('1.2.5'), [
+      ['plane.dcm', 'P'],
+      ['segment.dcm', 'S'],
+    ]);
+    t.strictSame(sources('1.2.7'), []);
+    t.strictSame(problems(''), []);
+  },
+);
+
+t.test(
+  'an object that fits several studies alike is left out by name, as is one that fits none',
+  async (t) => {
+    const { sources, problems } = await scanOf(t, {
+      '5.dcm': imageAt('5', 5),
+      '6.dcm': imageAt('6', 5),
+      'both.dcm': structureSetFile({ ...ofNoStudy, rois: [{ name: 'B', contours: [drawn(5)] }] }),
+      'named.dcm': structureSetFile({
+        ...ofNoStudy,
+        sopInstanceUid: '1.9.2',
+        rois: [{ name: 'N', contours: [drawn(5, ['1.1.5']), drawn(5, ['1.1.6'])] }],
+      }),
+      'none.dcm': structureSetFile({
+        studyUid: '1.77',
+        sopInstanceUid: '1.9.3',
+        frameOfReference: '1.8',
+        rois: [{ name: 'X', contours: [drawn(5)] }],
+      }),
+    });
+    t.strictSame([...sources('1.2.5'), ...sources('1.2.6')], []);
+    t.strictSame(problems('').sort(), [
+      'CONTOUR_AMBIGUOUS both.dcm',
+      'CONTOUR_AMBIGUOUS named.dcm',
+      'CONTOUR_WITHOUT_IMAGE none.dcm',
+    ]);
+  },
+);
 
 t.test(
   'of one name on one slice the first source has it: text, then by kind and SOPInstanceUID',
