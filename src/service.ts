@@ -11,6 +11,7 @@ import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
+import { scanDeadlineMs } from './loader/deadline.js';
 import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
 import type { ScanFinding, ScanUnit } from './loader/messages.js';
@@ -132,7 +133,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     (by: () => LoaderPool, as: Queued = { priority: 'scan', turn: 'scan' }) =>
     async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
       const task = { kind: 'scan' as const, root, units };
-      const { outcomes } = supervise<'scan'>(by(), task, { ...as, deadlineMs: config.pairTimeoutMs });
+      const deadlineMs = scanDeadlineMs(config.pairTimeoutMs, units);
+      const { outcomes } = supervise<'scan'>(by(), task, { ...as, deadlineMs });
       return (await outcomes).map((outcome) =>
         outcome.kind === 'lethal'
           ? {

@@ -69,7 +69,8 @@ export const Settings = Type.Object({
   PAIR_SECONDS: Type.Number({
     exclusiveMinimum: 0,
     default: 10,
-    description: 'seconds that loading one pair may take before its loader is stopped',
+    description:
+      'seconds that loading one pair may take before its loader is stopped; a file of a scan may take a second more for every 4 MiB of it, up to 512 MiB',
   }),
   PLANE_TOLERANCE_MM: Type.Number({
     minimum: 0,

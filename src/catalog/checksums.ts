@@ -1,3 +1,4 @@
+import { guardedSizeBytes } from '../core/guard.js';
 import type { ScanUnit } from '../loader/messages.js';
 import type { FilePlace, Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
@@ -74,9 +75,17 @@ export class Checksums {
     const paths = [...new Set(rows.map(({ path }) => path))];
     if (paths.length === 0) return;
     const places = paths.map(this.#locate);
+    const guardOf = new Map(rows.map(({ path, guard }) => [path, guard]));
     // A study's files are all of one source.
     const { root } = places[0] as FilePlace;
-    const units = places.map(({ path }): ScanUnit => ({ path, kind: 'image', withChecksums: true }));
+    const units = places.map(
+      ({ path }, at): ScanUnit => ({
+        path,
+        kind: 'image',
+        sizeBytes: guardedSizeBytes(guardOf.get(paths[at]!)!),
+        withChecksums: true,
+      }),
+    );
     const findings = await this.#readFiles(root, units);
     const found = new Map(paths.map((path, at) => [path, findings[at]!]));
     const update = prepare(

@@ -14,15 +14,11 @@ import {
 } from '../core/slices.js';
 import type { StudyFiles } from '../core/study-files.js';
 import { sha256 } from '../sha256.js';
-import type { FileFinding } from './files.js';
+import type { FoundFiles } from './files.js';
 import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
 import type { StructurePart } from './parts.js';
 import type { FoundSlice } from './revision.js';
-
-/** What was read of each file, by its path. */
-export interface FoundFiles {
-  get(path: string): FileFinding | null;
-}
+import { othersTurn } from './turns.js';
 
 /** An image file of a study with what the catalogue keeps of it. */
 interface StudyImage extends FoundImage {
@@ -56,6 +52,7 @@ export async function describeStudy(
 ): Promise<DescribedStudy> {
   const problems: Problem[] = [...study.problems];
   const report: Report = (code, file, detail) => problems.push({ code, file, detail });
+  // Thousands of slices take long enough in each step that others get their turn between.
   const images = readImages(study, files, report);
   await othersTurn();
   const { slices, numbers } = arrange(study, images, problems);
@@ -63,7 +60,7 @@ export async function describeStudy(
   const outlines = new Outlines(slices.map(placed), toleranceMm, report);
   outlines.addTexts(textContours(study, numbers, slices, files, report));
   await othersTurn();
-  await outlines.addObjects(outlineObjects(study, files, report));
+  await outlines.addObjects(await outlineObjects(study, files, report));
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
       slice,
@@ -80,11 +77,6 @@ export async function describeStudy(
     sources: outlines.sources,
     problems,
   };
-}
-
-/** Thousands of slices take long enough in each step that others get their turn between. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** By structure, whatever the files were named; the parts of one structure as they come. */
@@ -165,13 +157,19 @@ function textContours(
 }
 
 /** The structure sets and segmentations among the study's objects; what is neither has no contours and is told of. */
-function outlineObjects(study: StudyFiles, files: FoundFiles, report: Report): OutlineObject[] {
-  return study.objects.flatMap((path): OutlineObject[] => {
-    const finding = files.get(path)?.finding;
+async function outlineObjects(
+  study: StudyFiles,
+  files: FoundFiles,
+  report: Report,
+): Promise<OutlineObject[]> {
+  const objects: OutlineObject[] = [];
+  for (const path of study.objects) {
+    const finding = (await files.load(path))?.finding;
     if (finding?.kind === 'object') report(finding.code, path, finding.detail);
-    if (finding?.kind === 'structures') return [{ kind: 'rtstruct', path, content: finding.structures }];
-    return finding?.kind === 'segmentation' ? [{ kind: 'seg', path, content: finding.segmentation }] : [];
-  });
+    if (finding?.kind === 'structures') objects.push({ kind: 'rtstruct', path, content: finding.structures });
+    if (finding?.kind === 'segmentation') objects.push({ kind: 'seg', path, content: finding.segmentation });
+  }
+  return objects;
 }
 
 function readContour(

@@ -1,14 +1,16 @@
 import { headerOfFrame } from '../core/dicom-frames.js';
 import {
+  contoursLieIn,
   type DrawnObject,
   type DrawnOn,
   drawnSegmentation,
   drawnStructureSet,
+  framesLieIn,
 } from '../core/drawn-object.js';
 import { type Projection, planeOf, projectionOf } from '../core/plane.js';
 import { emplace, type FoundFile } from '../core/study-files.js';
-import type { ScanFinding } from '../loader/messages.js';
-import type { FoundFiles } from './describe.js';
+import type { FoundFiles, ToldFinding } from './files.js';
+import { othersTurn } from './turns.js';
 
 /** Files that are looked at before the event loop turns. */
 const FILES_PER_TURN = 200;
@@ -28,11 +30,10 @@ export async function imagesDrawnOn(
     ({ kind, series: own }) => kind === 'object' && !own.some((uid) => series.has(uid)),
   );
   const drawnOn = new Map<string, DrawnOn>();
-  const read = (path: string): DrawnObject | null => drawnObject(files.get(path)?.finding, toleranceMm);
   const naming = new Map<string, string[]>();
   const spaces = new Set<string>();
   for (const { path } of adrift) {
-    const object = read(path);
+    const object = drawnObject(files.get(path)?.finding);
     for (const uid of object?.names ?? []) emplace(naming, uid, () => []).push(path);
     for (const space of object?.spaces ?? []) spaces.add(space);
     await othersTurn();
@@ -61,24 +62,29 @@ export async function imagesDrawnOn(
       drawnOn.set(path, { by: 'name', images: byName });
       continue;
     }
-    const object = read(path);
-    if (!object) continue;
+    const near = [...(drawnObject(files.get(path)?.finding)?.spaces ?? [])].flatMap((space) =>
+      (inSpace.get(space) ?? []).map((image) => ({ ...image, space })),
+    );
+    if (near.length === 0) continue;
+    const finding = (await files.load(path))?.finding;
     const touched = new Set<string>();
-    for (const space of object.spaces)
-      for (const [at, image] of (inSpace.get(space) ?? []).entries()) {
-        if (at % FILES_PER_TURN === 0) await othersTurn();
-        if (!touched.has(image.path) && object.liesIn(space, image.projection)) touched.add(image.path);
-      }
+    for (const [at, image] of near.entries()) {
+      if (at % FILES_PER_TURN === 0) await othersTurn();
+      if (touched.has(image.path)) continue;
+      const { space, projection } = image;
+      const isIn =
+        finding?.kind === 'structures'
+          ? contoursLieIn(finding.structures, space, projection, toleranceMm)
+          : finding?.kind === 'segmentation' &&
+            framesLieIn(finding.segmentation, space, projection, toleranceMm);
+      if (isIn) touched.add(image.path);
+    }
     if (touched.size > 0) drawnOn.set(path, { by: 'plane', images: [...touched] });
   }
   return drawnOn;
 }
 
-function drawnObject(finding: ScanFinding | undefined, toleranceMm: number): DrawnObject | null {
-  if (finding?.kind === 'structures') return drawnStructureSet(finding.structures, toleranceMm);
-  return finding?.kind === 'segmentation' ? drawnSegmentation(finding.segmentation, toleranceMm) : null;
-}
-
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function drawnObject(finding: ToldFinding | undefined): DrawnObject | null {
+  if (finding?.kind === 'structures') return drawnStructureSet(finding.structures);
+  return finding?.kind === 'segmentation' ? drawnSegmentation(finding.segmentation) : null;
 }

@@ -2,12 +2,12 @@ import type { LinkTable } from '../core/link-table.js';
 import { kindOf } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
 import type { FoundFile } from '../core/study-files.js';
-import type { FileTable } from './files.js';
+import type { FoundFiles } from './files.js';
 
 /** The link tables by path, null for one that cannot be used; what is wrong with them is a problem. */
 export function linkTables(
   found: readonly FoundFile[],
-  files: FileTable,
+  files: FoundFiles,
   loose: Problem[],
 ): Map<string, LinkTable | null> {
   const tables = new Map<string, LinkTable | null>();
@@ -28,7 +28,7 @@ const ENDING = /\.[A-Za-z]\w*$/;
  * Why files belong to no study. What is no DICOM at all is told of where its name says that it is, and counted where it says nothing:
  * texts, tables and pictures lie beside images everywhere.
  */
-export function leftProblems(left: readonly string[], files: FileTable): Problem[] {
+export function leftProblems(left: readonly string[], files: FoundFiles): Problem[] {
   const problems: Problem[] = [];
   let nameless = 0;
   for (const path of left) {

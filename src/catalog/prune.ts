@@ -1,4 +1,5 @@
 import { type Database, prepare, transact } from '../sqlite.js';
+import { othersTurn } from './turns.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -23,17 +24,29 @@ export async function prune(db: Database, keepDays: number, nowMs: number): Prom
       prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
       prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
     });
-    await new Promise((resolve) => setImmediate(resolve));
+    await othersTurn();
   }
   const loose = prepare(
     db,
     'SELECT id FROM revision WHERE complete = 1 AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
   ).all() as { id: number }[];
   for (const { id } of loose) {
-    prepare(
+    // From here on it is as one that was never written whole: nobody finds it any more.
+    const { changes } = prepare(
       db,
-      'DELETE FROM revision WHERE id = ? AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
+      'UPDATE revision SET complete = 0 WHERE id = ? AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
     ).run(id);
-    await new Promise((resolve) => setImmediate(resolve));
+    if (Number(changes) > 0) await removeRevision(db, id);
+    await othersTurn();
   }
+}
+
+/** Removes an unfinished state, its contours a slice in each turn. */
+async function removeRevision(db: Database, id: number): Promise<void> {
+  const some = prepare(
+    db,
+    'DELETE FROM contour WHERE revision = ? AND ord = (SELECT min(ord) FROM contour WHERE revision = ?)',
+  );
+  while (Number(some.run(id, id).changes) > 0) await othersTurn();
+  prepare(db, 'DELETE FROM revision WHERE id = ? AND complete = 0').run(id);
 }

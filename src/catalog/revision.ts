@@ -7,6 +7,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
 import { encodePart, type StructurePart } from './parts.js';
 import { forgetSlices } from './studies.js';
+import { othersTurn, Turns } from './turns.js';
 
 /** A slice as a scan found it; `contours` are the parts of its structures. */
 export interface FoundSlice {
@@ -31,17 +32,36 @@ export interface FoundStudy {
   readonly slices: readonly FoundSlice[];
 }
 
-/** Rows a transaction writes before it lets the event loop turn: 100 rows hold it for about a millisecond. */
-const ROWS_PER_TURN = 200;
-
 /** Names a state of a study by its content: ids, sizes, header bytes, contours; no path and no time, so that two machines agree. */
 export function revisionDigest(study: FoundStudy): string {
+  const steps = digestSteps(study);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same with turns for others. */
+async function revisionDigestInTurns(study: FoundStudy): Promise<string> {
+  const steps = digestSteps(study);
+  const turns = new Turns();
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (turns.isOver(value)) await othersTurn();
+  }
+}
+
+/** Yields the bytes of each row that it took in, and returns the digest. */
+function* digestSteps(study: FoundStudy): Generator<number, string> {
   const hash = createHash('sha256').update(`revision 1\n${study.id}\n`);
   for (const { slice, guard, frame, headerDigest, generation, contours } of study.slices) {
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
+    yield 0;
     for (const { structure, part } of contours) {
       const { kind, roi, points } = encodePart(part);
       hash.update(`  ${JSON.stringify(structure)} ${kind} ${roi} ${sha256(points)}\n`);
+      yield points.byteLength;
     }
   }
   return hash.digest('hex');
@@ -57,7 +77,7 @@ function oneOrNull(values: ReadonlySet<number>): number | null {
  * The state becomes the present one only when the caller says so.
  */
 export async function writeRevision(db: Database, study: FoundStudy): Promise<number> {
-  const digest = revisionDigest(study);
+  const digest = await revisionDigestInTurns(study);
   // What a scan left unfinished in this process is begun again.
   prepare(db, 'DELETE FROM revision WHERE digest = ? AND complete = 0').run(digest);
   const known = prepare(db, 'SELECT id FROM revision WHERE digest = ?').get(digest) as
@@ -96,33 +116,46 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     'INSERT INTO contour (revision, ord, structure, number, kind, roi, points) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const groups = new SliceGroups();
-  for (let from = 0; from < study.slices.length; from += ROWS_PER_TURN) {
+  const turns = new Turns();
+  let rows: (() => void)[] = [];
+  const write = () => {
+    const written = rows;
+    rows = [];
     transact(db, () => {
-      for (let ord = from; ord < Math.min(from + ROWS_PER_TURN, study.slices.length); ord++) {
-        const found = study.slices[ord]!;
-        const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
-        groups.add(traitsOf(found.header, carried), ord);
-        slice.run(
-          revision,
-          ord,
-          found.slice,
-          found.path,
-          found.guard,
-          found.frame,
-          JSON.stringify(found.header),
-          found.headerDigest,
-          found.checksum,
-          found.generation,
-          JSON.stringify(carried),
-        );
-        found.contours.forEach(({ structure, part }, number) => {
-          const { kind, roi, points } = encodePart(part);
-          contour.run(revision, ord, structure, number, kind, roi, points);
-        });
-      }
+      for (const row of written) row();
     });
-    await new Promise((resolve) => setImmediate(resolve));
+  };
+  /** Writes what has gathered when it is enough. */
+  const add = async (bytes: number, row: () => void) => {
+    rows.push(row);
+    if (!turns.isOver(bytes)) return;
+    write();
+    await othersTurn();
+  };
+  for (const [ord, found] of study.slices.entries()) {
+    const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
+    groups.add(traitsOf(found.header, carried), ord);
+    await add(0, () =>
+      slice.run(
+        revision,
+        ord,
+        found.slice,
+        found.path,
+        found.guard,
+        found.frame,
+        JSON.stringify(found.header),
+        found.headerDigest,
+        found.checksum,
+        found.generation,
+        JSON.stringify(carried),
+      ),
+    );
+    for (const [number, { structure, part }] of found.contours.entries()) {
+      const { kind, roi, points } = encodePart(part);
+      await add(points.byteLength, () => contour.run(revision, ord, structure, number, kind, roi, points));
+    }
   }
+  write();
   transact(db, () => {
     groups.write(db, revision);
     prepare(db, 'UPDATE revision SET complete = 1 WHERE id = ?').run(revision);

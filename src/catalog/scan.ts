@@ -16,6 +16,7 @@ import { FileTable } from './files.js';
 import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
+import { scanTasks } from './scan-tasks.js';
 import { findUpload } from './upload-records.js';
 
 /** Reads files in loader children; a file that ends its child comes back refused like any other. */
@@ -37,7 +38,6 @@ export interface ScanResult {
   readonly removed: number;
 }
 
-const FILES_PER_TASK = 32;
 /** Up to this size a scan reads the pixels too: one read more, and from then on a touch is told from a change. */
 const WHOLE_FILE_BYTES = 256 * 1024;
 /** Studies that are looked at in a row before others get their turn. */
@@ -85,7 +85,7 @@ export async function scanFolder(
   progress.state = 'reading';
   await readChanged(db, root, guards, files, readFiles, progress, options);
   progress.state = 'writing';
-  files.forgetAllBut(guards);
+  await files.forgetAllBut(guards);
   const loose: Problem[] = faults.map(({ path, detail }) => ({
     code: 'FILE_UNREADABLE',
     file: path,
@@ -200,18 +200,17 @@ async function readChanged(
   for (const [path, guard] of guards) {
     if (known.get(path) === guard && !otherwise.has(path)) continue;
     const kind = kindOf(path);
-    const isSmall = guardedSizeBytes(guard) <= wholeFileBytes;
+    const sizeBytes = guardedSizeBytes(guard);
+    const isSmall = sizeBytes <= wholeFileBytes;
     const withChecksums = kind === 'image' && (isSmall || seen.get(path) !== undefined);
-    units.push({ path, kind, withChecksums });
+    units.push({ path, kind, sizeBytes, withChecksums });
   }
   progress.toRead = units.length;
-  const parts: ScanUnit[][] = [];
-  for (let from = 0; from < units.length; from += FILES_PER_TASK)
-    parts.push(units.slice(from, from + FILES_PER_TASK));
+  const parts = scanTasks(units);
   const worker = async () => {
     for (let part = parts.shift(); part; part = parts.shift()) {
       const findings = await readFiles(root, part);
-      files.put(
+      await files.put(
         part.map(({ path }, at) => {
           const finding = findings[at]!;
           return { path, guard: guards.get(path)!, finding, generations: generationsOf(db, path, finding) };

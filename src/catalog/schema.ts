@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 5;
+const VERSION = 6;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -21,8 +21,16 @@ const TABLES = `
     finding TEXT NOT NULL,
     -- For each frame the generation of its pixels, as JSON.
     generations TEXT,
-    points BLOB
+    -- Its long lists of numbers: here, or, where they are too many for one row, in file_numbers under a key.
+    numbers BLOB,
+    numbers_key INTEGER
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE file_numbers (
+    key INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (key, number)
+  ) STRICT;
 
   -- An immutable state of a study, named by a digest of its content.
   CREATE TABLE revision (
@@ -261,6 +269,9 @@ export function openDatabase(stateFolder: string): Database {
   }
   // What a stop in the middle of a scan left unfinished.
   db.exec('DELETE FROM revision WHERE complete = 0');
+  db.exec(
+    'DELETE FROM file_numbers WHERE key NOT IN (SELECT numbers_key FROM file WHERE numbers_key IS NOT NULL)',
+  );
   db.exec(WATCH);
   return db;
 }

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Part } from '../core/part.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { partsOf, type StructurePart } from './parts.js';
+import { othersTurn, Turns } from './turns.js';
 
-/** Slices whose contours are read before the event loop turns. */
-const SLICES_PER_TURN = 50;
 const SHAPES_PER_TURN = 200;
 /** So many other places of a contour are counted. */
 const MOST_PLACES = 100;
@@ -25,26 +24,32 @@ export async function nameShapes(db: Database, revision: number): Promise<void> 
       revision,
     ) as { ord: number }[]
   ).map(({ ord }) => ord);
-  for (let from = 0; from < ordinals.length; from += SLICES_PER_TURN) {
+  for (let at = 0; at < ordinals.length; ) {
     transact(db, () => {
-      for (const ord of ordinals.slice(from, from + SLICES_PER_TURN)) nameSlice(db, revision, ord);
+      const turns = new Turns();
+      while (at < ordinals.length && !turns.isOver(nameSlice(db, revision, ordinals[at++]!)));
     });
-    await new Promise((resolve) => setImmediate(resolve));
+    await othersTurn();
   }
   prepare(db, 'INSERT OR IGNORE INTO shaped (revision) SELECT id FROM revision WHERE id = ?').run(revision);
 }
 
-function nameSlice(db: Database, revision: number, ord: number): void {
+/** Returns how many bytes its contours have. */
+function nameSlice(db: Database, revision: number, ord: number): number {
   const insert = prepare(
     db,
     // A revision that was let go of meanwhile takes nothing more.
     'INSERT OR REPLACE INTO shape (revision, ord, structure, digest) SELECT id, ?, ?, ? FROM revision WHERE id = ?',
   );
   const byStructure = new Map<string, StructurePart[]>();
-  for (const part of partsOf(db, revision, ord))
-    byStructure.set(part.structure, [...(byStructure.get(part.structure) ?? []), part]);
+  const all = partsOf(db, revision, ord);
+  for (const part of all) byStructure.set(part.structure, [...(byStructure.get(part.structure) ?? []), part]);
   for (const [structure, parts] of byStructure)
     insert.run(ord, structure, shapeDigest(parts.map(({ part }) => part)), revision);
+  return all.reduce(
+    (sum, { part }) => sum + (part.kind === 'raster' ? 4 * part.raster.runs.length : part.points.byteLength),
+    0,
+  );
 }
 
 /** Coordinates count to a thousandth of a pixel; the order of parts does not. */

@@ -5,11 +5,13 @@ import { layoutCount, pairUpload, type UploadedFile } from '../core/upload-pairi
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
 import { sha256 } from '../sha256.js';
 import { type StagedFile, type Staging, UploadRefused } from '../sources/staging.js';
-import { describeStudy, type FoundFiles } from './describe.js';
+import { describeStudy } from './describe.js';
 import { imagesDrawnOn } from './drawn-on.js';
-import { type FileFinding, pairingOf } from './files.js';
+import { type FileFinding, type FoundFiles, pairingOf } from './files.js';
 import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
+import { scanTasks } from './scan-tasks.js';
+import { othersTurn } from './turns.js';
 
 /** Loader children, as far as uploads need them. */
 export interface UploadLoaders {
@@ -40,8 +42,6 @@ export const LOOSE_STUDY = 'upload' as StudyId;
 
 /** More data folders than an upload has reason to hold. */
 const LAYOUTS = 100;
-const FILES_PER_TASK = 32;
-const BYTES_PER_TASK = 16 * 1024 * 1024;
 const TASKS_AT_ONCE = 4;
 /** Larger files are read for their checksums when a session stands on them. */
 const CHECKSUM_BYTES = 64 * 1024 * 1024;
@@ -91,13 +91,12 @@ export async function describeUpload(
   await othersTurn();
   if (layoutCount(found) > LAYOUTS)
     throw new UploadRefused('limit', `the upload has more than ${LAYOUTS} folders laid out as data folders`);
-  const known: FoundFiles = {
-    get(path): FileFinding | null {
-      const finding = findings.get(path);
-      if (!finding) return null;
-      return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
-    },
+  const get = (path: string): FileFinding | null => {
+    const finding = findings.get(path);
+    if (!finding) return null;
+    return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
   };
+  const known: FoundFiles = { get, load: async (path) => get(path) };
   const drawnOn = await imagesDrawnOn(found, known, planeToleranceMm);
   const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY, drawnOn);
   await othersTurn();
@@ -149,11 +148,6 @@ function leftProblem(file: string, finding: ScanFinding): Problem {
   }
 }
 
-/** Work over thousands of files lets others have their turn between its steps. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 /** Reads the files of a kept upload again, which has no zip any more. */
 export async function readKept(
   folder: string,
@@ -173,18 +167,7 @@ async function scanStaged(
   loaders: UploadLoaders,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const parts: StagedFile[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const file of files) {
-    const last = parts[parts.length - 1];
-    if (last && last.length < FILES_PER_TASK && bytes + file.sizeBytes <= BYTES_PER_TASK) {
-      last.push(file);
-      bytes += file.sizeBytes;
-    } else {
-      parts.push([file]);
-      bytes = file.sizeBytes;
-    }
-  }
+  const parts = scanTasks(files);
   const worker = async () => {
     for (let part = parts.shift(); part; part = parts.shift()) {
       signal?.throwIfAborted();
@@ -197,7 +180,7 @@ async function scanStaged(
 
 function unitOf({ number, name, sizeBytes }: StagedFile): ScanUnit {
   const kind = /\.csv$/i.test(name) ? 'table' : /\.txt$/i.test(name) ? 'contour' : 'any';
-  return { path: String(number), kind, withChecksums: sizeBytes <= CHECKSUM_BYTES };
+  return { path: String(number), kind, sizeBytes, withChecksums: sizeBytes <= CHECKSUM_BYTES };
 }
 
 async function unpackZip(

@@ -10,39 +10,53 @@ export interface DrawnOn {
   readonly images: readonly string[];
 }
 
-/** A structure set or segmentation as far as its images are looked for. */
+/** What a structure set or segmentation says of where it was drawn. */
 export interface DrawnObject {
   /** SOPInstanceUIDs. */
   readonly names: readonly string[];
   /** FrameOfReferenceUIDs. */
   readonly spaces: ReadonlySet<string>;
-  /** Whether a contour or frame of it lies in a plane of one of its spaces. */
-  liesIn(space: string, projection: Projection): boolean;
 }
 
-export function drawnStructureSet(set: StructureSet, toleranceMm: number): DrawnObject {
-  return {
-    names: set.images,
-    spaces: new Set(set.rois.flatMap(({ frameOfReferenceUid }) => frameOfReferenceUid ?? [])),
-    liesIn: (space, projection) =>
-      set.rois.some(
-        ({ frameOfReferenceUid, contours }) =>
-          frameOfReferenceUid === space &&
-          contours.some(
-            ({ first, count }) =>
-              pointsOffPlane(projection, set.points, first, count, toleranceMm) <= toleranceMm,
-          ),
-      ),
-  };
-}
-
-export function drawnSegmentation(segmentation: Segmentation, toleranceMm: number): DrawnObject {
-  const { frameOfReferenceUid, frames, images } = segmentation;
+export function drawnStructureSet({ images, rois }: Pick<StructureSet, 'images' | 'rois'>): DrawnObject {
   return {
     names: images,
-    spaces: new Set(frameOfReferenceUid === null ? [] : [frameOfReferenceUid]),
-    liesIn: (space, projection) =>
-      space === frameOfReferenceUid &&
-      frames.some(({ plane }) => plane && gridOffPlane(projection, plane, segmentation) <= toleranceMm),
+    spaces: new Set(rois.flatMap(({ frameOfReferenceUid }) => frameOfReferenceUid ?? [])),
   };
+}
+
+export function drawnSegmentation({
+  images,
+  frameOfReferenceUid,
+}: Pick<Segmentation, 'images' | 'frameOfReferenceUid'>): DrawnObject {
+  return { names: images, spaces: new Set(frameOfReferenceUid === null ? [] : [frameOfReferenceUid]) };
+}
+
+/** Whether a contour of the structure set lies in a plane of this space. */
+export function contoursLieIn(
+  { rois, points }: StructureSet,
+  space: string,
+  projection: Projection,
+  toleranceMm: number,
+): boolean {
+  const isIn = ({ first, count }: { readonly first: number; readonly count: number }) =>
+    pointsOffPlane(projection, points, first, count, toleranceMm) <= toleranceMm;
+  return rois.some(
+    ({ frameOfReferenceUid, contours }) => frameOfReferenceUid === space && contours.some(isIn),
+  );
+}
+
+/** Whether a frame of the segmentation lies in a plane of this space. */
+export function framesLieIn(
+  segmentation: Segmentation,
+  space: string,
+  projection: Projection,
+  toleranceMm: number,
+): boolean {
+  return (
+    segmentation.frameOfReferenceUid === space &&
+    segmentation.frames.some(
+      ({ plane }) => plane !== null && gridOffPlane(projection, plane, segmentation) <= toleranceMm,
+    )
+  );
 }

@@ -23,6 +23,7 @@ export type FileKind = 'image' | 'contour' | 'table' | 'any';
 export interface ScanUnit {
   readonly path: string;
   readonly kind: FileKind;
+  readonly sizeBytes: number;
   /** Whether the pixels of each frame are read too, for a checksum. */
   readonly withChecksums: boolean;
 }

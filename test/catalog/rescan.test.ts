@@ -79,7 +79,7 @@ t.test('a file that is touched is read again, and no study changes for it', asyn
   t.equal(read.length, 3);
   t.strictSame(
     read.filter(({ kind }) => kind === 'image'),
-    [{ path: FIRST, kind: 'image', withChecksums: true }],
+    [{ path: FIRST, kind: 'image', sizeBytes: 648, withChecksums: true }],
   );
   t.strictSame(digests(db), before);
   t.match(slice(db, 'A', '1'), { guard: guardAt(root, FIRST), checksum });

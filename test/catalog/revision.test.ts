@@ -162,3 +162,30 @@ t.test('a state without slices', async (t) => {
     rows: null,
   });
 });
+
+t.test('large contours are written in turns, and the state is there when all of it is', async (t) => {
+  const db = openCatalogue(t);
+  const ring = Float64Array.from({ length: 100_000 }, (_, at) => at);
+  const contours = Array.from({ length: 8 }, (_, at) => ({
+    ...CONTOUR,
+    structure: `s${at}`,
+    ...points(...ring),
+  }));
+  const writing = writeRevision(db, study(found('1', { contours })));
+  const seen = new Set<number>();
+  let isOver = false;
+  const look = () => {
+    if (isOver) return;
+    const { whole } = db.prepare('SELECT count(*) AS whole FROM revision WHERE complete = 1').get() as {
+      whole: number;
+    };
+    const { parts } = db.prepare('SELECT count(*) AS parts FROM contour').get() as { parts: number };
+    if (whole === 0) seen.add(parts);
+    setImmediate(look);
+  };
+  setImmediate(look);
+  const id = await writing;
+  isOver = true;
+  t.ok(seen.size > 3, `between turns ${[...seen].join(', ')} contours were there`);
+  t.equal(partsOf(db, id, 0).length, 8);
+});

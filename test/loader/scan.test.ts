@@ -13,11 +13,11 @@ import { dicomFile, guardAt, writeImage } from './sources.js';
 const IMAGE = { rows: 2, columns: 3, pixels: Uint16Array.of(1, 2, 3, 4, 5, 6) };
 
 function image(path: string, withChecksums = false): ScanUnit {
-  return { path, kind: 'image', withChecksums };
+  return { path, kind: 'image', sizeBytes: 0, withChecksums };
 }
 
 function text(path: string, kind: 'contour' | 'table' = 'contour'): ScanUnit {
-  return { path, kind, withChecksums: false };
+  return { path, kind, sizeBytes: 0, withChecksums: false };
 }
 
 async function scanOne(root: string, unit: ScanUnit, limits: LoaderLimits = LIMITS): Promise<ScanFinding> {

@@ -19,7 +19,7 @@ export const LIMITS: LoaderLimits = {
 
 /** A task for the scripted loader: one unit for each thing to do. */
 export function script(...does: string[]): Task<'scan'> {
-  const units = does.map((path) => ({ path, kind: 'contour' as const, withChecksums: false }));
+  const units = does.map((path) => ({ path, kind: 'contour' as const, sizeBytes: 0, withChecksums: false }));
   return { kind: 'scan', root: '/', units };
 }
 

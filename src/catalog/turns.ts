@@ -1,0 +1,24 @@
+/** Bytes that are worked through, and rows that are written, before the event loop turns: about a millisecond of either. */
+const BYTES_PER_TURN = 1024 * 1024;
+const ROWS_PER_TURN = 200;
+
+/** Lets others have their turn. */
+export function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Keeps count of long work, and says when it is others' turn. */
+export class Turns {
+  #rows = 0;
+  #bytes = 0;
+
+  /** Counts a row of so many bytes; whether it is others' turn now. */
+  isOver(bytes: number): boolean {
+    this.#rows++;
+    this.#bytes += bytes;
+    if (this.#rows < ROWS_PER_TURN && this.#bytes < BYTES_PER_TURN) return false;
+    this.#rows = 0;
+    this.#bytes = 0;
+    return true;
+  }
+}
