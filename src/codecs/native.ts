@@ -62,7 +62,10 @@ function decode(frameBytes: Uint8Array, header: ImageHeader, frame = 0): Decoded
 /** The samples' bytes in little-endian order; a copy where they have to be turned (DICOM PS3.5, section 7.3 and annex D). */
 function toLittleEndian(bytes: Uint8Array, header: ImageHeader): Uint8Array {
   if (header.transferSyntax !== EXPLICIT_BIG_ENDIAN) return bytes;
-  const size = header.bitsAllocated > 8 ? header.bitsAllocated / 8 : header.pixelData.vr === 'OW' ? 2 : 1;
+  const { bitsAllocated } = header;
+  // Readers agree to leave single bits in words as they are.
+  const size =
+    bitsAllocated > 8 ? bitsAllocated / 8 : bitsAllocated === 8 && header.pixelData.vr === 'OW' ? 2 : 1;
   if (size === 1 || bytes.length % size !== 0) return bytes;
   const turned = Buffer.from(bytes);
   if (size === 2) return turned.swap16();

@@ -2,13 +2,14 @@ import type { ImageHeader } from './dicom.js';
 import { geometry, modalityValues } from './dicom-attributes.js';
 import type { FunctionalGroups } from './dicom-groups.js';
 import type { Notes } from './dicom-notes.js';
+import { tablePlace } from './dicom-tables.js';
 import { type Timing, timing } from './dicom-timing.js';
 import type { DicomValues } from './dicom-values.js';
 import { normalOf } from './normal.js';
 
 type FrameAttributes = Pick<
   ImageHeader,
-  'spacingMm' | 'position' | 'orientation' | 'triggerMs' | 'rescale' | 'window' | 'voiFunction'
+  'spacingMm' | 'position' | 'orientation' | 'triggerMs' | 'rescale' | 'window' | 'voiFunction' | 'voiTable'
 >;
 
 /** What a frame says for itself where frames differ: over what the header says. */
@@ -27,18 +28,26 @@ export interface FramesDescription {
 
 /**
  * What functional groups say of each frame (DICOM PS3.3, section C.7.6.16): a frame's own group goes before the shared
- * one, and that before the top level of the data set.
+ * one, and that before the top level of the data set, whose VOI table is `voiTable`.
  */
 export function describeFrames(
   values: DicomValues,
   groups: FunctionalGroups,
   frames: number,
+  voiTable: ImageHeader['voiTable'],
   notes: Notes,
 ): FramesDescription {
   if (groups.frames !== 0 && groups.frames !== frames)
     notes.add('HEADER_REPAIRED', `the image has ${frames} frames, its per-frame groups ${groups.frames}`);
-  if (groups.hasTables)
-    notes.add('MODALITY_LUT', 'a VOI table of the functional groups is not read; windows are used');
+  const signed = values.uint16(0x00280103) === 1;
+  const tableOf = (frame: number): ImageHeader['voiTable'] => {
+    const found = groups.voiTable(frame);
+    if (found === null) return voiTable;
+    const place = tablePlace(values.cursor, found, signed);
+    if (place === null)
+      notes.add('MODALITY_LUT', 'a VOI table of the functional groups cannot be used; it is left out');
+    return place;
+  };
   const describe = (frame: number) => {
     const elements = groups.elements(frame);
     const own = elements.length === 0 ? values : values.with(elements);
@@ -47,7 +56,17 @@ export function describeFrames(
     const times = timing(own);
     const { triggerMs } = times;
     return {
-      header: { spacingMm, position, orientation, triggerMs, rescale, window, voiFunction, paddingValue },
+      header: {
+        spacingMm,
+        position,
+        orientation,
+        triggerMs,
+        rescale,
+        window,
+        voiFunction,
+        voiTable: tableOf(frame),
+        paddingValue,
+      },
       timing: times,
     };
   };

@@ -1,4 +1,5 @@
 import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
+import { type FoundTable, keepTableElement } from './dicom-tables.js';
 
 const FRAME_VOI_LUT = 0x00289132;
 const VOI_TABLES = 0x00283010;
@@ -21,12 +22,22 @@ const MACROS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
   [0x00189118, new Set([0x00209153])],
 ]);
 
+/** What one item of them says. */
+interface Group {
+  readonly elements: DicomElement[];
+  /** The first VOI table of its Frame VOI LUT (section C.7.6.16.2.10b); empty where it has none. */
+  readonly table: FoundTable;
+}
+
+const emptyGroup = (): Group => ({ elements: [], table: {} });
+const saysSomething = ({ descriptor, data }: FoundTable): boolean =>
+  descriptor !== undefined || data !== undefined;
+
 /** The functional groups of an enhanced multi-frame image: what all its frames share, and what each has for itself. */
 export class FunctionalGroups implements SequenceVisitor {
-  readonly #shared: DicomElement[] = [];
-  readonly #frames: DicomElement[][] = [];
+  #shared = emptyGroup();
+  #frames: Group[] = [];
   #present = this.#shared;
-  #hasTables = false;
 
   constructor(readonly cursor: DicomCursor) {}
 
@@ -39,39 +50,39 @@ export class FunctionalGroups implements SequenceVisitor {
     return this.#frames.length;
   }
 
-  /** Whether a VOI table stands in them, which is not read. */
-  get hasTables(): boolean {
-    return this.#hasTables;
-  }
-
   enters(tag: number): boolean {
-    return MACROS.has(tag);
+    return MACROS.has(tag) || tag === VOI_TABLES;
   }
 
   item(sequence: number): void {
     if (sequence === SHARED) this.#present = this.#shared;
     if (sequence !== PER_FRAME) return;
-    this.#present = [];
+    this.#present = emptyGroup();
     // What is over the limit of frames is refused by the image's own count of them.
     if (this.#frames.length <= this.cursor.limits.maxFrames) this.#frames.push(this.#present);
   }
 
   value(parent: number, element: DicomElement): void {
-    const isTable = parent === VOI_TABLES || (parent === FRAME_VOI_LUT && element.tag === VOI_TABLES);
-    if (isTable && element.length > 0) this.#hasTables = true;
-    if (MACROS.get(parent)?.has(element.tag) && element.length > 0) this.#present.push(element);
+    if (element.length === 0) return;
+    if (parent === VOI_TABLES) keepTableElement(this.#present.table, element);
+    if (MACROS.get(parent)?.has(element.tag)) this.#present.elements.push(element);
   }
 
   /** Lets go of everything: where one of the groups is broken, the rest of them say half. */
   forget(): void {
-    this.#shared.length = 0;
-    this.#frames.length = 0;
+    this.#shared = emptyGroup();
+    this.#frames = [];
     this.#present = this.#shared;
-    this.#hasTables = false;
   }
 
   /** The elements that hold for a frame, from 0: its own behind those that all share. */
   elements(frame: number): readonly DicomElement[] {
-    return [...this.#shared, ...(this.#frames[frame] ?? [])];
+    return [...this.#shared.elements, ...(this.#frames[frame]?.elements ?? [])];
+  }
+
+  /** The VOI table that holds for a frame, from 0: its own, else the one that all share; null where there is none. */
+  voiTable(frame: number): FoundTable | null {
+    const tables = [this.#frames[frame]?.table, this.#shared.table];
+    return tables.find((table) => table !== undefined && saysSomething(table)) ?? null;
   }
 }

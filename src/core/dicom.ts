@@ -186,8 +186,12 @@ function parse(
   const { pixels, end } = findPixels(cursor, values, groups, tables, notes);
   const who = identity(values, notes);
   const described = describePixels(values, pixels, transferSyntax, notes);
-  const { header: told, timing, frames } = describeFrames(values, groups, described.frames, notes);
   const places = tables.places(values, values.uint16(0x00280103) === 1, notes);
+  const {
+    header: told,
+    timing,
+    frames,
+  } = describeFrames(values, groups, described.frames, places.voiTable, notes);
   const isWithoutPalette = described.photometric === 'PALETTE COLOR' && places.palette === null;
   if (isWithoutPalette)
     notes.add(
@@ -221,7 +225,7 @@ function parse(
     window: told.window,
     voiFunction: told.voiFunction,
     modalityTable: places.modalityTable,
-    voiTable: places.voiTable,
+    voiTable: told.voiTable,
     palette: places.palette,
     paddingValue: told.paddingValue,
     spacingMm: told.spacingMm,

@@ -86,6 +86,14 @@ t.test('a frame of another length is an error', async (t) => {
   t.throws(() => nativeCodec.decode(new Uint8Array(6), header), { name: 'PixelError', code: 'PIXELS_LONG' });
 });
 
+t.test('single bits in words of big endian are not turned', async (t) => {
+  const image = { rows: 2, columns: 8, bitsAllocated: 1, bitsStored: 1, pixels: Uint8Array.of(0x01, 0x80) };
+  const told = headerOf(file(image, '1.2.840.10008.1.2.2'));
+  const header = { ...told, pixelData: { ...told.pixelData, vr: 'OW' } };
+  const { values } = nativeCodec.decode(Uint8Array.of(0x01, 0x80), header);
+  t.strictSame([...values], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+});
+
 t.test('an image gets the codec of its transfer syntax, or the reason why there is none', async (t) => {
   const pixels = Uint16Array.of(1, 2);
   const image = { rows: 1, columns: 2, pixels };

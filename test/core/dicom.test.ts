@@ -511,12 +511,27 @@ t.test('the frames of a dose grid lie where its offsets say', async (t) => {
   t.match(grid('0'), { frames: null, header: { position: [1, 2, 3] } });
 });
 
-t.test('a VOI table in the functional groups is told of', async (t) => {
+t.test('a VOI table in the functional groups is used, per frame', async (t) => {
   const sq = (tag: string, ...value: (readonly Element[])[]): Element => ({ tag, vr: 'SQ', value });
-  const tables = sq('00283010', [us('00283002', 1)]);
+  const us3 = (vr: string, ...value: number[]): Element => ({ tag: '00283002', vr, value });
+  const entries = (...values: number[]): Element => ({
+    tag: '00283006',
+    vr: 'OW',
+    value: Uint16Array.from(values),
+  });
   for (const undefinedLength of [false, true]) {
-    const read = whole(file({ extra: [sq('52009229', [sq('00289132', [{ ...tables, undefinedLength }])])] }));
-    t.match(read, { header: { notes: [{ code: 'MODALITY_LUT' }] } });
+    const voi = (...items: Element[]) => sq('00289132', [{ ...sq('00283010', items), undefinedLength }]);
+    const shared = sq('52009229', [voi(us3('US', 2, 7, 12), entries(1, 2))]);
+    const own = [voi(us3('SS', 3, -5, 8), entries(1, 2, 3))];
+    const bad = [voi(us3('US', 2, 7, 12))];
+    const read = whole(
+      file({ frames: 3, rows: 1, pixels: new Uint16Array(9), extra: [shared, sq('52009230', [], own, bad)] }),
+    );
+    if (read.kind !== 'header') throw new Error(read.kind);
+    const tables = [0, 1, 2].map((frame) => headerOfFrame(read.header, read.frames, frame).voiTable);
+    t.match(tables, [{ entries: 2, first: 7, bits: 12 }, { entries: 3, first: -5, bits: 8 }, null]);
+    t.match(read.header.notes, [{ code: 'MODALITY_LUT' }]);
+    t.equal(read.header.notes.length, 1);
   }
 });
 
