@@ -3,8 +3,10 @@ import { pairIdsOf } from '../fixtures/batch.js';
 import { ask, getJson, openSession } from '../fixtures/client.js';
 import { runCommand } from '../fixtures/command.js';
 import { openFeed } from '../fixtures/feed.js';
-import { heartFiles, radiusOf, round } from '../fixtures/heart-folder.js';
+import { heartFiles, heartImage, radiusOf, round } from '../fixtures/heart-folder.js';
 import { refused } from '../fixtures/problem.js';
+import { segmentationFile } from '../fixtures/segmentation-file.js';
+import { structureSetFile } from '../fixtures/structure-set-file.js';
 import { writeFiles } from '../fixtures/study-folder.js';
 import { startTestServer, temporaryFolder } from '../helper.js';
 import { sharedData } from '../shared-data.js';
@@ -220,6 +222,65 @@ t.test('report prints a table for people, or the JSON of the call, and ends with
     next: null,
   });
 });
+
+t.test(
+  'contours of structure sets and masks of segmentations are measured as text contours are',
+  async (t) => {
+    const data = temporaryFolder(t);
+    const numbers = [1, 2, 3, 4, 5, 6];
+    const ids = { studyUid: '1.2.3', frameOfReference: '1.2.4' };
+    const uid = (number: number) => `1.2.5.${number}`;
+    const image = (number: number) =>
+      heartImage(number, {
+        studyUid: ids.studyUid,
+        seriesUid: '1.2.6',
+        sopInstanceUid: uid(number),
+        spacingMm: [1, 1],
+        extra: [{ tag: '00200052', vr: 'UI', value: ids.frameOfReference }],
+      });
+    /** Of the fourth slice both are 12 pixels aside. */
+    const aside = (number: number) => (number === 4 ? 44 : 32);
+    const ring = (number: number) =>
+      round(radiusOf('i', number), aside(number), 32)
+        .trim()
+        .split('\n')
+        .flatMap((line) => [...line.split(' ').map(Number), 8 * number]);
+    const disc = (number: number) =>
+      Array.from({ length: 64 * 64 }, (_, at) =>
+        Number(Math.hypot((at % 64) - aside(number), Math.floor(at / 64) - 32) <= radiusOf('i', number)),
+      );
+    writeFiles(data, {
+      ...Object.fromEntries(numbers.map((number) => [`${number}.dcm`, image(number)])),
+      'rt.dcm': structureSetFile({
+        ...ids,
+        rois: [
+          {
+            name: 'ring',
+            contours: numbers.map((number) => ({ points: ring(number), images: [uid(number)] })),
+          },
+        ],
+      }),
+      'seg.dcm': segmentationFile({
+        ...ids,
+        rows: 64,
+        columns: 64,
+        orientation: [1, 0, 0, 0, 1, 0],
+        spacingMm: [1, 1],
+        segments: [{ label: 'disc' }],
+        frames: numbers.map((number) => ({ values: disc(number), position: [0, 0, 8 * number] })),
+      }),
+    });
+    const several = await startTestServer(t, data);
+    await several.ready();
+    const report = await getJson<Report>(`${several.url}/v1/report`);
+    t.equal(report.pairs, 6);
+    t.strictSame([...new Set(report.findings.map(({ pair }) => pair))], [`1.2.3/${uid(4)}`]);
+    const codes = codesOf(report, `1.2.3/${uid(4)}`);
+    for (const structure of ['ring', 'disc'])
+      for (const code of ['LIKE_SURROUNDINGS', 'OFF_EDGE', 'CENTRE_JUMP'])
+        t.ok(codes.includes(`${structure} ${code}`), `${structure} ${code}: ${codes.join(', ')}`);
+  },
+);
 
 const SUNNYBROOK = sharedData('sunnybrook');
 
