@@ -45,6 +45,8 @@ const SEQUENCE_END = 0xfffee0dd;
 const UNDEFINED = 0xffffffff;
 /** An enhanced image of 4,096 frames has about 250,000; more elements than this are an attack on time. */
 const MAX_ELEMENTS = 500_000;
+/** How far the end of plain bytes of undefined length is looked for, byte by byte. */
+const MAX_PLAIN_BYTES = 2 ** 24;
 
 const { littleEndianByteArrayParser, bigEndianByteArrayParser } = dicomParser;
 /** VRs whose length has 32 bits after 2 reserved bytes (DICOM PS3.5, table 7.1-1). */
@@ -163,9 +165,11 @@ export class DicomCursor {
     return { tag, vr, length, undefinedLength: length === UNDEFINED, offset };
   }
 
-  /** Moves behind an element's value; items of undefined length are followed to their end. */
+  /** Moves behind an element's value; items of undefined length are followed to their end, plain bytes to the item that ends them. */
   skip(element: DicomElement): void {
-    if (element.undefinedLength) this.walk(element);
+    const isPlain = element.vr !== 'SQ' && element.vr !== 'UN';
+    if (element.undefinedLength && isPlain && !this.#isDelimiter(this.position)) this.#seekEnd();
+    else if (element.undefinedLength) this.walk(element);
     else this.#advance(element.length, element.tag);
   }
 
@@ -242,6 +246,24 @@ export class DicomCursor {
     if (this.position + 8 > this.fileSizeBytes) return false;
     this.need(this.position + 8);
     return this.uint16(this.position) !== ITEM >>> 16 && isVr(this.text(this.position + 4, 2));
+  }
+
+  /** Whether an item, or the end of items, begins there. */
+  #isDelimiter(offset: number): boolean {
+    this.need(offset + 4);
+    return this.uint16(offset) === ITEM >>> 16;
+  }
+
+  #seekEnd(): void {
+    const start = this.position;
+    for (let at = start; at - start < MAX_PLAIN_BYTES; at++) {
+      this.need(at + 8);
+      if (this.uint16(at) === SEQUENCE_END >>> 16 && this.uint16(at + 2) === (SEQUENCE_END & 0xffff)) {
+        this.position = at + 8;
+        return;
+      }
+    }
+    throw this.broken('a value of undefined length has no end');
   }
 
   #vr(offset: number): string | null {

@@ -32,7 +32,7 @@ export function startDataSet(
     values.keep(element);
     cursor.skip(element);
   }
-  cursor.need(cursor.position);
+  skipZeros(cursor, notes);
   const declared = values.text(TRANSFER_SYNTAX);
   const explicit = hasVr(cursor, cursor.position);
   if (declared === null) {
@@ -59,6 +59,19 @@ export function startDataSet(
     );
   }
   return declared;
+}
+
+/** Some writers fill up the room behind the meta group. */
+function skipZeros(cursor: DicomCursor, notes: Notes): void {
+  const start = cursor.position;
+  const isZero = (): boolean =>
+    groupAt(cursor, cursor.position) === 0 &&
+    cursor.uint16(cursor.position + 2) === 0 &&
+    cursor.uint32(cursor.position + 4) === 0;
+  while (cursor.position - start < LONGEST_FIRST && isZero()) cursor.position += 8;
+  cursor.need(cursor.position);
+  if (cursor.position > start)
+    notes.add('HEADER_REPAIRED', 'zeros between the meta group and the data set were skipped');
 }
 
 function findStart(cursor: DicomCursor, notes: Notes): number {

@@ -53,10 +53,13 @@ export class DicomValues {
   }
 
   /**
-   * The first value of an integer string, which some writers give a point or an exponent: NaN where it is none, null where the
-   * element is missing or empty.
+   * The first value of an integer string, which some writers give a point or an exponent, or write as a number: NaN where it is
+   * none, null where the element is missing or empty.
    */
   integer(tag: number): number | null {
+    const vr = this.element(tag)?.vr;
+    if (vr === 'US' || vr === 'SS') return this.uint16(tag);
+    if (vr === 'UL' || vr === 'SL') return this.uint32(tag);
     const text = this.text(tag)?.split('\\')[0];
     if (text === undefined) return null;
     const value = decimal(text);
@@ -83,7 +86,7 @@ export class DicomValues {
   uint16(tag: number): number | null {
     const vr = this.element(tag)?.vr ?? null;
     if (vr !== null && OTHER_NUMBERS.has(vr)) {
-      const value = vr === 'UL' || vr === 'SL' ? this.uint32(tag) : this.integer(tag);
+      const value = this.integer(tag);
       return value !== null && value >= 0 && value <= 0xffff ? value : null;
     }
     const offset = this.#binary(tag, 2);

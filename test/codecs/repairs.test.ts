@@ -156,3 +156,22 @@ t.test('functional groups and tables that are broken inside', async (t) => {
     t.strictSame(await read(bytes), { values: [...SAMPLES], codes: [code] });
   }
 });
+
+t.test(
+  'zeros behind the meta group, a count of frames that is no text, plain bytes of undefined length',
+  async (t) => {
+    const bytes = file();
+    const start = bytes.indexOf(Buffer.of(0x08, 0, 0x16, 0));
+    const filled = Buffer.concat([bytes.subarray(0, start), Buffer.alloc(16), bytes.subarray(start)]);
+    t.strictSame(await read(filled), { values: [...SAMPLES], codes: ['HEADER_REPAIRED'] });
+    for (const vr of ['US', 'UL']) {
+      const extra = [{ tag: '00280008', vr, value: 1 }];
+      t.strictSame(await read(file({ extra })), { values: [...SAMPLES], codes: [] });
+    }
+    const at = bytes.indexOf(PIXELS);
+    const head = Buffer.from([0x29, 0, 0x10, 0x10, ...Buffer.from('OB'), 0, 0, 255, 255, 255, 255]);
+    const plain = [head, Buffer.from('plain bytes'), END, Buffer.alloc(4)];
+    const withBytes = Buffer.concat([bytes.subarray(0, at), ...plain, bytes.subarray(at)]);
+    t.strictSame(await read(withBytes), { values: [...SAMPLES], codes: [] });
+  },
+);
