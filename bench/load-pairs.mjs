@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from '../dist/src/core/dicom.js';
 import { batchLayout } from '../dist/src/core/layout.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
 import { load } from '../dist/src/loader/load.js';
+import { openSource, sealSource } from '../dist/src/loader/sealed.js';
 
 const [state, root, structure, dtype, count, mode] = process.argv.slice(2);
 const SLOTS = 8;
@@ -40,8 +41,10 @@ function readBatches() {
       .map(({ file, revision, ordinal, guard, header, headerDigest, checksum, frame }, place) => ({
         slot: 0,
         place,
-        source: { root, path: file, guard, header, headerDigest, checksum, frame },
-        extents: extentsOf(partsOf(db, revision, ordinal), [[structure]], 'standard', 0),
+        source: sealSource({
+          source: { root, path: file, guard, header, headerDigest, checksum, frame },
+          extents: extentsOf(partsOf(db, revision, ordinal), [[structure]], 'standard', 0),
+        }),
       })),
   );
   db.close();
@@ -52,7 +55,7 @@ function readBatches() {
 }
 
 const batches = readBatches();
-const [{ source }] = batches[0];
+const { source } = openSource(batches[0][0].source);
 const { rows, columns } = source.header;
 const shape = {
   slots: SLOTS,

@@ -42,8 +42,8 @@ export function howOf({ structures, rule, holes, values }: Static<typeof HowQuer
 
 /** One pair, outside any session. */
 export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, engine, quarantine, locate } = service;
-  const from = { db, engine, quarantine, locate, log: app.log };
+  const { db, engine, quarantine, slotSources } = service;
+  const from = { db, engine, quarantine, slotSources, log: app.log };
 
   app.get(
     '/v1/studies/:study/pairs/:slice',

@@ -15,9 +15,9 @@ const WAIT_MS = 10_000;
 
 /** All pairs of a study in one answer. */
 export const studyMasks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, engine, quarantine, config, locate } = service;
+  const { db, engine, quarantine, config, slotSources } = service;
   const { batchBytesLimit } = config;
-  const from = { db, engine, quarantine, locate, batchBytesLimit, log: app.log };
+  const from = { db, engine, quarantine, slotSources, batchBytesLimit, log: app.log };
   const gate = new Gate(AT_A_TIME, 'masks of several studies are still being sent: read them or close them');
   const refuseClosing = closingCheck(app);
 

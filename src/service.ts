@@ -7,6 +7,7 @@ import { Quality } from './catalog/quality.js';
 import { Quarantine } from './catalog/quarantine.js';
 import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
+import { SlotSources } from './catalog/slot-sources.js';
 import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
@@ -26,7 +27,7 @@ import { tellOfScan } from './scan-telling.js';
 import { Sessions } from './sessions/sessions.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
-import { type Locate, locator, uploadFolders } from './sources/place.js';
+import { locator, uploadFolders } from './sources/place.js';
 import { closeSqlite, type Database } from './sqlite.js';
 import { SendBuffers } from './wire/buffers.js';
 
@@ -50,8 +51,7 @@ export interface Service {
   readonly metrics: Metrics;
   readonly sessions: Sessions;
   readonly uploads: Uploads;
-  /** Where files of the catalogue are read from. */
-  readonly locate: Locate;
+  readonly slotSources: SlotSources;
   /** How far the scan under way, or the last one, is. */
   readonly scan: Readonly<ScanProgress>;
   /** Whether a scan has ended well since the start. */
@@ -188,6 +188,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       return (await outcomes).map((outcome) => (outcome.kind === 'lethal' ? null : outcome));
     },
   });
+  const slotSources = new SlotSources(db, locate);
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
@@ -196,7 +197,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     engine,
     spool,
     log,
-    locate,
+    slotSources,
     idleMs: config.sessionIdleMs,
     batchBytesLimit: config.batchBytesLimit,
   });
@@ -268,7 +269,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     metrics,
     sessions,
     uploads,
-    locate,
+    slotSources,
     get scan() {
       return scan;
     },

@@ -7,6 +7,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { OtherSlices } from './other-slices.js';
 import { extentsOf, partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
+import { pairSource } from './slot-sources.js';
 import { readSlice, type StudyState } from './studies.js';
 
 /** Measures slices in loader children; null: the slice ended its loader. */
@@ -185,11 +186,8 @@ export class Measures {
     readonly unit: MeasureUnit;
   } {
     const { db, locate } = this.#options;
-    const { slice, path, guard, header, headerDigest, checksum, frame, structures } = readSlice(
-      db,
-      revision,
-      ord,
-    );
+    const known = readSlice(db, revision, ord);
+    const { slice, headerDigest, structures } = known;
     const extentsAt = (place: number, names: readonly string[]) =>
       extentsOf(
         partsOf(db, revision, place),
@@ -203,7 +201,7 @@ export class Measures {
       slice,
       headerDigest,
       unit: {
-        source: { ...locate(path), guard, header, headerDigest, checksum, frame },
+        source: pairSource(known, locate),
         structures: structures.map((structure, at) => ({
           structure,
           extent: extents[at]!,

@@ -2,6 +2,7 @@ import type { BaseLogger } from 'pino';
 import { NoRoom } from '../loader/child.js';
 import type { LoadUnit, PairSource } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
+import { openSource } from '../loader/sealed.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
 import type { BatchOrder, Engine, Lease, Loading, Priority, SlotOutcome } from './engine.js';
@@ -47,7 +48,7 @@ export class LocalEngine implements Engine {
 
   *sources(): Iterable<PairSource> {
     for (const { units, finished } of this.#flights.values())
-      if (!finished) for (const { source } of units) if (source) yield source;
+      if (!finished) for (const { source } of units) if (source) yield openSource(source).source;
   }
 
   async close(): Promise<void> {

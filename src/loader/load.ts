@@ -11,6 +11,7 @@ import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './fi
 import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
+import { openSource } from './sealed.js';
 import { SlotWriter } from './slots.js';
 import { readTables } from './tables.js';
 
@@ -43,16 +44,17 @@ async function loadSlot(
     return { kind: 'empty' };
   }
   try {
-    const read = readFrame(unit.source, recipe.values, limits, cache);
+    const { source, extents } = openSource(unit.source);
+    const read = readFrame(source, recipe.values, limits, cache);
     if (read === null) {
       slots.blank(unit.slot);
       return { kind: 'changed' };
     }
-    const { header } = unit.source;
-    const frame = read.decoded ?? (await decodeFrame(read.bytes, header, unit.source.frame));
+    const { header } = source;
+    const frame = read.decoded ?? (await decodeFrame(read.bytes, header, source.frame));
     if (read.decoded === null && read.key !== null) cache?.keep(read.key, frame);
     convertImage(frame, header, read.tables, unit.slot, slots, recipe);
-    convertMasks(unit.extents, header, unit.slot, slots, recipe);
+    convertMasks(extents, header, unit.slot, slots, recipe);
     slots.describe(unit.slot, header, slotAffine(header, slots, recipe));
     return { kind: 'loaded', checksum: read.checksum, guard: read.guard };
   } catch (error) {

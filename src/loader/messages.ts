@@ -2,7 +2,6 @@ import type { ContourParse } from '../core/contour.js';
 import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.js';
 import type { FrameDescription } from '../core/dicom-frames.js';
 import type { Timing } from '../core/dicom-timing.js';
-import type { Extent } from '../core/extent.js';
 import type { Containment } from '../core/finding-codes.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
@@ -15,6 +14,7 @@ import type { Segmentation } from '../core/segment-rasters.js';
 import type { MeasuredStructure, StructureMeasures } from '../core/structure-measures.js';
 import type { StructureSet } from '../core/structure-set.js';
 import type { Values } from '../core/values.js';
+import type { SealedSource } from './sealed.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
 export type FileKind = 'image' | 'contour' | 'table' | 'any';
@@ -89,15 +89,12 @@ export interface PairSource {
   readonly isPassing?: true;
 }
 
-/** One slot of a batch; `place` is the pair's place in the snapshot. `extents`: where each structure is. */
-export type LoadUnit =
-  | {
-      readonly slot: number;
-      readonly place: number;
-      readonly source: PairSource;
-      readonly extents: readonly Extent[];
-    }
-  | { readonly slot: number; readonly place: number; readonly source: null };
+/** One slot of a batch; `place` is the pair's place in the snapshot. Without a source it stays empty. */
+export interface LoadUnit {
+  readonly slot: number;
+  readonly place: number;
+  readonly source: SealedSource | null;
+}
 
 /** What came of a slot. `checksum` and `guard` are set where the catalogue did not know them. */
 export type LoadOutcome =

@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
-import { extentsOf, partsOf } from '../catalog/parts.js';
 import type { Quarantine } from '../catalog/quarantine.js';
+import type { SlotSources } from '../catalog/slot-sources.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
 import { type Learned, learnSources, type Slice, sliceAt, slicesVersion } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
-import type { Holes } from '../core/part.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { LoadUnit, Recipe } from '../loader/messages.js';
-import type { Locate } from '../sources/place.js';
+import type { SealedSource } from '../loader/sealed.js';
 import type { Database } from '../sqlite.js';
 import type { BatchMetadata } from '../wire/body.js';
 import { findingOf, refuseFinding } from './refusal.js';
@@ -31,7 +30,7 @@ export type BatchPair = { readonly place: number; readonly id: PairId; readonly 
 
 export interface BatchContext {
   readonly db: Database;
-  readonly locate: Locate;
+  readonly slotSources: SlotSources;
   readonly quarantine: Quarantine;
   readonly log: Pick<BaseLogger, 'info' | 'warn'>;
 }
@@ -42,11 +41,8 @@ export interface BatchDescription {
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
-  /** For each structure every name that means it. */
-  readonly names: readonly (readonly string[])[];
-  readonly holes: Holes;
-  /** See `extentsOf`. */
-  readonly originShift: 0 | -0.5;
+  /** What a slice's slot is loaded from. */
+  readonly sourceOf: (slice: Slice) => SealedSource;
   readonly turn: string;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
@@ -197,20 +193,14 @@ export class Batch {
   }
 
   #units(): LoadUnit[] {
-    const { db, locate, quarantine } = this.#context;
-    const { names, holes, originShift } = this.#description;
+    const { quarantine } = this.#context;
+    const { sourceOf } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     return this.pairs.map((pair, slot): LoadUnit => {
       if (!pair) return { slot, place: -1, source: null };
-      const { path: known, guard, header, headerDigest, checksum, frame, revision, ordinal } = pair.slice;
-      if (said.has(slot) || quarantine.find(pair.id, headerDigest))
-        return { slot, place: pair.place, source: null };
-      return {
-        slot,
-        place: pair.place,
-        source: { ...locate(known), guard, header, headerDigest, checksum, frame },
-        extents: extentsOf(partsOf(db, revision, ordinal), names, holes, originShift),
-      };
+      const { id, place, slice } = pair;
+      const isLeftOut = said.has(slot) || quarantine.find(id, slice.headerDigest) !== null;
+      return { slot, place, source: isLeftOut ? null : sourceOf(slice) };
     });
   }
 }

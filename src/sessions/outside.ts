@@ -53,9 +53,11 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       segmentBytes: layout.sizeBytes,
       recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
-      names: structures.map((structure) => [structure]),
-      holes,
-      originShift: 0,
+      sourceOf: context.slotSources.outlinedBy({
+        names: structures.map((structure) => [structure]),
+        holes,
+        originShift: 0,
+      }),
       turn: 'pairs',
       masks: null,
       pairs: () => {

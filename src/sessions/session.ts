@@ -1,4 +1,5 @@
 import { namesOf } from '../catalog/selection.js';
+import type { Slice } from '../catalog/studies.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
@@ -6,6 +7,7 @@ import { maskDtype } from '../core/rasterize.js';
 import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
+import type { SealedSource } from '../loader/sealed.js';
 import { Batch, type BatchContext, pairsAt } from './batch.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
@@ -72,7 +74,7 @@ export class Session {
   readonly timings: Timings;
   #context: SessionContext;
   #recipe: Recipe;
-  #names: readonly (readonly string[])[];
+  #sourceOf: (slice: Slice) => SealedSource;
   #windows: RankWindow[];
   #ended = false;
 
@@ -92,7 +94,11 @@ export class Session {
       dtype: spec.image.dtype,
       rule: spec.mask.rule,
     };
-    this.#names = spec.structures.map((structure) => namesOf(structure, spec.rename));
+    this.#sourceOf = context.slotSources.outlinedBy({
+      names: spec.structures.map((structure) => namesOf(structure, spec.rename)),
+      holes: spec.mask.holes,
+      originShift: spec.mask.origin === 'half' ? -0.5 : 0,
+    });
     const reach = { steps: this.plan.steps, prefetch: spec.prefetch };
     this.#windows = Array.from(
       { length: spec.worldSize },
@@ -221,9 +227,7 @@ export class Session {
         segmentBytes: this.layout.sizeBytes,
         recipe: this.#recipe,
         structures: spec.structures,
-        names: this.#names,
-        holes: spec.mask.holes,
-        originShift: spec.mask.origin === 'half' ? -0.5 : 0,
+        sourceOf: this.#sourceOf,
         turn: stored.id,
         masks: spec.onError === 'mask' ? { verdicts, address } : null,
         pairs,

@@ -11,6 +11,7 @@ import type { Values } from '../core/values.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { LoadUnit } from '../loader/messages.js';
+import { sealSource } from '../loader/sealed.js';
 import type { BatchMetadata, BatchProblem } from '../wire/body.js';
 import { findingOf, refuseFinding } from './refusal.js';
 
@@ -150,22 +151,24 @@ function unitOf(
   return {
     slot,
     place,
-    source: {
-      root,
-      path: String(numberOf(path)),
-      guard,
-      header,
-      headerDigest,
-      checksum,
-      frame,
-      isPassing: true,
-    },
-    extents: extentsOf(
-      contours,
-      structures.map((name) => [name]),
-      holes,
-      0,
-    ),
+    source: sealSource({
+      source: {
+        root,
+        path: String(numberOf(path)),
+        guard,
+        header,
+        headerDigest,
+        checksum,
+        frame,
+        isPassing: true,
+      },
+      extents: extentsOf(
+        contours,
+        structures.map((name) => [name]),
+        holes,
+        0,
+      ),
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { BatchOrder } from '../../src/engine/engine.js';
 import { LocalEngine, type LocalEngineOptions } from '../../src/engine/local.js';
 import type { LoadUnit } from '../../src/loader/messages.js';
 import type { LoaderPool, PoolOptions } from '../../src/loader/pool.js';
+import { sealSource } from '../../src/loader/sealed.js';
 import { Spool } from '../../src/loader/spool.js';
 import { temporaryFolder } from '../helper.js';
 import { type Latches, type LogLine, script, startLatches, startPool } from '../loader/scripted.js';
@@ -84,8 +85,7 @@ export function order(
         (path, slot): LoadUnit => ({
           slot,
           place: slot,
-          source: { ...source, path },
-          extents: [{ regions: [], rasters: [] }],
+          source: sealSource({ source: { ...source, path }, extents: [{ regions: [], rasters: [] }] }),
         }),
       );
     },

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sealSource } from '../../src/loader/sealed.js';
 import { temporaryFolder } from '../helper.js';
 import { fixture, within } from '../loader/processes.js';
 import { script } from '../loader/scripted.js';
@@ -122,7 +123,7 @@ t.test('a lease reads what a loader wrote', async (t) => {
   const polygon = [Float64Array.of(0.5, -0.5, 2.5, -0.5, 2.5, 0.5, 0.5, 0.5)];
   const extents = [{ regions: [polygon], rasters: [] }];
   const lease = await engine.load(
-    { ...batch, units: () => [{ slot: 0, place: 42, source, extents }] },
+    { ...batch, units: () => [{ slot: 0, place: 42, source: sealSource({ source, extents }) }] },
     'asked',
   ).lease;
   const bytes = Buffer.alloc(lease.sizeBytes);
@@ -182,7 +183,12 @@ t.test('the slot of a pair that ended its loader holds nothing of an earlier bat
     pool: { main: fixture('lethal-loader') },
   });
   const load = (name: string, ...sources: (typeof good)[]) => {
-    const units = () => sources.map((source, slot) => ({ slot, place: 10 + slot, source, extents }));
+    const units = () =>
+      sources.map((source, slot) => ({
+        slot,
+        place: 10 + slot,
+        source: sealSource({ source, extents }),
+      }));
     return engine.load({ ...order(t, name, ['', '']), units }, 'asked').lease;
   };
   (await load('first', good, good)).release();

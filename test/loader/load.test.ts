@@ -15,6 +15,7 @@ import { LoaderChild } from '../../src/loader/child.js';
 import { isRoomError } from '../../src/loader/files.js';
 import { load } from '../../src/loader/load.js';
 import type { LoadOutcome, LoadUnit, PairSource, Recipe, Task } from '../../src/loader/messages.js';
+import { sealSource } from '../../src/loader/sealed.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
 import { dicomFile, guardAt, recipe, tensorValues, writeImage } from './sources.js';
@@ -41,7 +42,7 @@ interface Loaded {
 
 function unit(source: PairSource, slot = 0, polygons: readonly (readonly Float64Array[])[] = [[]]): LoadUnit {
   const extents = polygons.map((each) => ({ regions: each.map((polygon) => [polygon]), rasters: [] }));
-  return { slot, place: 100 + slot, source, extents };
+  return { slot, place: 100 + slot, source: sealSource({ source, extents }) };
 }
 
 /** Loads units into a segment whose every byte was 7 before. */
@@ -105,11 +106,10 @@ t.test('contours of one structure are joined, structures have planes of their ow
 
 t.test('images alone have no masks', async (t) => {
   const folder = temporaryFolder(t);
-  const { outcomes, values } = await loadInto(
-    folder,
-    [{ slot: 0, place: 5, source: writeImage(folder, 'a.dcm', IMAGE), extents: [] }],
-    { ...SHAPE, structures: 0 },
-  );
+  const { outcomes, values } = await loadInto(folder, [unit(writeImage(folder, 'a.dcm', IMAGE), 0, [])], {
+    ...SHAPE,
+    structures: 0,
+  });
   t.match(outcomes, [{ kind: 'loaded' }]);
   t.strictSame(values('masks'), []);
   t.strictSame(values('images'), [1, 2, 3, 4, 5, 6]);
