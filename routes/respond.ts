@@ -19,8 +19,9 @@ const CRC_CHUNK_BYTES = 1024 * 1024;
 /** The form a body is sent in: `?format=`, else the one that Accept likes best (RFC 9110, section 12.5.1), else 406. */
 export function chooseFormat(asked: BatchFormat | undefined, accept: string | undefined): BatchFormat {
   if (asked) return asked;
+  if (accept === undefined || accept === '*/*') return 'safetensors';
   const qualities = new Map<string, number>();
-  for (const range of (accept ?? '*/*').split(',')) {
+  for (const range of accept.split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const quality = parameters.find((parameter) => parameter.startsWith('q='));
     qualities.set(type, quality === undefined ? 1 : Number(quality.slice(2)));

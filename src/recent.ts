@@ -31,6 +31,15 @@ export class Recent<Key, Value> {
     return value;
   }
 
+  /** Puts another value in the place of one that is remembered. */
+  replace(key: Key, change: (value: Value) => Value): void {
+    const known = this.#values.get(key);
+    if (known === undefined) return;
+    const value = change(known);
+    this.#values.set(key, value);
+    this.#weight += this.#weigh(value) - this.#weigh(known);
+  }
+
   forget(key: Key): void {
     const value = this.#values.get(key);
     if (value === undefined) return;

@@ -15,10 +15,10 @@ export function openSqlite(path: string): Database {
 
 /** Runs `work` as one transaction: all of it or nothing. */
 export function transact<T>(db: Database, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
+  prepare(db, 'BEGIN IMMEDIATE').run();
   try {
     const result = work();
-    db.exec('COMMIT');
+    prepare(db, 'COMMIT').run();
     return result;
   } catch (error) {
     db.exec('ROLLBACK');

@@ -212,28 +212,53 @@ export interface Learned {
   readonly guard: string | null;
 }
 
-/** Writes down what loads found out, in one transaction. */
+/** Takes in what loads found out; it counts from now on, and is written down by the next `writeLearned`. */
 export function learnSources(db: Database, learned: readonly Learned[]): void {
+  const known = recent(db);
+  for (const each of learned) {
+    const { slice, checksum, guard } = each;
+    known.unwritten.push(each);
+    known.slices.replace(`${slice.revision}/${slice.ordinal}`, (before) => ({
+      ...before,
+      checksum: before.checksum ?? checksum,
+      guard: guard ?? before.guard,
+    }));
+  }
+  known.version++;
+}
+
+/** Writes down what was learned since the last time: in the transaction around it, where there is one. */
+export function writeLearned(db: Database): void {
+  const known = recent(db);
+  if (known.unwritten.length === 0) return;
   const update = prepare(
     db,
     'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',
   );
-  transact(db, () => {
-    for (const { slice, checksum, guard } of learned)
+  const write = () => {
+    for (const { slice, checksum, guard } of known.unwritten)
       update.run(checksum, guard, slice.revision, slice.ordinal);
-  });
-  const known = recent(db);
-  for (const { slice } of learned) known.slices.forget(`${slice.revision}/${slice.ordinal}`);
-  known.version++;
+  };
+  if (db.isTransaction) write();
+  else transact(db, write);
+  known.unwritten = [];
 }
 
 const SLICES_REMEMBERED = 4096;
-const remembered = new WeakMap<Database, { readonly slices: Recent<string, Slice>; version: number }>();
 
-function recent(db: Database): { readonly slices: Recent<string, Slice>; version: number } {
+interface Remembered {
+  readonly slices: Recent<string, Slice>;
+  version: number;
+  /** What was learned and is not written down yet. */
+  unwritten: Learned[];
+}
+
+const remembered = new WeakMap<Database, Remembered>();
+
+function recent(db: Database): Remembered {
   let known = remembered.get(db);
   if (!known) {
-    known = { slices: new Recent(SLICES_REMEMBERED), version: 0 };
+    known = { slices: new Recent(SLICES_REMEMBERED), version: 0, unwritten: [] };
     remembered.set(db, known);
   }
   return known;
@@ -246,6 +271,7 @@ export function slicesVersion(db: Database): number {
 
 /** To be called when rows of slices were changed: their guards and checksums are looked up again. */
 export function forgetSlices(db: Database): void {
+  writeLearned(db);
   const known = recent(db);
   known.slices.clear();
   known.version++;

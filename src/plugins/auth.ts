@@ -17,22 +17,26 @@ function accessOf(request: FastifyRequest): 'open' | 'read' | 'write' {
   return request.is404 || request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
 }
 
+/** Why a request may not go on; null where it may. */
+function refusal(request: FastifyRequest): SlfError | null {
+  const access = accessOf(request);
+  if (access === 'open') return null;
+  const { bearer } = request;
+  if (bearer === null)
+    return new SlfError(
+      'SLF_UNAUTHORIZED',
+      'send "Authorization: Bearer TOKEN" with a token of SLICEFEED_TOKEN or SLICEFEED_TOKEN_FILE',
+    );
+  return bearer.may === 'read' && access === 'write'
+    ? new SlfError('SLF_READ_ONLY_TOKEN', 'use a token without the prefix ro:')
+    : null;
+}
+
 /** Asks for a token wherever there are tokens; a route's config says what it needs. */
 export const auth = plugin<{ tokens: Tokens }>(
   async (app, { tokens }) => {
     if (!tokens.needed) return;
-    app.addHook('onRequest', async (request) => {
-      const access = accessOf(request);
-      if (access === 'open') return;
-      const { bearer } = request;
-      if (bearer === null)
-        throw new SlfError(
-          'SLF_UNAUTHORIZED',
-          'send "Authorization: Bearer TOKEN" with a token of SLICEFEED_TOKEN or SLICEFEED_TOKEN_FILE',
-        );
-      if (bearer.may === 'read' && access === 'write')
-        throw new SlfError('SLF_READ_ONLY_TOKEN', 'use a token without the prefix ro:');
-    });
+    app.addHook('onRequest', (request, _reply, done) => done(refusal(request) ?? undefined));
   },
   { name: 'auth', dependencies: ['failure', 'bearer'] },
 );

@@ -6,10 +6,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks, by the token that was sent; null where none or an unknown one was. Looked up on first use. */
     readonly bearer: Bearer | null;
+    /** What `bearer` found; undefined before its first use. */
+    knownBearer: Bearer | null | undefined;
   }
 }
-
-const bearers = new WeakMap<FastifyRequest, Bearer | null>();
 
 function bearerOf(request: FastifyRequest, tokens: Tokens): Bearer | null {
   const [, token] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
@@ -18,14 +18,12 @@ function bearerOf(request: FastifyRequest, tokens: Tokens): Bearer | null {
 
 export const bearer = plugin<{ tokens: Tokens }>(
   async (app, { tokens }) => {
+    app.decorateRequest('knownBearer', undefined);
     app.decorateRequest('bearer', {
       getter() {
         const request = this as FastifyRequest;
-        const known = bearers.get(request);
-        if (known !== undefined) return known;
-        const found = bearerOf(request, tokens);
-        bearers.set(request, found);
-        return found;
+        if (request.knownBearer === undefined) request.knownBearer = bearerOf(request, tokens);
+        return request.knownBearer;
       },
     });
   },

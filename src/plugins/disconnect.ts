@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 
@@ -10,17 +11,16 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Aborts when the connection closes before the answer is sent; made on first use. */
     readonly gone: AbortSignal;
+    /** What `gone` answered; null before its first use. */
+    madeGone: AbortSignal | null;
+    /** Null before the first hook. */
+    response: ServerResponse | null;
   }
 }
 
-const signals = new WeakMap<FastifyRequest, AbortSignal>();
-
 // The socket's event, not the request's: a pipelined second request never sees its own close.
-function signalOf(request: FastifyRequest): AbortSignal {
-  const present = signals.get(request);
-  if (present) return present;
+function signalOf({ raw: { socket }, response }: FastifyRequest): AbortSignal {
   const controller = new AbortController();
-  const { socket } = request.raw;
   const onClose = () => controller.abort(new Disconnected('the connection closed'));
   if (socket.destroyed) onClose();
   else {
@@ -28,22 +28,24 @@ function signalOf(request: FastifyRequest): AbortSignal {
     socket.setMaxListeners(0);
     socket.once('close', onClose);
     // Keep-alive connections live through many requests: what is answered no longer listens.
-    answers.get(request)?.once('finish', () => socket.off('close', onClose));
+    response?.once('finish', () => socket.off('close', onClose));
   }
-  signals.set(request, controller.signal);
   return controller.signal;
 }
 
-const answers = new WeakMap<FastifyRequest, NodeJS.EventEmitter>();
-
 export const disconnect = plugin(
   async (app) => {
-    app.addHook('onRequest', async (request, reply) => {
-      answers.set(request, reply.raw);
+    app.decorateRequest('response', null);
+    app.decorateRequest('madeGone', null);
+    app.addHook('onRequest', (request, reply, done) => {
+      request.response = reply.raw;
+      done();
     });
     app.decorateRequest('gone', {
       getter() {
-        return signalOf(this as FastifyRequest);
+        const request = this as FastifyRequest;
+        request.madeGone ??= signalOf(request);
+        return request.madeGone;
       },
     });
   },

@@ -33,9 +33,10 @@ export const pages = plugin(
       strictTransportSecurity: false,
       xFrameOptions: { action: 'deny' },
     });
-    app.addHook('onRequest', async (_request, reply) => {
+    app.addHook('onRequest', (_request, reply, done) => {
       reply.header('x-content-type-options', 'nosniff');
       reply.header('cross-origin-resource-policy', 'same-origin');
+      done();
     });
   },
   { name: 'pages' },

@@ -53,8 +53,9 @@ export const parsing = plugin(
       if (body === '') done(null, {});
       else parseJson(request, body as string, done);
     });
-    app.addHook('preValidation', async (request) => {
+    app.addHook('preValidation', (request, _reply, done) => {
       if (request.body === undefined || request.body === null) request.body = {};
+      done();
     });
   },
   { name: 'parsing' },

@@ -31,8 +31,7 @@ export const rate = plugin<{ tokens: Tokens; perMinute: number }>(
       keyGenerator: (request) => request.bearer?.key ?? '',
     });
     const byAddress = app.createRateLimit({ max: perMinute, timeWindow: WINDOW_MS });
-    app.addHook('onRequest', async (request) => {
-      if (isSpared(request, tokens)) return;
+    const counted = async (request: FastifyRequest) => {
       const count = await (request.bearer ? byToken : byAddress)(request);
       if (count.isAllowed || !count.isExceeded) return;
       throw new SlfError(
@@ -40,6 +39,10 @@ export const rate = plugin<{ tokens: Tokens; perMinute: number }>(
         `more than ${perMinute} requests within a minute; batches are not counted`,
         { retryAfterS: Math.max(1, count.ttlInSeconds) },
       );
+    };
+    app.addHook('onRequest', (request, _reply, done) => {
+      if (isSpared(request, tokens)) done();
+      else counted(request).then(() => done(), done);
     });
   },
   { name: 'rate', dependencies: ['failure', 'bearer'] },

@@ -23,28 +23,41 @@ export function firstInLine(request: FastifyRequest, reply: FastifyReply): Promi
   });
 }
 
-/** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
-function write(response: ServerResponse, chunk: Uint8Array, gone: AbortSignal): Promise<boolean> {
-  if (gone.aborted) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const settle = (whole: boolean) => {
-      gone.removeEventListener('abort', onGone);
-      resolve(whole);
-    };
-    const onGone = () => settle(false);
-    gone.addEventListener('abort', onGone, { once: true });
-    response.write(chunk, (error) => settle(!error));
-  });
-}
+/** An answer's way out: what is written is waited for, and a connection that closes ends every wait. */
+class Way {
+  #response: ServerResponse;
+  #gone: AbortSignal;
+  /** Ends the wait under way, if there is one. */
+  #settle: ((whole: boolean) => void) | null = null;
 
-/** Ends an answer, with its last bytes in one go; whether the network took the end as well. */
-function finish(response: ServerResponse, last: Uint8Array | null, gone: AbortSignal): Promise<boolean> {
-  if (gone.aborted) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    gone.addEventListener('abort', () => resolve(response.writableFinished), { once: true });
-    if (last) response.end(last, () => resolve(true));
-    else response.end(() => resolve(true));
-  });
+  constructor(response: ServerResponse, gone: AbortSignal) {
+    this.#response = response;
+    this.#gone = gone;
+    gone.addEventListener('abort', () => this.#end(response.writableFinished), { once: true });
+  }
+
+  /** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
+  write(chunk: Uint8Array): Promise<boolean> {
+    return this.#wait((done) => this.#response.write(chunk, done));
+  }
+
+  /** Ends the answer, with its last bytes in one go; whether the network took the end as well. */
+  finish(last: Uint8Array | null): Promise<boolean> {
+    return this.#wait((done) => (last ? this.#response.end(last, done) : this.#response.end(done)));
+  }
+
+  #wait(start: (done: (error?: Error | null) => void) => void): Promise<boolean> {
+    if (this.#gone.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      start((error) => this.#end(!error));
+    });
+  }
+
+  #end(whole: boolean): void {
+    this.#settle?.(whole);
+    this.#settle = null;
+  }
 }
 
 /** Fills `into` with the bytes of pieces from where `at` stands, and moves it; answers how many. */
@@ -74,11 +87,10 @@ function fill(
 
 /** Writes all of a body but its last byte in large chunks, and answers that byte; null when the connection closed before. */
 async function writeAllButLast(
-  response: ServerResponse,
+  way: Way,
   body: Body,
   lease: Lease | null,
   buffers: SendBuffers,
-  gone: AbortSignal,
 ): Promise<Uint8Array | null> {
   const at = { piece: 0, offset: 0 };
   for (let left = body.sizeBytes - 1; left > 0; ) {
@@ -87,7 +99,7 @@ async function writeAllButLast(
     let written = false;
     try {
       const filled = fill(body.pieces, at, buffer.subarray(0, Math.min(buffer.length, bytes)), lease);
-      written = await write(response, buffer.subarray(0, filled), gone);
+      written = await way.write(buffer.subarray(0, filled));
       left -= filled;
     } finally {
       buffers.end(buffer, written);
@@ -105,18 +117,16 @@ async function writeAllButLast(
  */
 export class BodyStream {
   #request: FastifyRequest;
-  #response: ServerResponse;
-  #gone: AbortSignal;
+  #way: Way;
   #buffers: SendBuffers;
 
   /** Sends the reply's headers; from here on the answer is the stream's. */
   constructor(request: FastifyRequest, reply: FastifyReply, buffers: SendBuffers, contentType: string) {
     this.#buffers = buffers;
     this.#request = request;
-    this.#gone = request.gone;
+    this.#way = new Way(reply.raw, request.gone);
     reply.hijack();
-    this.#response = reply.raw;
-    this.#response.writeHead(200, {
+    reply.raw.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': contentType,
     });
@@ -128,23 +138,23 @@ export class BodyStream {
    */
   async write(body: Body, lease: Lease | null, beforeLast: () => void = () => {}): Promise<boolean> {
     const last = await this.#allButLast(body, lease, beforeLast);
-    return last !== null && write(this.#response, last, this.#gone);
+    return last !== null && this.#way.write(last);
   }
 
   /** Like `write`, for the last body: its last byte and the end of the answer leave in one go. */
   async writeLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<boolean> {
     const last = await this.#allButLast(body, lease, beforeLast);
-    return last !== null && finish(this.#response, last, this.#gone);
+    return last !== null && this.#way.finish(last);
   }
 
   /** Ends the answer; whether the network took the end as well. */
   end(): Promise<boolean> {
-    return finish(this.#response, null, this.#gone);
+    return this.#way.finish(null);
   }
 
   async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {
     try {
-      const last = await writeAllButLast(this.#response, body, lease, this.#buffers, this.#gone);
+      const last = await writeAllButLast(this.#way, body, lease, this.#buffers);
       if (last) beforeLast();
       return last;
     } catch (error) {

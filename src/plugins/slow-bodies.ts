@@ -46,13 +46,15 @@ export const slowBodies = plugin<{ slowMs: number }>(
     const timer = setInterval(look, Math.min(1_000, Math.max(10, slowMs / 4)));
     timer.unref();
     app.addHook('onClose', async () => clearInterval(timer));
-    app.addHook('onRequest', async ({ raw, method }, reply) => {
-      if (method === 'GET' || method === 'HEAD' || raw.complete) return;
+    app.addHook('onRequest', ({ raw, method }, reply, done) => {
       const { 'content-length': length, 'transfer-encoding': encoding } = raw.headers;
-      if (encoding === undefined && !(Number(length) > 0)) return;
-      watched.set(raw, { bytes: raw.socket.bytesRead, sinceMs: performance.now(), response: reply.raw });
+      const hasBody = method !== 'GET' && method !== 'HEAD' && (encoding !== undefined || Number(length) > 0);
+      if (hasBody && !raw.complete)
+        watched.set(raw, { bytes: raw.socket.bytesRead, sinceMs: performance.now(), response: reply.raw });
+      done();
     });
-    app.addHook('onResponse', async ({ raw }) => {
+    app.addHook('onResponse', ({ raw }, _reply, done) => {
+      done();
       if (raw.complete || raw.destroyed) return;
       raw.unpipe();
       raw.resume();

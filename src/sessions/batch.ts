@@ -3,7 +3,14 @@ import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import type { SlotSources } from '../catalog/slot-sources.js';
 import { locatePair, type Snapshot } from '../catalog/snapshot.js';
-import { type Learned, learnSources, type Slice, sliceAt, slicesVersion } from '../catalog/studies.js';
+import {
+  type Learned,
+  learnSources,
+  type Slice,
+  sliceAt,
+  slicesVersion,
+  writeLearned,
+} from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
@@ -126,8 +133,8 @@ export class Batch {
   }
 
   /**
-   * Takes a load's outcomes in: writes down what it learned of the sources, quarantines what ended its loader, and either masks
-   * what is broken or throws `SlfError` for the first of it.
+   * Takes a load's outcomes in: what it learned of the sources counts from now on, what ended its loader is quarantined, and what is
+   * broken is either masked, or `SlfError` thrown for the first of it.
    */
   accept(lease: Lease): void {
     const { db, quarantine, log } = this.#context;
@@ -168,6 +175,8 @@ export class Batch {
       fresh.push({ slot, pair: id, code: finding.code, file: slice.file, detail: finding.detail });
     });
     if (learned.length > 0) learnSources(db, learned);
+    // Within a session it is written down with the delivery.
+    if (this.address.step === null) writeLearned(db);
     if (masks === null) return;
     masks.verdicts.give(masks.address, fresh);
     for (const { pair, file, code } of fresh)

@@ -1,5 +1,5 @@
 import { namesOf } from '../catalog/selection.js';
-import type { Slice } from '../catalog/studies.js';
+import { type Slice, writeLearned } from '../catalog/studies.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
@@ -146,7 +146,7 @@ export class Session {
       if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
       const warm = loading.finished ? 'hit' : 'miss';
       window.warmAfter(step);
-      const lease = await untilAborted(loading.lease, signal);
+      const lease = await (loading.finished ? loading.lease : untilAborted(loading.lease, signal));
       const waitMs = performance.now() - askedAt;
       batch.accept(lease);
       this.#count(warm, waitMs, lease.loadMs);
@@ -154,6 +154,8 @@ export class Session {
         window.letGo(step);
         lease.release();
         leave();
+        // Of a body that was not taken: with one that was, it is written already.
+        writeLearned(this.#context.db);
       };
       return { batch, lease, warm, waitMs, etag: (form) => batch.etag(form), end };
     } catch (error) {
@@ -186,6 +188,7 @@ export class Session {
       throw refuseLoad(error);
     } finally {
       loading.abandon();
+      writeLearned(this.#context.db);
     }
   }
 

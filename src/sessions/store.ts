@@ -1,4 +1,5 @@
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
+import { writeLearned } from '../catalog/studies.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import { Recent } from '../recent.js';
@@ -25,11 +26,15 @@ interface SessionRow {
 }
 
 const SNAPSHOTS_HELD = 32;
+const DELIVERIES_HELD = 1024;
 
 /** Sessions, cursors and delivery records in the database; every call is one transaction. */
 export class SessionStore {
   #db: Database;
   #snapshots = new Recent<SnapshotDigest, Snapshot | null>(SNAPSHOTS_HELD);
+  /** The records that were written last, so that the next step of an epoch reads none. */
+  #delivered = new Recent<string, Steps>(DELIVERIES_HELD);
+
   constructor(db: Database) {
     this.#db = db;
   }
@@ -68,6 +73,8 @@ export class SessionStore {
       ).run(Date.now(), id);
       prepare(this.#db, 'DELETE FROM session WHERE id = ?').run(id);
     });
+    // Another session of this name begins anew.
+    this.#delivered.clear();
   }
 
   /** The step each rank's `next` gives; 0 where it never asked. */
@@ -79,25 +86,26 @@ export class SessionStore {
     return cursors;
   }
 
-  /** Records that a body was sent whole and, for `next`, moves the rank's cursor behind it. */
+  /** Records that a body was sent whole, with what its load learned, and moves the rank's cursor behind it for `next`. */
   delivered(id: SessionId, at: { epoch: number; rank: number; step: number; movesCursor: boolean }): void {
     const { epoch, rank, step, movesCursor } = at;
+    const key = `${id}/${epoch}/${rank}`;
+    const before = this.#delivered.get(key, () => this.deliveredSteps(id, epoch, rank));
+    const steps = addStep(before, step);
     transact(this.#db, () => {
-      const exists = prepare(this.#db, 'SELECT 1 FROM session WHERE id = ?').get(id);
+      writeLearned(this.#db);
       // A session may be deleted while its last body is on the way.
-      if (!exists) return;
-      const steps = addStep(this.deliveredSteps(id, epoch, rank), step);
       prepare(
         this.#db,
-        'INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) VALUES (?, ?, ?, ?)',
-      ).run(id, epoch, rank, JSON.stringify(steps));
+        'INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) SELECT id, ?, ?, ? FROM session WHERE id = ?',
+      ).run(epoch, rank, JSON.stringify(steps), id);
       if (movesCursor)
-        prepare(this.#db, 'INSERT OR REPLACE INTO cursor (session, rank, step) VALUES (?, ?, ?)').run(
-          id,
-          rank,
-          step + 1,
-        );
+        prepare(
+          this.#db,
+          'INSERT OR REPLACE INTO cursor (session, rank, step) SELECT id, ?, ? FROM session WHERE id = ?',
+        ).run(rank, step + 1, id);
     });
+    this.#delivered.replace(key, () => steps);
   }
 
   /** The steps of an epoch that a rank got whole. */

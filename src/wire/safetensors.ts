@@ -22,18 +22,14 @@ const DTYPE_NAMES: Readonly<Record<DType, string>> = {
  */
 export function safetensorsBody(layout: BatchLayout, metadata: BatchMetadata): Body {
   assertDescribes(metadata, layout);
-  const entries = layout.tensors.map(({ name, dtype, shape, offset, sizeBytes }) => [
-    name,
-    { dtype: DTYPE_NAMES[dtype], shape, data_offsets: [offset, offset + sizeBytes] },
-  ]);
-  const header = encodeHeader({ __metadata__: metadataStrings(metadata), ...Object.fromEntries(entries) });
+  const header = encodeHeader(`{"__metadata__":${metadataJson(metadata)},${tensorsJson(layout)}}`);
   const data = layout.sizeBytes > 0 ? [{ from: 0, to: layout.sizeBytes }] : [];
   return body(header.length + layout.sizeBytes, [header, ...data]);
 }
 
 /** A safetensors file without tensors: how a stream of bodies ends when the next one can't be made. */
 export function problemBody(metadata: BatchMetadata): Body {
-  const header = encodeHeader({ __metadata__: metadataStrings(metadata) });
+  const header = encodeHeader(`{"__metadata__":${metadataJson(metadata)}}`);
   return body(header.length, [header]);
 }
 
@@ -42,16 +38,34 @@ function body(sizeBytes: number, pieces: Body['pieces']): Body {
 }
 
 // The format allows nothing but strings here. What is text stays as it is; the rest is JSON, null included.
-function metadataStrings(metadata: BatchMetadata): Record<string, string> {
+function metadataJson(metadata: BatchMetadata): string {
   const fields = Object.entries(travellingMetadata(metadata));
-  return Object.fromEntries(
-    fields.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
-  );
+  const strings = fields.map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  return JSON.stringify(Object.fromEntries(strings));
+}
+
+const known = new WeakMap<BatchLayout, string>();
+
+/** The header's entries of the tensors, made once for the many batches of a layout. */
+function tensorsJson(layout: BatchLayout): string {
+  let json = known.get(layout);
+  if (json === undefined) {
+    const entries = layout.tensors.map(({ name, dtype, shape, offset, sizeBytes }) => [
+      name,
+      { dtype: DTYPE_NAMES[dtype], shape, data_offsets: [offset, offset + sizeBytes] },
+    ]);
+    json = JSON.stringify(Object.fromEntries(entries)).slice(1, -1);
+    known.set(layout, json);
+  }
+  return json;
 }
 
 /** Length, JSON and the spaces that let the data section start at a multiple of 64. */
-function encodeHeader(header: Record<string, unknown>): Uint8Array {
-  const json = Buffer.from(JSON.stringify(header), 'utf8');
+function encodeHeader(text: string): Uint8Array {
+  const json = Buffer.from(text, 'utf8');
   const totalBytes = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT;
   const bytes = Buffer.alloc(totalBytes, ' ');
   bytes.writeBigUInt64LE(BigInt(totalBytes - LENGTH_BYTES));

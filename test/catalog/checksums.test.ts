@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { Checksums } from '../../src/catalog/checksums.js';
-import { findSlice, learnSources } from '../../src/catalog/studies.js';
+import { findSlice, learnSources, writeLearned } from '../../src/catalog/studies.js';
 import type { ScanUnit } from '../../src/loader/messages.js';
 import { openCatalogue, present, reading, scanInto, smallFolder } from './catalogue.js';
 
@@ -66,6 +66,7 @@ t.test('where every slice is a pair, all are read', async (t) => {
 t.test('what is known is not read again', async (t) => {
   const { db, checksums, asked, paths, checksum } = await open(t);
   learnSources(db, [{ slice: findSlice(db, 'A', '1')!, checksum: 7, guard: null }]);
+  writeLearned(db);
   checksums.add(present(db));
   await asked(1);
   await checksums.stop();

@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   findSlice,
   findStudy,
+  forgetSlices,
   learnSources,
   listSlices,
   listStudies,
@@ -10,6 +11,7 @@ import {
   presentStudies,
   sliceAt,
   structureCounts,
+  writeLearned,
 } from '../../src/catalog/studies.js';
 import { openCatalogue, scanInto, smallFolder } from './catalogue.js';
 
@@ -98,10 +100,23 @@ t.test('a patient is known as a hash', async (t) => {
 t.test('a checksum is learned once, a guard each time', async (t) => {
   const db = await open(t);
   const slice = findSlice(db, 'A', '1')!;
+  const { revision, ordinal } = slice;
+  const remembered = sliceAt(db, revision, ordinal);
   learnSources(db, [{ slice, checksum: null, guard: null }]);
-  t.strictSame(findSlice(db, 'A', '1'), slice);
+  t.strictSame(sliceAt(db, revision, ordinal), remembered);
   learnSources(db, [{ slice, checksum: 7, guard: null }]);
   learnSources(db, [{ slice, checksum: 8, guard: 'guard' }]);
+  t.match(sliceAt(db, revision, ordinal), { checksum: 7, guard: 'guard' }, 'it counts at once');
+  t.strictSame(findSlice(db, 'A', '1'), slice, 'and is written when that is asked for');
+  writeLearned(db);
   t.match(findSlice(db, 'A', '1'), { checksum: 7, guard: 'guard' });
   t.match(findSlice(db, 'A', '2'), { checksum: null });
+});
+
+t.test('what was learned is not lost with what is remembered', async (t) => {
+  const db = await open(t);
+  const slice = findSlice(db, 'A', '1')!;
+  learnSources(db, [{ slice, checksum: 7, guard: null }]);
+  forgetSlices(db);
+  t.equal(sliceAt(db, slice.revision, slice.ordinal).checksum, 7);
 });

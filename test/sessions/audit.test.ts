@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { SlotSources } from '../../src/catalog/slot-sources.js';
 import { BYTES_VERSION } from '../../src/core/bytes-version.js';
 import type { PairId, SessionId } from '../../src/core/ids.js';
 import { auditEpoch } from '../../src/sessions/audit.js';
@@ -22,7 +23,8 @@ async function session(t: Test, pairs: number, request: SpecRequest) {
   store.put(stored);
   // Nothing is loaded here: of what a session stands on, the plan and the stored spec are all that an audit looks at.
   const timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
-  const made = new Session(stored, { db } as unknown as SessionContext, timings);
+  const slotSources = new SlotSources(db, (path) => ({ root: '', path }));
+  const made = new Session(stored, { db, slotSources } as unknown as SessionContext, timings);
   return {
     plan: made.plan,
     deliver: (step: number, rank = 0) =>
