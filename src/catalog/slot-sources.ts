@@ -20,6 +20,8 @@ export interface Outlining {
   readonly originShift: 0 | -0.5;
 }
 
+type Sealed = ReturnType<typeof sealSource>;
+
 /** The file and frame of a slice, with what the catalogue knows of it. */
 export function pairSource(
   { path, guard, header, headerDigest, checksum, frame }: Slice,
@@ -32,9 +34,9 @@ export function pairSource(
 export class SlotSources {
   #db: Database;
   #locate: Locate;
-  #sealed = new Recent<string, { readonly slice: Slice; readonly source: SealedSource }>(
+  #sealed = new Recent<string, { readonly slice: Slice; readonly source: Sealed }>(
     REMEMBERED_BYTES,
-    ({ source }) => source.length + ENTRY_BYTES,
+    ({ source }) => source.bytes.length + ENTRY_BYTES,
   );
 
   constructor(db: Database, locate: Locate) {
@@ -57,7 +59,7 @@ export class SlotSources {
     };
   }
 
-  #seal(slice: Slice, { names, holes, originShift }: Outlining): SealedSource {
+  #seal(slice: Slice, { names, holes, originShift }: Outlining): Sealed {
     const parts = partsOf(this.#db, slice.revision, slice.ordinal);
     const extents = extentsOf(parts, names, holes, originShift);
     return sealSource({ source: pairSource(slice, this.#locate), extents });

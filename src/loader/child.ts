@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { DecodeTally, FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+import { SentSources } from './sealed.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
@@ -71,6 +72,7 @@ export class LoaderChild {
   #nextId = 1;
   #poll: NodeJS.Timeout;
   #onDecodes: (tally: DecodeTally) => void;
+  #sent = new SentSources();
 
   constructor(options: ChildOptions) {
     this.#onDecodes = options.onDecodes ?? (() => {});
@@ -127,7 +129,7 @@ export class LoaderChild {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill('deadline'), deadlineMs);
       this.#pending = { id, resolve, reject, timer };
-      this.#send({ type: 'task', id, task });
+      this.#send({ type: 'task', id, task: this.#toSend(task) });
     });
   }
 
@@ -171,6 +173,10 @@ export class LoaderChild {
       });
       this.#send({ type: 'limits', limits, decodedFolder });
     });
+  }
+
+  #toSend(task: Task): Task {
+    return task.kind === 'load' ? { ...task, units: this.#sent.toSend(task.units) } : task;
   }
 
   #send(message: ToLoader): void {

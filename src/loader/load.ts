@@ -11,7 +11,7 @@ import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './fi
 import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
-import { openSource } from './sealed.js';
+import { KeptSources, type SlotSource } from './sealed.js';
 import { SlotWriter } from './slots.js';
 import { readTables } from './tables.js';
 
@@ -23,28 +23,33 @@ export async function load(
   task: Task<'load'>,
   limits: LoaderLimits,
   cache: DecodedCache | null = null,
+  kept: KeptSources = new KeptSources(),
 ): Promise<LoadOutcome[]> {
+  // All of them, also where the task fails at the first: the parent counts on it.
+  const sources = task.units.map(({ source }) => source && kept.open(source));
   const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length);
   const outcomes: LoadOutcome[] = [];
-  for (const unit of task.units) outcomes.push(await loadSlot(unit, slots, task.recipe, limits, cache));
+  for (const [at, unit] of task.units.entries())
+    outcomes.push(await loadSlot(unit, sources[at] ?? null, slots, task.recipe, limits, cache));
   slots.flush(task.segment);
   return outcomes;
 }
 
 async function loadSlot(
   unit: LoadUnit,
+  from: SlotSource | null,
   slots: SlotWriter,
   recipe: Recipe,
   limits: LoaderLimits,
   cache: DecodedCache | null,
 ): Promise<LoadOutcome> {
   slots.begin(unit.slot, unit.place);
-  if (!unit.source) {
+  if (!from) {
     slots.blank(unit.slot);
     return { kind: 'empty' };
   }
   try {
-    const { source, extents } = openSource(unit.source);
+    const { source, extents } = from;
     const read = readFrame(source, recipe.values, limits, cache);
     if (read === null) {
       slots.blank(unit.slot);

@@ -4,11 +4,13 @@ import { load } from './load.js';
 import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
+import { KeptSources } from './sealed.js';
 
 process.title = 'slicefeed loader';
 
 let limits: LoaderLimits | null = null;
 let cache: DecodedCache | null = null;
+const kept = new KeptSources();
 
 function send(message: FromLoader): void {
   // A send after the parent is gone throws; the disconnect event ends this process.
@@ -21,7 +23,7 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
     case 'scan':
       return scan(task, held);
     case 'load':
-      return load(task, held, cache);
+      return load(task, held, cache, kept);
     case 'decode':
       return (await import('./decode.js')).decode(task, held);
     case 'draw':

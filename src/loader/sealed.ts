@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import type { Extent } from '../core/extent.js';
-import type { PairSource } from './messages.js';
+import type { LoadUnit, PairSource } from './messages.js';
 
 /** What a slot is loaded from: a frame of a file, and where each structure is on it. */
 export interface SlotSource {
@@ -8,13 +8,84 @@ export interface SlotSource {
   readonly extents: readonly Extent[];
 }
 
-/** A slot's source as bytes, which cost the channel to a loader a copy and nothing else, however often the slot's pair is loaded. */
-export type SealedSource = Uint8Array;
-
-export function sealSource(from: SlotSource): SealedSource {
-  return serialize(from);
+/** A slot's source as bytes, made once, however often its pair is loaded. */
+export interface SealedSource {
+  /** Among the sources of a process; null for one that nobody keeps. */
+  readonly number: number | null;
+  /** Null on the way to a loader that keeps the source of this number. */
+  readonly bytes: Uint8Array | null;
 }
 
-export function openSource(sealed: SealedSource): SlotSource {
-  return deserialize(sealed) as SlotSource;
+let sealed = 0;
+
+export function sealSource(from: SlotSource): SealedSource & { readonly bytes: Uint8Array } {
+  return { number: from.source.isPassing ? null : sealed++, bytes: serialize(from) };
+}
+
+/** Opens a source that has its bytes with it. */
+export function openSource({ bytes }: SealedSource): SlotSource {
+  if (!bytes) throw new Error('a source without its bytes');
+  return deserialize(bytes) as SlotSource;
+}
+
+/** Sealed bytes that a loader keeps the sources of; before more would come, it and its parent forget all of them. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+
+/** The rule by which parent and loader agree, with no word between them, on what the loader keeps. */
+class Kept<Value> {
+  #values = new Map<number, Value>();
+  #bytes = 0;
+
+  find(number: number): Value | undefined {
+    return this.#values.get(number);
+  }
+
+  keep(number: number, sizeBytes: number, value: Value): void {
+    if (this.#bytes + sizeBytes > KEPT_BYTES) {
+      this.#values.clear();
+      this.#bytes = 0;
+    }
+    this.#values.set(number, value);
+    this.#bytes += sizeBytes;
+  }
+}
+
+/** What one loader was sent: a source travels to it once, as long as it keeps it. */
+export class SentSources {
+  #sent = new Kept<SealedSource>();
+
+  /** Units as they travel; to be called for each task in the order in which the loader gets them. */
+  toSend(units: readonly LoadUnit[]): LoadUnit[] {
+    return units.map((unit) =>
+      unit.source === null ? unit : { ...unit, source: this.#toSend(unit.source) },
+    );
+  }
+
+  #toSend(source: SealedSource): SealedSource {
+    const { number, bytes } = source;
+    if (number === null || bytes === null) return source;
+    const known = this.#sent.find(number);
+    if (known) return known;
+    this.#sent.keep(number, bytes.length, { number, bytes: null });
+    return source;
+  }
+}
+
+/** What a loader was sent and keeps. */
+export class KeptSources {
+  #kept = new Kept<SlotSource>();
+
+  /** Opens a source; to be called for every source of every task, in order. */
+  open(source: SealedSource): SlotSource {
+    const { number, bytes } = source;
+    if (number === null) return openSource(source);
+    if (bytes === null) {
+      const kept = this.#kept.find(number);
+      if (!kept) throw new Error('a source that was not sent');
+      return kept;
+    }
+    const opened = openSource(source);
+    this.#kept.keep(number, bytes.length, opened);
+    return opened;
+  }
 }

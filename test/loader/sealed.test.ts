@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { LoadUnit } from '../../src/loader/messages.js';
+import { KeptSources, openSource, SentSources, sealSource } from '../../src/loader/sealed.js';
+import { bigSource } from '../fixtures/decoded-frames.js';
+
+/** A source whose contour has so many points. */
+function source(path: string, points = 4) {
+  const extents = [{ regions: [[new Float64Array(2 * points).fill(0.5)]], rasters: [] }];
+  return { source: { ...bigSource, path }, extents };
+}
+
+function unit(sealed: ReturnType<typeof sealSource>): LoadUnit {
+  return { slot: 0, place: 0, source: sealed };
+}
+
+t.test('a source is opened as it was sealed', async (t) => {
+  t.strictSame(openSource(sealSource(source('a'))), source('a'));
+});
+
+t.test('to one loader the bytes of a source travel once', async (t) => {
+  const [sent, other] = [new SentSources(), new SentSources()];
+  const units = [unit(sealSource(source('a'))), { slot: 1, place: -1, source: null }];
+  const travelling = (to: SentSources) =>
+    to.toSend(units).map((each) => each.source && each.source.bytes !== null);
+  t.strictSame(travelling(sent), [true, null]);
+  t.strictSame(travelling(sent), [false, null]);
+  t.strictSame(travelling(other), [true, null]);
+});
+
+t.test('of what nobody may keep the bytes travel each time', async (t) => {
+  const sent = new SentSources();
+  const passing = { ...source('a'), source: { ...bigSource, isPassing: true as const } };
+  const units = [unit(sealSource(passing))];
+  t.strictSame(sent.toSend(units), units);
+  t.strictSame(sent.toSend(units), units);
+});
+
+t.test('a source that was never sent is not made up', async (t) => {
+  t.throws(() => new KeptSources().open({ number: 7, bytes: null }), {
+    message: 'a source that was not sent',
+  });
+});
+
+t.test('whatever is sent, in whatever order, is opened, also where more is sent than is kept', async () => {
+  // Together some times of what is kept: each contour has 1.6 MB.
+  const all = Array.from({ length: 40 }, (_, i) => sealSource(source(String(i), 100_000)));
+  const numbers = fc.array(fc.nat(all.length - 1), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(fc.array(numbers, { maxLength: 12 }), (tasks) => {
+      const [sent, kept] = [new SentSources(), new KeptSources()];
+      return tasks.every((task) => {
+        const travelling = sent.toSend(task.map((number) => unit(all[number]!)));
+        const paths = travelling.map((each) => kept.open(each.source!).source.path);
+        return paths.join() === task.join();
+      });
+    }),
+    { numRuns: 15 },
+  );
+});
