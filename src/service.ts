@@ -124,6 +124,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const engine = new LocalEngine({
     pool,
     spool,
+    buffers,
     log,
     pairTimeoutMs: config.pairTimeoutMs,
     pictures: background,

@@ -5,12 +5,14 @@ import { Cancelled, type LoaderPool } from '../loader/pool.js';
 import { openSource } from '../loader/sealed.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
+import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
 import type { BatchOrder, Engine, Lease, Loading, Priority, SlotOutcome } from './engine.js';
 import { splitUnits } from './split.js';
 
 export interface LocalEngineOptions {
   readonly pool: LoaderPool;
   readonly spool: Spool;
+  readonly buffers: SendBuffers;
   /** Draws pictures, so that a person who looks at one keeps no trainer waiting. */
   readonly pictures: () => LoaderPool;
   /** Told of each finished load. */
@@ -68,6 +70,7 @@ class Flight {
   #options: LocalEngineOptions;
   #ended: () => void;
   #interests = 0;
+  #ahead: { readonly buffer: Buffer; isFree: boolean } | null = null;
   #cancelled = false;
   #parts: Supervised<'load'>[] = [];
   #result: Promise<{ segment: Segment; outcomes: SlotOutcome[]; loadMs: number }>;
@@ -79,10 +82,11 @@ class Flight {
     this.#ended = ended;
     this.#result = this.#run();
     this.settled = this.#result.then(
-      ({ outcomes }) => {
+      ({ segment, outcomes }) => {
         this.finished = true;
         this.stale = outcomes.some(({ kind }) => kind === 'changed');
         if (this.#interests === 0) this.#giveBack();
+        else if (this.#priority === 'warm') setImmediate(() => this.#readAhead(segment));
       },
       () => this.#ended(),
     );
@@ -110,6 +114,14 @@ class Flight {
           use();
           spool.read(segment, offset, length, into);
         },
+        get ahead() {
+          use();
+          return ahead()?.buffer.subarray(0, layout.sizeBytes) ?? null;
+        },
+        cutOff() {
+          const read = ahead();
+          if (read) read.isFree = false;
+        },
         draw: async (unit) => {
           use();
           // The segment stays while it is drawn, also when the lease ends meanwhile.
@@ -127,6 +139,7 @@ class Flight {
       };
     });
     lease.catch(() => {});
+    const ahead = () => this.#ahead;
     const isFinished = () => this.finished;
     const isStale = () => this.stale;
     return {
@@ -228,6 +241,17 @@ class Flight {
     throw new BudgetExceeded('no room to warm a batch');
   }
 
+  /** While nobody waits the bytes are read from the segment, so that who asks gets them at once. */
+  #readAhead(segment: Segment): void {
+    const { spool, buffers } = this.#options;
+    if (this.#interests === 0 || spool.budgetBytes - spool.usedBytes < CHUNK_BYTES) return;
+    const { sizeBytes } = this.#order.layout;
+    const buffer = buffers.takeAhead(sizeBytes);
+    if (!buffer) return;
+    spool.read(segment, 0, sizeBytes, buffer);
+    this.#ahead = { buffer, isFree: true };
+  }
+
   #giveUp(): void {
     if (this.finished) this.#giveBack();
     else {
@@ -239,6 +263,9 @@ class Flight {
 
   #giveBack(): void {
     this.#ended();
-    void this.#result.then(({ segment }) => this.#options.spool.give(segment));
+    const { spool, buffers } = this.#options;
+    void this.#result.then(({ segment }) => spool.give(segment));
+    if (this.#ahead) buffers.endAhead(this.#ahead.buffer, this.#ahead.isFree);
+    this.#ahead = null;
   }
 }

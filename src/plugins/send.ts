@@ -41,6 +41,17 @@ class Way {
     return this.#wait((done) => this.#response.write(chunk, done));
   }
 
+  /** Writes chunks in one go; like `write`. */
+  writeTogether(chunks: readonly Uint8Array[]): Promise<boolean> {
+    return this.#wait((done) => {
+      this.#response.cork();
+      chunks.forEach((chunk, at) => {
+        this.#response.write(chunk, at === chunks.length - 1 ? done : undefined);
+      });
+      this.#response.uncork();
+    });
+  }
+
   /** Ends the answer, with its last bytes in one go; whether the network took the end as well. */
   finish(last: Uint8Array | null): Promise<boolean> {
     return this.#wait((done) => (last ? this.#response.end(last, done) : this.#response.end(done)));
@@ -111,6 +122,23 @@ async function writeAllButLast(
   return last;
 }
 
+/** The same for a body whose data section is in memory: there is nothing to read, and all of it leaves in one go. */
+async function writeAheadButLast(
+  way: Way,
+  body: Body,
+  lease: Lease,
+  ahead: Uint8Array,
+): Promise<Uint8Array | null> {
+  const views = body.pieces.map((piece) =>
+    piece instanceof Uint8Array ? piece : ahead.subarray(piece.from, piece.to),
+  );
+  const end = views[views.length - 1]!;
+  const chunks = [...views.slice(0, -1), end.subarray(0, -1)].filter(({ length }) => length > 0);
+  if (await way.writeTogether(chunks)) return Buffer.from(end.subarray(-1));
+  lease.cutOff();
+  return null;
+}
+
 /**
  * An answer of bodies one after the other, chunked, straight to the connection. Nothing rejects because the reader left; what fails
  * for another reason closes the connection, which is the only way left to say that a body is not whole.
@@ -154,7 +182,10 @@ export class BodyStream {
 
   async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {
     try {
-      const last = await writeAllButLast(this.#way, body, lease, this.#buffers);
+      const ahead = lease?.ahead;
+      const last = ahead
+        ? await writeAheadButLast(this.#way, body, lease, ahead)
+        : await writeAllButLast(this.#way, body, lease, this.#buffers);
       if (last) beforeLast();
       return last;
     } catch (error) {
