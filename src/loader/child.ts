@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { DecodeTally, FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+import { GatheredNumbers } from './long-numbers.js';
+import type { DecodeTally, FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './messages.js';
 import { SentSources } from './sealed.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -58,6 +59,8 @@ interface Pending {
   readonly resolve: (outcomes: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
+  /** What came ahead of the answer. */
+  numbers: GatheredNumbers | null;
 }
 
 /** One loader process: does one task at a time, and settles every promise it gave when it ends. */
@@ -128,7 +131,7 @@ export class LoaderChild {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill('deadline'), deadlineMs);
-      this.#pending = { id, resolve, reject, timer };
+      this.#pending = { id, resolve, reject, timer, numbers: null };
       this.#send({ type: 'task', id, task: this.#toSend(task) });
     });
   }
@@ -190,7 +193,14 @@ export class LoaderChild {
         return;
       case 'done':
         if (message.decodes) this.#onDecodes(message.decodes);
-        this.#settle(message.id, (pending) => pending.resolve(message.outcomes));
+        this.#settle(message.id, ({ resolve, numbers }) =>
+          resolve(numbers ? numbers.giveBack(message.outcomes as readonly ScanFinding[]) : message.outcomes),
+        );
+        return;
+      case 'numbers':
+        if (this.#pending?.id !== message.id) return;
+        this.#pending.numbers ??= new GatheredNumbers();
+        this.#pending.numbers.add(message.piece);
         return;
       case 'room':
         this.#settle(message.id, (pending) => pending.reject(new NoRoom(message.reason)));

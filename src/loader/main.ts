@@ -1,7 +1,8 @@
 import { DecodedCache } from './decoded-cache.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
-import type { FromLoader, LoaderLimits, Task, ToLoader } from './messages.js';
+import { takeLongNumbers } from './long-numbers.js';
+import type { FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './messages.js';
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
 import { KeptSources } from './sealed.js';
@@ -37,10 +38,18 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
   }
 }
 
+/** Sends ahead what would make the answer too long; what is left of it. */
+function sendLongNumbers(id: number, task: Task, outcomes: readonly unknown[]): readonly unknown[] {
+  if (task.kind !== 'scan') return outcomes;
+  const { pieces, findings } = takeLongNumbers(outcomes as readonly ScanFinding[]);
+  for (const piece of pieces) send({ type: 'numbers', id, piece });
+  return findings;
+}
+
 async function answer(id: number, task: Task): Promise<void> {
   if (!limits) throw new Error('a task came before the limits');
   try {
-    const outcomes = await carryOut(task, limits);
+    const outcomes = sendLongNumbers(id, task, await carryOut(task, limits));
     const decodes = cache?.takeTally();
     send({ type: 'done', id, outcomes, ...(decodes ? { decodes } : {}) });
   } catch (error) {

@@ -14,6 +14,7 @@ import type { Segmentation } from '../core/segment-rasters.js';
 import type { MeasuredStructure, StructureMeasures } from '../core/structure-measures.js';
 import type { StructureSet } from '../core/structure-set.js';
 import type { Values } from '../core/values.js';
+import type { NumbersPiece } from './long-numbers.js';
 import type { SealedSource } from './sealed.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
@@ -238,6 +239,8 @@ export type ToLoader =
  */
 export type FromLoader =
   | { readonly type: 'ready' }
+  /** Comes before the answer that it belongs to. */
+  | { readonly type: 'numbers'; readonly id: number; readonly piece: NumbersPiece }
   | {
       readonly type: 'done';
       readonly id: number;

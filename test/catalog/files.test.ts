@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { FileTable } from '../../src/catalog/files.js';
 import type { StructureSet } from '../../src/core/structure-set.js';
 import { openCatalogue } from './catalogue.js';
@@ -25,6 +25,15 @@ const finding = (path: string, guard: string, set: StructureSet) => ({
   generations: null,
 });
 
+/** Compares without a line for every number. */
+function isSame(t: Test, loaded: Awaited<ReturnType<FileTable['load']>>, wanted: StructureSet): void {
+  if (loaded?.finding.kind !== 'structures') throw new Error('there is no structure set');
+  const { points, ...rest } = loaded.finding.structures;
+  const { points: wantedPoints, ...wantedRest } = wanted;
+  t.strictSame(rest, wantedRest);
+  t.ok(Buffer.from(points.buffer).equals(Buffer.from(wantedPoints.buffer)), 'the same numbers');
+}
+
 /** Counts how often others have had their turn meanwhile. */
 async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   let turns = 0;
@@ -50,7 +59,7 @@ t.test(
     );
     t.ok(written >= 3, `${written} turns`);
     const read = await turnsDuring(async () => {
-      t.strictSame(await files.load('large.dcm'), finding('large.dcm', 'g1', large));
+      isSame(t, await files.load('large.dcm'), large);
     });
     t.ok(read >= 3, `${read} turns`);
     t.strictSame(await files.load('small.dcm'), finding('small.dcm', 'g1', small));
@@ -72,8 +81,7 @@ t.test('a reader sees the numbers of before or of now, and what is replaced goes
   t.equal(files.get('a.dcm')?.guard, 'g1', 'and nobody sees them');
   await writing;
   t.equal(rows(), before);
-  const loaded = await files.load('a.dcm');
-  t.strictSame(loaded, finding('a.dcm', 'g2', structures(MANY, 2)));
+  isSame(t, await files.load('a.dcm'), structures(MANY, 2));
   await files.put([finding('a.dcm', 'g3', structures(3, 1))]);
   t.equal(rows(), 0);
   await files.put([finding('a.dcm', 'g4', structures(MANY, 1))]);
