@@ -37,7 +37,7 @@ async function fixedCost({ folder, reader, batches }, service, session) {
  * Looks at a service over `data` while `reader` takes `batches`: the processor time of all who take part, then, in a second run,
  * profiles or snapshots, written to `out`.
  */
-export async function profile({ data, folder, reader, batches, kind, out, first = false }) {
+export async function profile({ data, folder, reader, batches, warmUp, kind, out, first = false }) {
   mkdirSync(out, { recursive: true });
   for (const name of readdirSync(out)) if (WRITTEN.test(name)) rmSync(join(out, name));
   const service = await Service.ready(data, folder, {
@@ -52,12 +52,13 @@ export async function profile({ data, folder, reader, batches, kind, out, first 
     step += count;
     return reader.ask({ do: 'read', port: service.port, path, room, ...place });
   };
-  const cost = [];
+  const cost = { first: [], later: [], fixed: [] };
   if (!first) {
-    await read(stepsPerEpoch);
     const processes = { service: [service.pid], loaders: childrenOf(service.pid), reader: [reader.pid] };
-    cost.push(...(await costOf(processes, () => read(batches))));
-    cost.push(...(await fixedCost({ folder, reader, batches }, service, session)));
+    cost.first = aBatch(await costOf(processes, () => read(stepsPerEpoch)), stepsPerEpoch);
+    await read(warmUp);
+    cost.later = aBatch(await costOf(processes, () => read(batches)), batches);
+    cost.fixed = aBatch(await fixedCost({ folder, reader, batches }, service, session), batches);
   }
   process.kill(service.pid, 'SIGUSR2');
   await pause(300);
@@ -72,12 +73,16 @@ export async function profile({ data, folder, reader, batches, kind, out, first 
     files: written().map((name) => join(out, name)),
     batches: count,
     seconds,
-    cost: cost.map(({ name, user, system }) => ({
-      name,
-      userUs: Math.round(user / batches),
-      systemUs: Math.round(system / batches),
-    })),
+    cost,
   };
+}
+
+function aBatch(cost, batches) {
+  return cost.map(({ name, user, system }) => ({
+    name,
+    userUs: Math.round(user / batches),
+    systemUs: Math.round(system / batches),
+  }));
 }
 
 /** The tables of a CPU profile: for each process the functions with the most time of their own, in µs a batch. */
@@ -110,11 +115,13 @@ async function main() {
     const source = realPairs() ?? (await smallPhantom(join(folder, 'phantom')));
     const { folder: data } = repeatStudies(source, join(folder, 'data'), size.copies);
     const out = values.out ?? beside('profiles');
-    const batches = size.profiledBatches;
-    const done = await profile({ data, folder, reader, batches, kind, out, first: values.first ?? false });
+    const { profiledBatches: batches, warmUp } = size;
+    const first = values.first ?? false;
+    const done = await profile({ data, folder, reader, batches, warmUp, kind, out, first });
     console.log(done.files.join('\n'));
-    for (const { name, userUs, systemUs } of done.cost)
-      console.log(`${name}: ${userUs} + ${systemUs} µs a batch, user + system`);
+    for (const [what, rows] of Object.entries(done.cost))
+      for (const { name, userUs, systemUs } of rows)
+        console.log(`${what}: ${name}: ${userUs} + ${systemUs} µs a batch, user + system`);
     if (kind === 'cpu')
       for (const table of profileTables(done)) {
         console.log(

@@ -102,6 +102,33 @@ function profileSection(tables) {
   );
 }
 
+/** What a batch costs all who take part, and what follows from that alone: no sharing of the cores makes a batch faster. */
+function costSection({ first, later, fixed }, cores) {
+  const shown = ({ userUs, systemUs }) => `${userUs} + ${systemUs}`;
+  const sum = (rows) => rows.reduce((total, { userUs, systemUs }) => total + userUs + systemUs, 0);
+  const columns = [first, later, fixed];
+  const rows = ['service', 'loaders', 'reader'].map((name, at) => [
+    name,
+    shown(first[at]),
+    shown(later[at]),
+    name === 'loaders' ? '' : shown(fixed[name === 'service' ? 0 : 1]),
+  ]);
+  return [
+    'Processor time of one batch of 8 pairs, one reader, without a profiler, user + system in µs:',
+    table(
+      ['process', 'first epoch', 'later epochs', 'the fixed Buffer'],
+      [
+        ...rows,
+        ['together', ...columns.map((column) => String(sum(column)))],
+        [
+          `the least a batch can take on ${cores} cores`,
+          ...columns.map((column) => String(Math.round(sum(column) / cores))),
+        ],
+      ],
+    ),
+  ];
+}
+
 /** `docs/performance.md` from a run's results; `notes` is what a person wrote about them. */
 export function markdown(results, notes) {
   const { figures, cost, profile, size } = results;
@@ -119,11 +146,7 @@ itself* is the second to the first, which tells the noise. Ratios hold elsewhere
 are equal. Nothing is left undone on either side: batches end as torch tensors and every byte is summed. All files are in the page cache of
 the system.`,
     '## Where the time goes',
-    'Processor time of one batch of 8 pairs, one reader, later epochs, without a profiler:',
-    table(
-      ['process', 'user, µs', 'system, µs'],
-      cost.map(({ name, userUs, systemUs }) => [name, String(userUs), String(systemUs)]),
-    ),
+    ...(cost ? costSection(cost, results.machine.cores) : []),
     'Of one reader over later epochs, by the sampling profiler of V8, which slows both processes a little. Calls into the system count for who made them.',
     ...profileSection(profile),
     '## How to look closer',

@@ -73,9 +73,10 @@ async function measure(run) {
   say('profile');
   const { data, folder, reader, size } = run;
   const out = join(folder, 'profiles');
-  const looking = { data, folder, reader, batches: size.profiledBatches, kind: 'cpu', out };
+  const { profiledBatches: batches, warmUp } = size;
+  const looking = { data, folder, reader, batches, warmUp, kind: 'cpu', out };
   const done = isAsked('profile') ? await profile(looking) : null;
-  return { figures, points, cost: done?.cost ?? [], profile: done ? profileTables(done) : [] };
+  return { figures, points, cost: done?.cost ?? null, profile: done ? profileTables(done) : [] };
 }
 
 function isAsked(name) {
