@@ -5,10 +5,15 @@ import { Gate } from './gate.js';
 /** Bodies of one rank that may be on the way at a time; more wait. */
 const SENDING_PER_RANK = 2;
 
+/** A trainer that lets a batch lie so long takes its time with the next one, too. */
+const UNHURRIED_MS = 1;
+
 /** A batch that is loaded or being loaded. */
 export interface Warm {
   readonly batch: Batch;
   readonly loading: Loading;
+  /** Since when it lay ready for somebody to ask; null where it did not. */
+  readySinceMs: number | null;
 }
 
 /** One rank's place in a session: the step it was asked for, and the batches kept warm behind it. */
@@ -25,6 +30,8 @@ export class RankWindow {
   #warm = new Map<number, Warm>();
   /** The steps that are being loaded for an asker or sent, and for how many. */
   #held = new Map<number, number>();
+  /** The step whose answer goes before the loads behind it; null where there is none. */
+  #putOff: number | null = null;
 
   constructor(
     reach: { readonly steps: number | null; readonly prefetch: number },
@@ -64,8 +71,28 @@ export class RankWindow {
     else this.#held.delete(step);
   }
 
-  /** Starts the batches after a step, and gives back what the window does not reach any more. */
-  warmAfter(step: number): void {
+  /**
+   * Starts the batches after a step that was taken. Where the trainer takes its time they start behind the answer: a loader that wakes
+   * while the answer is written would take the processor from it.
+   */
+  warmAfter(step: number, { readySinceMs }: Warm): void {
+    if (readySinceMs === null || performance.now() - readySinceMs < UNHURRIED_MS) {
+      this.#putOff = null;
+      this.#reachFrom(step);
+      return;
+    }
+    if (this.#putOff === null) setImmediate(() => this.#startPutOff());
+    this.#putOff = step;
+  }
+
+  #startPutOff(): void {
+    const step = this.#putOff;
+    this.#putOff = null;
+    if (step !== null) this.#reachFrom(step);
+  }
+
+  /** Starts what the window reaches from a step, and gives back what it does not reach any more. */
+  #reachFrom(step: number): void {
     const last = step + this.#reach.prefetch;
     for (const [held, { loading }] of this.#warm) {
       if (held > step && held <= last) continue;
@@ -83,7 +110,10 @@ export class RankWindow {
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
     warm.loading.lease.then(
-      () => setImmediate(() => this.#prepare(step + 1)),
+      () => {
+        warm.readySinceMs = performance.now();
+        setImmediate(() => this.#prepare(step + 1));
+      },
       () => {
         if (this.#warm.get(step) === warm) this.#warm.delete(step);
       },
@@ -93,7 +123,7 @@ export class RankWindow {
   #load(step: number, priority: 'asked' | 'warm'): Warm {
     const batch = this.#prepared?.step === step ? this.#prepared.batch : this.#make(step);
     this.#prepared = null;
-    return { batch, loading: this.#engine.load(batch.order, priority) };
+    return { batch, loading: this.#engine.load(batch.order, priority), readySinceMs: null };
   }
 
   /** While the trainer is busy with a step, what loading the one behind the window needs is looked up. */
@@ -103,6 +133,11 @@ export class RankWindow {
     const batch = this.#make(step);
     batch.prepare();
     this.#prepared = { step, batch };
+  }
+
+  /** Starts no loads any more that were put off. */
+  end(): void {
+    this.#putOff = null;
   }
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */
