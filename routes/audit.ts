@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { auditEpoch } from '../src/sessions/audit.js';
 import { problems, query, SessionParams } from './schemas.js';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { firstInLine } from '../src/plugins/send.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';

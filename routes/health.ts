@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from '../src/schema.js';
+import { Type } from 'typebox';
 import type { Service } from '../src/service.js';
 
 const Scan = Type.Object({

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import type { UploadContent } from '../src/catalog/upload-content.js';
 import type { Lease, Loading } from '../src/engine/engine.js';
 import { SlfError } from '../src/errors.js';
@@ -13,7 +14,6 @@ import {
   takeMultipart,
 } from '../src/plugins/multipart.js';
 import { BodyStream } from '../src/plugins/send.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import {

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Static } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { Holes } from '../src/core/part.js';
 import { firstInLine } from '../src/plugins/send.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import type { PairId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { PairParams, problems } from './schemas.js';
 

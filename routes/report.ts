@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import { findStudy, presentRevision, presentStudies, type StudyState } from '../src/catalog/studies.js';
 import { FINDING_CODES } from '../src/core/finding-codes.js';
 import type { StudyId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
 import { type ReportDocument, reportDocument } from '../src/report-document.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { problems, query, StudyParams } from './schemas.js';

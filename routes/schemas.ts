@@ -1,6 +1,6 @@
 import type { RouteOptions } from 'fastify';
+import { Type } from 'typebox';
 import { ERRORS } from '../src/errors.js';
-import { Type } from '../src/schema.js';
 
 const closed = { additionalProperties: false };
 

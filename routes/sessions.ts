@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import type { Flagged } from '../src/catalog/selection.js';
 import { presentStudies } from '../src/catalog/studies.js';
 import { BYTES_VERSION } from '../src/core/bytes-version.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { chooseStudies } from '../src/sessions/choose.js';
 import { refuseLoad } from '../src/sessions/refusal.js';

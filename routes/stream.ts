@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
 import { firstInLine } from '../src/plugins/send.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
 import { BatchBody, Format, LAST_STEP, problems, query, Rank, SessionParams } from './schemas.js';

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import { listSources } from '../src/catalog/contour-sources.js';
 import { findStudy, listProblems, listSlices, listStudies } from '../src/catalog/studies.js';
 import { PROBLEMS } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { Page, PageQuery, problems, query, StudyParams } from './schemas.js';
 

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
 import { listSources } from '../src/catalog/contour-sources.js';
 import { findStudy, listProblems } from '../src/catalog/studies.js';
 import type { UploadContent, UploadedStudy } from '../src/catalog/upload-content.js';
@@ -8,7 +9,6 @@ import { isId, type StudyId } from '../src/core/ids.js';
 import type { Problem } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
 import { ignoredField, receiveForm, refuseForm, takeMultipart } from '../src/plugins/multipart.js';
-import { Type } from '../src/schema.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { FilesForm, problems, query, StudyParams } from './schemas.js';

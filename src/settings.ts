@@ -1,5 +1,4 @@
-import type { Static } from 'typebox';
-import { Type } from './schema.js';
+import { type Static, Type } from 'typebox';
 
 const Size = (fallback: string, description: string) =>
   Type.String({ pattern: '^[0-9]+ ?(B|KiB|MiB|GiB)?$', default: fallback, description });
