@@ -133,11 +133,13 @@ const { processor, cores, system, load } = describeMachine();
 const page = `# How fast images are decoded
 
 Made by \`npm run bench:decode\`; nothing here is written by hand. One process each, in turns: the peer, slicefeed, the peer again,
-${ROUNDS} rounds. Milliseconds are processor time of all threads, because GDCM decodes JPEG 2000 with as many threads as there are cores. A decode begins with the path of a file in the page cache and ends with an array of its stored values: for slicefeed the header,
-the frame's bytes and the codec as in a loader, for the peer \`pydicom.dcmread(path).pixel_array\`. *Times as fast*: slicefeed's decodes a
-second by the mean of the peer's two, median of the rounds (least–greatest); *peer to itself*: its second turn by its first, far from 1 means
-that the run tells nothing; *by the clock*: times as fast in elapsed time, other threads and whatever else the machine does included. A bold row is all images of its kind one after the other. On ${processor}, ${cores} cores, ${system}, Node ${process.versions.node}, at a load of ${load}:
-ratios hold on other machines, milliseconds don't.
+${ROUNDS} rounds. Milliseconds are processor time of all threads, because GDCM decodes JPEG 2000 with as many threads as there are cores.
+A decode begins with the path of a file in the page cache and ends with an array of its stored values: for slicefeed the header, the
+frame's bytes and the codec as in a loader, for the peer \`pydicom.dcmread(path).pixel_array\`. *Times as fast*: slicefeed's decodes a
+second by the mean of the peer's two, median of the rounds (least–greatest); *peer to itself*: its second turn by its first, far from 1
+means that the run tells nothing; *by the clock*: times as fast in elapsed time, other threads and whatever else the machine does
+included. A bold row is all images of its kind one after the other. On ${processor}, ${cores} cores, ${system},
+Node ${process.versions.node}, at a load of ${load}: ratios hold on other machines, milliseconds don't.
 
 ${parts.join('\n\n')}
 `;
