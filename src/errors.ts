@@ -6,6 +6,7 @@ export const ERRORS = {
   SLF_UPLOAD_NAME: { status: 400, title: 'A file name of the upload cannot be used' },
   SLF_UNAUTHORIZED: { status: 401, title: 'A bearer token is needed' },
   SLF_READ_ONLY_TOKEN: { status: 403, title: 'This token may open sessions and read, nothing else' },
+  SLF_ORIGIN: { status: 403, title: 'A page of another site may not ask this service' },
   SLF_ROUTE_UNKNOWN: { status: 404, title: 'There is no such path' },
   SLF_STUDY_UNKNOWN: { status: 404, title: 'There is no such study' },
   SLF_PAIR_UNKNOWN: { status: 404, title: 'There is no such slice in this study' },

@@ -41,6 +41,21 @@ t.test('without a token a name that could lead here from outside is refused', as
   );
 });
 
+t.test('without a token no page of another site has a browser ask', async (t) => {
+  const app = fastify();
+  await app.register(failure);
+  await app.register(host, { localOnly: true });
+  app.post('/change', async () => 'changed');
+  const status = async (origin: string) => {
+    const headers = { host: '127.0.0.1:8080', origin };
+    return (await app.inject({ method: 'POST', url: '/change', headers })).statusCode;
+  };
+  for (const own of ['http://127.0.0.1:8080', 'https://127.0.0.1:8080', 'HTTP://127.0.0.1:8080'])
+    t.equal(await status(own), 200, own);
+  for (const other of ['https://evil.example', 'null', 'http://127.0.0.1:9090', 'http://localhost:8080', ''])
+    t.equal(await status(other), 403, other);
+});
+
 t.test('with a token any name will do', async (t) => {
   t.strictSame(
     await statuses(false, [...LOCAL, ...PUBLIC]),
