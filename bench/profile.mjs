@@ -10,7 +10,7 @@ import { realPairs, repeatStudies, smallPhantom } from './folders.mjs';
 import { hotSpots } from './hot.mjs';
 import { beside, Lines } from './processes.mjs';
 import { childrenOf, costOf } from './processor-time.mjs';
-import { Service } from './service.mjs';
+import { Service, SPEC } from './service.mjs';
 import { SIZES } from './sizes.mjs';
 
 const LOOK_EVERY_MS = 20;
@@ -44,7 +44,7 @@ export async function profile({ data, folder, reader, batches, warmUp, kind, out
     entry: [beside('profiled-service.mjs')],
     env: { SLICEFEED_BENCH_OUT: out, SLICEFEED_BENCH_LOOK: kind },
   });
-  const session = await service.open({ batchSize: 8 });
+  const session = await service.open(SPEC);
   const { path, room, stepsPerEpoch } = session;
   let step = 0;
   const read = (count) => {

@@ -19,7 +19,7 @@ import { drawPlot } from './plot.mjs';
 import { beside, Lines } from './processes.mjs';
 import { profile, profileTables } from './profile.mjs';
 import { markdown, textTable } from './report.mjs';
-import { Service } from './service.mjs';
+import { Service, SPEC } from './service.mjs';
 import { SIZES } from './sizes.mjs';
 
 const { values: options } = parseArgs({
@@ -42,7 +42,7 @@ function say(text) {
 /** A service that has given every pair once, its pixels known; shared by the figures of later epochs. */
 async function warmService(run) {
   const service = await Service.ready(run.data, run.folder);
-  const session = await service.open({ batchSize: 8 });
+  const session = await service.open(SPEC);
   const { path, room, stepsPerEpoch } = session;
   await run.reader.ask({ do: 'read', port: service.port, path, room, first: 0, last: stepsPerEpoch });
   return { service, session, nextStep: stepsPerEpoch };
@@ -117,7 +117,7 @@ async function prepare(folder) {
     settings: {
       data: `${theirs.pairs.toLocaleString('en-US')} pairs in ${files.toLocaleString('en-US')} files: ${real ? 'real short-axis images, 256 × 256, 16 bits, one contour each, repeated' : 'a phantom, 256 × 256, 16 bits, repeated'}`,
       service:
-        'all settings at their defaults; sessions with batchSize 8 and nothing else; a new state folder for each start',
+        'all settings at their defaults; sessions with batchSize 8 and prefetch 2 (a DataLoader keeps 2 for each worker); a new state folder for each start',
       reader: `Python, one thread, a raw socket read with readinto into two buffers used in turn, torch tensors as views of them; a DataLoader with ${machine.cores} workers that stay`,
       rounds: `${size.rounds}, ${size.batches} batches each against the fixed Buffer, ${size.paced} for the paced reader`,
     },

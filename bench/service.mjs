@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { start } from './processes.mjs';
 
+/** Of the sessions that are timed. A DataLoader keeps two batches ahead for each of its workers; two for its only rank keeps ours. */
+export const SPEC = { batchSize: 8, prefetch: 2 };
+
 const LOOK_EVERY_MS = 10;
 
 function withoutSettings(env) {

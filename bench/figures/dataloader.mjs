@@ -1,8 +1,7 @@
 import { besides, interleave } from '../rounds.mjs';
-import { Service } from '../service.mjs';
+import { Service, SPEC } from '../service.mjs';
 
-/** As everyone opens one, and with the mask rule of the peer, so that sums can be compared. */
-const SPEC = { batchSize: 8 };
+/** With the mask rule of the peer, so that sums can be compared. */
 const ALIKE = { ...SPEC, mask: { rule: 'pil' } };
 
 async function readEpoch({ reader }, service, session, epoch, opening) {

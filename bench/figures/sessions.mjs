@@ -1,10 +1,11 @@
 import { besides, interleave } from '../rounds.mjs';
+import { SPEC } from '../service.mjs';
 
 /** Pairs delivered to many sessions at once, by one reader, beside one session. */
 export async function sessionsFigure(run) {
   const { service, session, reader, size } = run;
   const opened = [];
-  for (let seed = 1; seed <= size.sessions; seed++) opened.push(await service.open({ batchSize: 8, seed }));
+  for (let seed = 1; seed <= size.sessions; seed++) opened.push(await service.open({ ...SPEC, seed }));
   const paths = opened.map(({ path }) => path);
   const { room } = session;
   const read = async (asked, first, last) => {

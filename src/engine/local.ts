@@ -6,7 +6,7 @@ import { openSource } from '../loader/sealed.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
 import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
-import type { BatchOrder, Engine, Lease, Loading, Priority, SlotOutcome } from './engine.js';
+import type { BatchOrder, Engine, Lease, Loading, Pace, Priority, SlotOutcome } from './engine.js';
 import { splitUnits } from './split.js';
 
 export interface LocalEngineOptions {
@@ -35,10 +35,10 @@ export class LocalEngine implements Engine {
     this.#options = options;
   }
 
-  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>): Loading {
+  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>, pace: Pace = 'brisk'): Loading {
     let flight = this.#flights.get(order.key);
     if (!flight) {
-      const started = new Flight(order, priority, this.#options, () => {
+      const started = new Flight(order, priority, pace, this.#options, () => {
         if (this.#flights.get(order.key) === started) this.#flights.delete(order.key);
       });
       flight = started;
@@ -67,6 +67,7 @@ class Flight {
   readonly settled: Promise<unknown>;
   #order: BatchOrder;
   #priority: Priority;
+  #pace: Pace;
   #options: LocalEngineOptions;
   #ended: () => void;
   #interests = 0;
@@ -75,9 +76,16 @@ class Flight {
   #parts: Supervised<'load'>[] = [];
   #result: Promise<{ segment: Segment; outcomes: SlotOutcome[]; loadMs: number }>;
 
-  constructor(order: BatchOrder, priority: Priority, options: LocalEngineOptions, ended: () => void) {
+  constructor(
+    order: BatchOrder,
+    priority: Priority,
+    pace: Pace,
+    options: LocalEngineOptions,
+    ended: () => void,
+  ) {
     this.#order = order;
     this.#priority = priority;
+    this.#pace = pace;
     this.#options = options;
     this.#ended = ended;
     this.#result = this.#run();
@@ -187,6 +195,7 @@ class Flight {
           priority: this.#priority,
           turn,
           deadlineMs: pairTimeoutMs,
+          pace: this.#pace,
           onStart,
         });
       });

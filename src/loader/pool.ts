@@ -1,5 +1,5 @@
 import type { BaseLogger } from 'pino';
-import { type ChildOptions, LoaderChild, LoaderDeath } from './child.js';
+import { type ChildOptions, LoaderChild, LoaderDeath, type Pace } from './child.js';
 import type { Task, TaskKind, TaskKinds } from './messages.js';
 import { type Priority, type Queued, TurnQueue } from './queue.js';
 
@@ -14,6 +14,7 @@ export interface JobOptions {
   readonly priority: Priority;
   readonly turn: string;
   readonly deadlineMs: number;
+  readonly pace?: Pace;
   /** Whether the task wants a child that has done nothing before. */
   readonly fresh?: boolean;
   /** Called when a child begins the task. */
@@ -174,7 +175,7 @@ export class LoaderPool {
   #give(child: LoaderChild, entry: Entry): void {
     entry.options.onStart?.();
     child
-      .run(entry.task, entry.options.deadlineMs)
+      .run(entry.task, entry.options.deadlineMs, entry.options.pace)
       .then(entry.resolve, (error: Error) => {
         if (error instanceof LoaderDeath)
           this.#options.log.warn(

@@ -1,4 +1,4 @@
-import { LoaderDeath } from './child.js';
+import { LoaderDeath, type Pace } from './child.js';
 import type { Task, TaskKind, TaskKinds } from './messages.js';
 import { Cancelled, type Job, type LoaderPool } from './pool.js';
 import type { Priority } from './queue.js';
@@ -14,6 +14,7 @@ export interface SuperviseOptions {
   readonly turn: string;
   /** For a whole task, and again for each unit that is tried alone. */
   readonly deadlineMs: number;
+  readonly pace?: Pace;
   /** Called each time a child begins it, or a unit of it. */
   readonly onStart?: () => void;
 }
@@ -42,8 +43,8 @@ export function supervise<K extends TaskKind>(
   let cancelled = false;
   const attempt = (part: Task<K>, fresh: boolean) => {
     if (cancelled) throw new Cancelled('the task was taken back');
-    const { turn, deadlineMs, onStart } = options;
-    current = pool.submit<K>(part, { priority, turn, deadlineMs, fresh, ...(onStart ? { onStart } : {}) });
+    const { priority: _, ...rest } = options;
+    current = pool.submit<K>(part, { ...rest, priority, fresh });
     return current.outcomes;
   };
   const bearing = async (part: Task<K>, fresh: boolean) => {

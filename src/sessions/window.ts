@@ -1,4 +1,4 @@
-import type { Engine, Loading } from '../engine/engine.js';
+import type { Engine, Loading, Pace } from '../engine/engine.js';
 import type { Batch } from './batch.js';
 import { Gate } from './gate.js';
 
@@ -6,7 +6,7 @@ import { Gate } from './gate.js';
 const SENDING_PER_RANK = 2;
 
 /** A trainer that lets a batch lie so long takes its time with the next one, too. */
-const UNHURRIED_MS = 1;
+const CALM_MS = 1;
 
 /** A batch that is loaded or being loaded. */
 export interface Warm {
@@ -30,8 +30,6 @@ export class RankWindow {
   #warm = new Map<number, Warm>();
   /** The steps that are being loaded for an asker or sent, and for how many. */
   #held = new Map<number, number>();
-  /** The step whose answer goes before the loads behind it; null where there is none. */
-  #putOff: number | null = null;
 
   constructor(
     reach: { readonly steps: number | null; readonly prefetch: number },
@@ -71,28 +69,9 @@ export class RankWindow {
     else this.#held.delete(step);
   }
 
-  /**
-   * Starts the batches after a step that was taken. Where the trainer takes its time they start behind the answer: a loader that wakes
-   * while the answer is written would take the processor from it.
-   */
+  /** Starts the batches after a step that was taken, and gives back what the window does not reach any more. */
   warmAfter(step: number, { readySinceMs }: Warm): void {
-    if (readySinceMs === null || performance.now() - readySinceMs < UNHURRIED_MS) {
-      this.#putOff = null;
-      this.#reachFrom(step);
-      return;
-    }
-    if (this.#putOff === null) setImmediate(() => this.#startPutOff());
-    this.#putOff = step;
-  }
-
-  #startPutOff(): void {
-    const step = this.#putOff;
-    this.#putOff = null;
-    if (step !== null) this.#reachFrom(step);
-  }
-
-  /** Starts what the window reaches from a step, and gives back what it does not reach any more. */
-  #reachFrom(step: number): void {
+    const pace = readySinceMs !== null && performance.now() - readySinceMs >= CALM_MS ? 'calm' : 'brisk';
     const last = step + this.#reach.prefetch;
     for (const [held, { loading }] of this.#warm) {
       if (held > step && held <= last) continue;
@@ -100,13 +79,13 @@ export class RankWindow {
       loading.abandon();
     }
     // Counted from the step: behind the last whole number that there is, one more is none more.
-    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead);
+    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead, pace);
   }
 
   /** Starts to load a step that nobody asked for yet. */
-  warm(step: number): void {
+  warm(step: number, pace: Pace = 'brisk'): void {
     if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    const warm = this.#load(step, 'warm');
+    const warm = this.#load(step, 'warm', pace);
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
     warm.loading.lease.then(
@@ -120,10 +99,10 @@ export class RankWindow {
     );
   }
 
-  #load(step: number, priority: 'asked' | 'warm'): Warm {
+  #load(step: number, priority: 'asked' | 'warm', pace: Pace = 'brisk'): Warm {
     const batch = this.#prepared?.step === step ? this.#prepared.batch : this.#make(step);
     this.#prepared = null;
-    return { batch, loading: this.#engine.load(batch.order, priority), readySinceMs: null };
+    return { batch, loading: this.#engine.load(batch.order, priority, pace), readySinceMs: null };
   }
 
   /** While the trainer is busy with a step, what loading the one behind the window needs is looked up. */
@@ -133,11 +112,6 @@ export class RankWindow {
     const batch = this.#make(step);
     batch.prepare();
     this.#prepared = { step, batch };
-  }
-
-  /** Starts no loads any more that were put off. */
-  end(): void {
-    this.#putOff = null;
   }
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */
