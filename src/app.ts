@@ -5,12 +5,12 @@ import { routes } from '../routes/index.js';
 import { makeListener } from './listener.js';
 import { auth } from './plugins/auth.js';
 import { bearer } from './plugins/bearer.js';
+import { browsers } from './plugins/browsers.js';
 import { connections } from './plugins/connections.js';
 import { disconnect } from './plugins/disconnect.js';
 import { documentation } from './plugins/documentation.js';
 import { answerTo, failure, refuseConnection, sendProblem } from './plugins/failure.js';
 import { host } from './plugins/host.js';
-import { pages } from './plugins/pages.js';
 import { parsing } from './plugins/parsing.js';
 import { rate } from './plugins/rate.js';
 import { slowBodies } from './plugins/slow-bodies.js';
@@ -52,7 +52,7 @@ export async function buildApp(service: Service, log: Logger, edge: Edge): Promi
     return503OnClosing: true,
   }).withTypeProvider<TypeBoxTypeProvider>();
   await app.register(failure);
-  await app.register(pages);
+  await app.register(browsers);
   await app.register(connections, { most: edge.connections, readerMs });
   await app.register(host, { localOnly: !tokens.needed && !edge.insecure });
   await app.register(disconnect);

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import plugin from 'fastify-plugin';
 import { VERSION } from '../version.js';
+import { pages } from './pages.js';
 
 /** The contract as OpenAPI 3.1 at `/openapi.json` and as a page at `/docs`, made from the route schemas. */
 export const documentation = plugin(
@@ -28,7 +29,10 @@ export const documentation = plugin(
       if (route.url === '/docs' || route.url.startsWith('/docs/'))
         route.config = { ...route.config, access: 'open' };
     });
-    await app.register(swaggerUi, { routePrefix: '/docs' });
+    await app.register(async (scope) => {
+      await scope.register(pages);
+      await scope.register(swaggerUi, { routePrefix: '/docs' });
+    });
     app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () =>
       app.swagger(),
     );

@@ -1,6 +1,7 @@
 import { type BatchLayout, batchLayout } from '../../src/core/layout.js';
 import type { BatchOrder } from '../../src/engine/engine.js';
-import { LocalEngine, type LocalEngineOptions } from '../../src/engine/local.js';
+import type { FlightOptions } from '../../src/engine/flight.js';
+import { LocalEngine } from '../../src/engine/local.js';
 import type { LoadUnit } from '../../src/loader/messages.js';
 import type { LoaderPool, PoolOptions } from '../../src/loader/pool.js';
 import { sealSource } from '../../src/loader/sealed.js';
@@ -13,7 +14,7 @@ import { recipe, writeImage } from '../loader/sources.js';
 type Test = Parameters<typeof temporaryFolder>[0];
 
 /** Options of the engine and its pool; what is not said has a default that fits a test. */
-interface Setting extends Partial<Omit<LocalEngineOptions, 'pool' | 'spool'>> {
+interface Setting extends Partial<Omit<FlightOptions, 'pool' | 'spool'>> {
   readonly budgetBytes?: number;
   readonly pool?: Partial<PoolOptions>;
 }
@@ -30,7 +31,7 @@ export async function start(
   const log = {
     info: (fields: object, msg: string) => lines.push({ ...fields, msg }),
     error: (fields: object, msg: string) => lines.push({ ...fields, msg }),
-  } as unknown as LocalEngineOptions['log'];
+  } as unknown as FlightOptions['log'];
   const loaded: number[] = [];
   const engine = new LocalEngine({
     pool,

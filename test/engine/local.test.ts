@@ -75,7 +75,7 @@ t.test('a batch that nobody waits for any more is not loaded', async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(batch.asked.times, 1);
   const rejected = Promise.all(loadings.map(({ lease }) => t.rejects(lease, { name: 'Cancelled' })));
-  for (const { abandon } of loadings) abandon();
+  for (const loading of loadings) loading.abandon();
   await rejected;
   t.ok(spool.tryTake(SEGMENT_BYTES));
   await free();

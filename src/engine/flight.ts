@@ -1,0 +1,228 @@
+import type { BaseLogger } from 'pino';
+import { NoRoom } from '../loader/child.js';
+import type { LoadUnit } from '../loader/messages.js';
+import { Cancelled, type LoaderPool } from '../loader/pool.js';
+import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
+import { type Supervised, supervise } from '../loader/supervise.js';
+import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
+import type { BatchOrder, Lease, Loading, Pace, Priority, SlotOutcome } from './engine.js';
+import { Interest } from './interest.js';
+import { splitUnits } from './split.js';
+
+export interface FlightOptions {
+  readonly pool: LoaderPool;
+  readonly spool: Spool;
+  readonly buffers: SendBuffers;
+  /** Draws pictures, so that a person who looks at one keeps no trainer waiting. */
+  readonly pictures: () => LoaderPool;
+  /** Told of each finished load. */
+  readonly onLoaded: (ms: number) => void;
+  readonly log: Pick<BaseLogger, 'info' | 'error'>;
+  /** For one task, and again for each pair that is tried alone. */
+  readonly pairTimeoutMs: number;
+  /** How long an asked batch waits for room in the budget. */
+  readonly roomWaitMs?: number;
+}
+
+const ROOM_WAIT_MS = 5_000;
+
+/** What came of a flight. */
+export interface Loaded {
+  readonly segment: Segment;
+  readonly outcomes: readonly SlotOutcome[];
+  readonly loadMs: number;
+}
+
+/** One load of one address, shared by all who want it; its segment goes back when the last one lets go. */
+export class Flight {
+  finished = false;
+  stale = false;
+  /** What is loaded, from the beginning of the load on. */
+  units: readonly LoadUnit[] = [];
+  readonly settled: Promise<unknown>;
+  #order: BatchOrder;
+  #priority: Priority;
+  #pace: Pace;
+  #options: FlightOptions;
+  #ended: () => void;
+  #interests = 0;
+  #ahead: { readonly buffer: Buffer; isFree: boolean } | null = null;
+  #cancelled = false;
+  #parts: Supervised<'load'>[] = [];
+  readonly result: Promise<Loaded>;
+
+  constructor(order: BatchOrder, priority: Priority, pace: Pace, options: FlightOptions, ended: () => void) {
+    this.#order = order;
+    this.#priority = priority;
+    this.#pace = pace;
+    this.#options = options;
+    this.#ended = ended;
+    this.result = this.#run();
+    this.settled = this.result.then(
+      ({ segment, outcomes }) => {
+        this.finished = true;
+        this.stale = outcomes.some(({ kind }) => kind === 'changed');
+        if (this.#interests === 0) this.#giveBack();
+        else if (this.#priority === 'warm') setImmediate(() => this.#readAhead(segment));
+      },
+      () => this.#ended(),
+    );
+  }
+
+  get sizeBytes(): number {
+    return this.#order.layout.sizeBytes;
+  }
+
+  join(): Loading {
+    this.#interests++;
+    return new Interest(this);
+  }
+
+  /** One interest less; the last one takes the segment with it. */
+  leave(): void {
+    if (--this.#interests === 0) this.#giveUp();
+  }
+
+  read(segment: Segment, offset: number, length: number, into: Uint8Array): void {
+    this.#options.spool.read(segment, offset, length, into);
+  }
+
+  /** The data section, where it was read ahead. */
+  get ahead(): Uint8Array | null {
+    return this.#ahead?.buffer.subarray(0, this.sizeBytes) ?? null;
+  }
+
+  cutOff(): void {
+    if (this.#ahead) this.#ahead.isFree = false;
+  }
+
+  async draw(segment: Segment, unit: Parameters<Lease['draw']>[0]): Promise<Uint8Array> {
+    const { pictures, pairTimeoutMs } = this.#options;
+    const { layout, turn } = this.#order;
+    // The segment stays while it is drawn, also when the lease ends meanwhile.
+    this.#interests++;
+    const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
+    const task = { kind: 'draw' as const, units };
+    const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
+    try {
+      return (await job.outcomes)[0]!;
+    } finally {
+      this.leave();
+    }
+  }
+
+  raise(): void {
+    this.#priority = 'asked';
+    for (const part of this.#parts) part.raise('asked');
+  }
+
+  async #run(): Promise<Loaded> {
+    const { spool, pool, log, pairTimeoutMs, roomWaitMs = ROOM_WAIT_MS } = this.#options;
+    const { label, layout, recipe, segmentBytes, turn } = this.#order;
+    const segment = await this.#room(spool, segmentBytes, roomWaitMs);
+    let startedAt = 0;
+    try {
+      if (this.#cancelled) throw new Cancelled('nobody waits for this batch any more');
+      const units = this.#order.units();
+      this.units = units;
+      const onStart = () => {
+        if (startedAt > 0) return;
+        startedAt = performance.now();
+        log.info({ ...label, pairs: units.length, for: this.#priority }, 'load started');
+      };
+      const runs = splitUnits(units, layout.shape, Math.max(1, pool.idleCount));
+      this.#parts = runs.map((run) => {
+        const task = {
+          kind: 'load' as const,
+          segment: segment.path,
+          shape: layout.shape,
+          recipe,
+          units: run,
+        };
+        return supervise<'load'>(pool, task, {
+          priority: this.#priority,
+          turn,
+          deadlineMs: pairTimeoutMs,
+          pace: this.#pace,
+          onStart,
+        });
+      });
+      // Every part has to settle, also after one failed: a loader may still write to the segment.
+      const settled = await Promise.allSettled(this.#parts.map((part) => part.outcomes));
+      const failed = settled.find((part) => part.status === 'rejected');
+      if (failed) throw failed.reason;
+      const outcomes = settled.flatMap((part) => (part.status === 'fulfilled' ? [...part.value] : []));
+      await this.#blank(segment, units, outcomes);
+      const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
+      this.#options.onLoaded(loadMs);
+      log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
+      return { segment, outcomes, loadMs };
+    } catch (error) {
+      if (error instanceof NoRoom) spool.discard(segment);
+      else spool.give(segment);
+      if (!(error instanceof Cancelled)) log.error({ ...label, err: error }, 'load failed');
+      throw error;
+    }
+  }
+
+  /** Makes the slots of pairs that ended their loader zeros: nobody wrote them, and a segment holds what it held before. */
+  async #blank(
+    segment: Segment,
+    units: readonly LoadUnit[],
+    outcomes: readonly SlotOutcome[],
+  ): Promise<void> {
+    const { pool, pairTimeoutMs } = this.#options;
+    const { layout, recipe, turn } = this.#order;
+    for (const [at, { slot, place }] of units.entries()) {
+      if (outcomes[at]?.kind !== 'lethal') continue;
+      const blank = { slot, place, source: null };
+      const task = {
+        kind: 'load' as const,
+        segment: segment.path,
+        shape: layout.shape,
+        recipe,
+        units: [blank],
+      };
+      await supervise<'load'>(pool, task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs }).outcomes;
+    }
+  }
+
+  /** An asked batch may press for room and wait; a warm one takes what is free. */
+  async #room(spool: Spool, segmentBytes: number, waitMs: number): Promise<Segment> {
+    // Not before the next turn: by then whoever joins at once has raised the priority.
+    await null;
+    const segment = spool.tryTake(segmentBytes);
+    if (segment) return segment;
+    if (this.#priority === 'asked') return spool.take(segmentBytes, waitMs);
+    this.#ended();
+    throw new BudgetExceeded('no room to warm a batch');
+  }
+
+  /** While nobody waits the bytes are read from the segment, so that who asks gets them at once. */
+  #readAhead(segment: Segment): void {
+    const { spool, buffers } = this.#options;
+    if (this.#interests === 0 || spool.budgetBytes - spool.usedBytes < CHUNK_BYTES) return;
+    const { sizeBytes } = this;
+    const buffer = buffers.takeAhead(sizeBytes);
+    if (!buffer) return;
+    spool.read(segment, 0, sizeBytes, buffer);
+    this.#ahead = { buffer, isFree: true };
+  }
+
+  #giveUp(): void {
+    if (this.finished) this.#giveBack();
+    else {
+      this.#cancelled = true;
+      this.#ended();
+      for (const part of this.#parts) part.cancel();
+    }
+  }
+
+  #giveBack(): void {
+    this.#ended();
+    const { spool, buffers } = this.#options;
+    void this.result.then(({ segment }) => spool.give(segment));
+    if (this.#ahead) buffers.endAhead(this.#ahead.buffer, this.#ahead.isFree);
+    this.#ahead = null;
+  }
+}
