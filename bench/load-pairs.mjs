@@ -22,6 +22,7 @@ const limits = {
   frameBytes: MEMORY / 4,
   fileBytes: MEMORY,
   contourPoints: 100_000,
+  keptBytes: 2 ** 24,
 };
 const recipe = {
   values: 'rescaled',

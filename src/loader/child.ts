@@ -78,10 +78,11 @@ export class LoaderChild {
   #nextId = 1;
   #poll: NodeJS.Timeout;
   #onDecodes: (tally: DecodeTally) => void;
-  #sent = new SentSources();
+  #sent: SentSources;
 
   constructor(options: ChildOptions) {
     this.#onDecodes = options.onDecodes ?? (() => {});
+    this.#sent = new SentSources(options.limits);
     // execArgv is empty on purpose: flags such as --inspect of the parent must not reach its children.
     this.#process = fork(options.main ?? MAIN, [], {
       execArgv: [],

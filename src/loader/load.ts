@@ -23,7 +23,7 @@ export async function load(
   task: Task<'load'>,
   limits: LoaderLimits,
   cache: DecodedCache | null = null,
-  kept: KeptSources = new KeptSources(),
+  kept: KeptSources = new KeptSources(limits),
 ): Promise<LoadOutcome[]> {
   // All of them, also where the task fails at the first: the parent counts on it.
   const sources = task.units.map(({ source }) => source && kept.open(source));

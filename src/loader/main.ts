@@ -11,7 +11,7 @@ process.title = 'slicefeed loader';
 
 let limits: LoaderLimits | null = null;
 let cache: DecodedCache | null = null;
-const kept = new KeptSources();
+let kept: KeptSources | undefined;
 
 function send(message: FromLoader): void {
   // A send after the parent is gone throws; the disconnect event ends this process.
@@ -73,6 +73,7 @@ process.on('message', (message: ToLoader) => {
   switch (message.type) {
     case 'limits':
       limits = message.limits;
+      kept = new KeptSources(limits);
       if (message.decodedFolder !== null) cache = new DecodedCache(message.decodedFolder);
       send({ type: 'ready' });
       break;

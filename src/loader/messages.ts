@@ -217,6 +217,8 @@ export interface LoaderLimits {
   readonly nesting: number;
   readonly fileBytes: number;
   readonly contourPoints: number;
+  /** Sealed bytes of sources that a loader keeps for later tasks. */
+  readonly keptBytes: number;
   /** Share of the whole from which a pixel of a fractional segmentation is inside. */
   readonly segmentFraction: number;
 }

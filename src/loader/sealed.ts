@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import type { Extent } from '../core/extent.js';
-import type { LoadUnit, PairSource } from './messages.js';
+import type { LoaderLimits, LoadUnit, PairSource } from './messages.js';
 
 /** What a slot is loaded from: a frame of a file, and where each structure is on it. */
 export interface SlotSource {
@@ -28,20 +28,25 @@ export function openSource({ bytes }: SealedSource): SlotSource {
   return deserialize(bytes) as SlotSource;
 }
 
-/** Sealed bytes that a loader keeps the sources of; before more would come, it and its parent forget all of them. */
-const KEPT_BYTES = 16 * 1024 * 1024;
-
-/** The rule by which parent and loader agree, with no word between them, on what the loader keeps. */
+/**
+ * The rule by which parent and loader agree, with no word between them, on what the loader keeps: before more than so many sealed bytes
+ * would come, both forget all of them.
+ */
 class Kept<Value> {
+  #limitBytes: number;
   #values = new Map<number, Value>();
   #bytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
 
   find(number: number): Value | undefined {
     return this.#values.get(number);
   }
 
   keep(number: number, sizeBytes: number, value: Value): void {
-    if (this.#bytes + sizeBytes > KEPT_BYTES) {
+    if (this.#bytes + sizeBytes > this.#limitBytes) {
       this.#values.clear();
       this.#bytes = 0;
     }
@@ -52,7 +57,11 @@ class Kept<Value> {
 
 /** What one loader was sent: a source travels to it once, as long as it keeps it. */
 export class SentSources {
-  #sent = new Kept<SealedSource>();
+  #sent: Kept<SealedSource>;
+
+  constructor({ keptBytes }: Pick<LoaderLimits, 'keptBytes'>) {
+    this.#sent = new Kept(keptBytes);
+  }
 
   /** Units as they travel; to be called for each task in the order in which the loader gets them. */
   toSend(units: readonly LoadUnit[]): LoadUnit[] {
@@ -73,7 +82,11 @@ export class SentSources {
 
 /** What a loader was sent and keeps. */
 export class KeptSources {
-  #kept = new Kept<SlotSource>();
+  #kept: Kept<SlotSource>;
+
+  constructor({ keptBytes }: Pick<LoaderLimits, 'keptBytes'>) {
+    this.#kept = new Kept(keptBytes);
+  }
 
   /** Opens a source; to be called for every source of every task, in order. */
   open(source: SealedSource): SlotSource {

@@ -14,6 +14,7 @@ export const LIMITS: LoaderLimits = {
   ...DEFAULT_LIMITS,
   fileBytes: 1_000_000,
   contourPoints: 1000,
+  keptBytes: 1_000_000,
   segmentFraction: 0.5,
 };
 

@@ -4,6 +4,8 @@ import type { LoadUnit } from '../../src/loader/messages.js';
 import { KeptSources, openSource, SentSources, sealSource } from '../../src/loader/sealed.js';
 import { bigSource } from '../fixtures/decoded-frames.js';
 
+const LIMITS = { keptBytes: 100_000 };
+
 /** A source whose contour has so many points. */
 function source(path: string, points = 4) {
   const extents = [{ regions: [[new Float64Array(2 * points).fill(0.5)]], rasters: [] }];
@@ -19,7 +21,7 @@ t.test('a source is opened as it was sealed', async (t) => {
 });
 
 t.test('to one loader the bytes of a source travel once', async (t) => {
-  const [sent, other] = [new SentSources(), new SentSources()];
+  const [sent, other] = [new SentSources(LIMITS), new SentSources(LIMITS)];
   const units = [unit(sealSource(source('a'))), { slot: 1, place: -1, source: null }];
   const travelling = (to: SentSources) =>
     to.toSend(units).map((each) => each.source && each.source.bytes !== null);
@@ -29,7 +31,7 @@ t.test('to one loader the bytes of a source travel once', async (t) => {
 });
 
 t.test('of what nobody may keep the bytes travel each time', async (t) => {
-  const sent = new SentSources();
+  const sent = new SentSources(LIMITS);
   const passing = { ...source('a'), source: { ...bigSource, isPassing: true as const } };
   const units = [unit(sealSource(passing))];
   t.strictSame(sent.toSend(units), units);
@@ -37,24 +39,24 @@ t.test('of what nobody may keep the bytes travel each time', async (t) => {
 });
 
 t.test('a source that was never sent is not made up', async (t) => {
-  t.throws(() => new KeptSources().open({ number: 7, bytes: null }), {
+  t.throws(() => new KeptSources(LIMITS).open({ number: 7, bytes: null }), {
     message: 'a source that was not sent',
   });
 });
 
 t.test('whatever is sent, in whatever order, is opened, also where more is sent than is kept', async () => {
-  // Together some times of what is kept: each contour has 1.6 MB.
-  const all = Array.from({ length: 40 }, (_, i) => sealSource(source(String(i), 100_000)));
+  // Together some times of what is kept: each contour has 16 kB.
+  const all = Array.from({ length: 40 }, (_, i) => sealSource(source(String(i), 1000)));
   const numbers = fc.array(fc.nat(all.length - 1), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(fc.array(numbers, { maxLength: 12 }), (tasks) => {
-      const [sent, kept] = [new SentSources(), new KeptSources()];
+      const [sent, kept] = [new SentSources(LIMITS), new KeptSources(LIMITS)];
       return tasks.every((task) => {
         const travelling = sent.toSend(task.map((number) => unit(all[number]!)));
         const paths = travelling.map((each) => kept.open(each.source!).source.path);
         return paths.join() === task.join();
       });
     }),
-    { numRuns: 15 },
+    { numRuns: 100 },
   );
 });
