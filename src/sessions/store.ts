@@ -92,10 +92,10 @@ export class SessionStore {
     const key = `${id}/${epoch}/${rank}`;
     const before = this.#delivered.get(key, () => this.deliveredSteps(id, epoch, rank));
     const steps = addStep(before, step);
-    transact(this.#db, () => {
+    const isKept = transact(this.#db, () => {
       writeLearned(this.#db);
       // A session may be deleted while its last body is on the way.
-      prepare(
+      const { changes } = prepare(
         this.#db,
         'INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) SELECT id, ?, ?, ? FROM session WHERE id = ?',
       ).run(epoch, rank, JSON.stringify(steps), id);
@@ -104,8 +104,10 @@ export class SessionStore {
           this.#db,
           'INSERT OR REPLACE INTO cursor (session, rank, step) SELECT id, ?, ? FROM session WHERE id = ?',
         ).run(rank, step + 1, id);
+      return Number(changes) > 0;
     });
-    this.#delivered.replace(key, () => steps);
+    if (isKept) this.#delivered.replace(key, () => steps);
+    else this.#delivered.forget(key);
   }
 
   /** The steps of an epoch that a rank got whole. */

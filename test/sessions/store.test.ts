@@ -95,6 +95,8 @@ t.test(
     store.put(session(id));
     t.strictSame(store.cursors(id, 1), [0]);
     t.strictSame(store.deliveredSteps(id, 0, 0), []);
+    store.delivered(id, delivered(0, 0, 7));
+    t.strictSame(store.deliveredSteps(id, 0, 0), [[7, 8]]);
   },
 );
 
