@@ -201,7 +201,9 @@ export class Flight {
   /** While nobody waits the bytes are read from the segment, so that who asks gets them at once. */
   #readAhead(segment: Segment): void {
     const { spool, buffers } = this.#options;
-    if (this.#interests === 0 || spool.budgetBytes - spool.usedBytes < CHUNK_BYTES) return;
+    // Somebody may have asked, or the last one left, since it was loaded.
+    if (this.#priority !== 'warm' || this.#interests === 0) return;
+    if (spool.budgetBytes - spool.usedBytes < CHUNK_BYTES) return;
     const { sizeBytes } = this;
     const buffer = buffers.takeAhead(sizeBytes);
     if (!buffer) return;

@@ -30,7 +30,7 @@ export function openSource({ bytes }: SealedSource): SlotSource {
 
 /**
  * The rule by which parent and loader agree, with no word between them, on what the loader keeps: before more than so many sealed bytes
- * would come, both forget all of them.
+ * would come, both forget all of them; a source that has more by itself is not kept.
  */
 class Kept<Value> {
   #limitBytes: number;
@@ -46,6 +46,7 @@ class Kept<Value> {
   }
 
   keep(number: number, sizeBytes: number, value: Value): void {
+    if (sizeBytes > this.#limitBytes) return;
     if (this.#bytes + sizeBytes > this.#limitBytes) {
       this.#values.clear();
       this.#bytes = 0;

@@ -28,6 +28,16 @@ t.test('a batch that somebody waits for is not: it is sent at once', async (t) =
   lease.release();
 });
 
+t.test('nor is one that is asked for as soon as it is loaded', async (t) => {
+  const { engine } = await start(t, { budgetBytes: ROOM });
+  const loading = engine.load(order(t, 'a'), 'warm');
+  const lease = await loading.lease;
+  loading.raise();
+  await turn();
+  t.equal(lease.ahead, null);
+  lease.release();
+});
+
 t.test('nothing is read ahead where the budget has no room for a buffer', async (t) => {
   const { engine, spool } = await start(t, { budgetBytes: CHUNK_BYTES });
   const lease = await engine.load(order(t, 'a'), 'warm').lease;

@@ -38,6 +38,26 @@ t.test('of what nobody may keep the bytes travel each time', async (t) => {
   t.strictSame(sent.toSend(units), units);
 });
 
+t.test('a source that has more bytes than are kept is sent each time, and the others stay', async (t) => {
+  const [sent, kept] = [new SentSources(LIMITS), new KeptSources(LIMITS)];
+  const units = [unit(sealSource(source('small'))), unit(sealSource(source('large', 10_000)))];
+  for (const travels of [
+    [true, true],
+    [false, true],
+    [false, true],
+  ]) {
+    const travelling = sent.toSend(units);
+    t.strictSame(
+      travelling.map((each) => each.source!.bytes !== null),
+      travels,
+    );
+    t.strictSame(
+      travelling.map((each) => kept.open(each.source!).source.path),
+      ['small', 'large'],
+    );
+  }
+});
+
 t.test('a source that was never sent is not made up', async (t) => {
   t.throws(() => new KeptSources(LIMITS).open({ number: 7, bytes: null }), {
     message: 'a source that was not sent',
