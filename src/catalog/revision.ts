@@ -6,7 +6,7 @@ import { sha256 } from '../sha256.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
 import { encodePart, type StructurePart } from './parts.js';
-import { forgetSlices } from './studies.js';
+import { forgetSlices, writeLearned } from './studies.js';
 import { othersTurn, Turns } from './turns.js';
 
 /** A slice as a scan found it; `contours` are the parts of its structures. */
@@ -168,6 +168,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
  * known for certain and a snapshot stands on the revision, the guard is left open: the load compares the content.
  */
 function refreshSources(db: Database, revision: number, slices: readonly FoundSlice[]): void {
+  writeLearned(db);
   const held =
     prepare(db, 'SELECT 1 FROM snapshot_study WHERE revision = ? LIMIT 1').get(revision) !== undefined;
   const rows = prepare(db, 'SELECT path, guard, checksum FROM slice WHERE revision = ? ORDER BY ord').all(

@@ -17,6 +17,8 @@ import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
 import { scanTasks } from './scan-tasks.js';
+import { writeLearned } from './studies.js';
+import { othersTurn } from './turns.js';
 import { findUpload } from './upload-records.js';
 
 /** Reads files in loader children; a file that ends its child comes back refused like any other. */
@@ -105,7 +107,7 @@ export async function scanFolder(
     if (known?.content === content) {
       before.delete(study.id);
       progress.studies++;
-      if (place % UNCHANGED_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (place % UNCHANGED_PER_TURN === 0) await othersTurn();
       continue;
     }
     const described = await describeStudy(study, files, options.planeToleranceMm);
@@ -229,6 +231,7 @@ async function readChanged(
  */
 function generationsOf(db: Database, path: string, finding: ScanFinding): (number | null)[] | null {
   if (finding.kind !== 'image' || finding.checksums === null) return null;
+  writeLearned(db);
   const rows = prepare(
     db,
     `SELECT frame, checksum, generation,

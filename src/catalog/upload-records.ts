@@ -5,7 +5,8 @@ import { writeSources } from './contour-sources.js';
 import type { ContourSource } from './outlines.js';
 import { writeProblems } from './problems.js';
 import type { FoundSlice } from './revision.js';
-import { forgetSlices } from './studies.js';
+import { forgetSlices, writeLearned } from './studies.js';
+import { othersTurn } from './turns.js';
 
 /** A study that was sent: the key of its folder and the digest of its content. */
 export interface UploadRecord {
@@ -100,7 +101,7 @@ export async function dropRevisions(db: Database, study: StudyId): Promise<void>
         for (const table of ['contour', 'slice'])
           prepare(db, `DELETE FROM ${table} WHERE revision = ? AND ord >= ?`).run(id, ord - ROWS_PER_TURN);
       });
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     prepare(db, `DELETE FROM revision WHERE id = ? AND ${unneeded}`).run(id, study);
   }
@@ -109,6 +110,7 @@ export async function dropRevisions(db: Database, study: StudyId): Promise<void>
 
 /** Whether a study's present state holds exactly these slices: ids, headers, contours by their number, and pixels by their checksums. */
 export function isPresentContent(db: Database, study: string, slices: readonly FoundSlice[]): boolean {
+  writeLearned(db);
   const rows = prepare(
     db,
     'SELECT l.slice, l.header_digest, l.checksum FROM study s JOIN slice l ON l.revision = s.revision WHERE s.id = ? ORDER BY l.ord',
