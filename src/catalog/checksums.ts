@@ -6,6 +6,7 @@ import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
 import type { Snapshot } from './snapshot.js';
 import { forgetSlices } from './studies.js';
+import { othersTurn } from './turns.js';
 
 /** A task of so few keeps a loader free for a trainer that asks meanwhile. */
 const FILES_PER_TASK = 8;
@@ -51,7 +52,7 @@ export class Checksums {
 
   async #fill(snapshot: Snapshot): Promise<void> {
     for (const { revision } of snapshot.studies) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
       const unread = prepare(this.#db, 'SELECT 1 FROM slice WHERE revision = ? AND checksum IS NULL LIMIT 1');
       if (this.#stopped || unread.get(revision) === undefined) continue;
       const ordinals = selectedOrdinals(this.#db, revision, snapshot.selection);

@@ -9,6 +9,7 @@ import { extentsOf, partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
 import { pairSource } from './slot-sources.js';
 import { readSlice, type StudyState } from './studies.js';
+import { othersTurn } from './turns.js';
 
 /** Measures slices in loader children; null: the slice ended its loader. */
 export type MeasureSlices = (
@@ -73,7 +74,7 @@ export class Measures {
       for (const { ord, measures } of rows) known.set(ord, JSON.parse(measures));
       if (rows.length < ROWS_PER_TURN) return known;
       after = rows[rows.length - 1]!.ord;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
   }
 
@@ -169,7 +170,7 @@ export class Measures {
           });
         }),
       );
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     await Promise.all(tasks);
     return found;

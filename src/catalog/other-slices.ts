@@ -2,7 +2,9 @@ import type { ImageHeader } from '../core/dicom.js';
 import { type StackPlace, stepsAlong } from '../core/neighbours.js';
 import { SHIFT_STEPS } from '../core/shifted-stack.js';
 import { slicePlaneOf } from '../core/slice-plane.js';
+import { emplace } from '../core/study-files.js';
 import { type Database, prepare } from '../sqlite.js';
+import { othersTurn } from './turns.js';
 
 /** A slice whose contours are tried on another one, so many planes before it. */
 export interface OtherSlice {
@@ -42,15 +44,12 @@ export class OtherSlices {
       for (const { ord, header, structures } of rows) {
         const place = placeOf(ord, JSON.parse(header) as ImageHeader);
         if (place === null) continue;
-        for (const structure of JSON.parse(structures) as string[]) {
-          const known = carriers.get(structure);
-          if (known) known.push(place);
-          else carriers.set(structure, [place]);
-        }
+        for (const structure of JSON.parse(structures) as string[])
+          emplace(carriers, structure, () => []).push(place);
       }
       if (rows.length < ROWS_PER_TURN) break;
       after = rows[rows.length - 1]!.ord;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     const others = new Map<string, OtherSlice[]>();
     for (const [structure, places] of carriers) {
@@ -62,8 +61,7 @@ export class OtherSlices {
         stepsAlong(places, steps).forEach((other, at) => {
           const place = places[at]!;
           if (other === null || !tried.has(place)) return;
-          const key = `${place.ord} ${structure}`;
-          others.set(key, [...(others.get(key) ?? []), { steps, ord: other.ord }]);
+          emplace(others, `${place.ord} ${structure}`, () => []).push({ steps, ord: other.ord });
         });
     }
     return new OtherSlices(others);

@@ -11,6 +11,7 @@ import type { ProblemCode } from '../core/problem.js';
 import type { Segmentation } from '../core/segment-rasters.js';
 import type { StructureSet } from '../core/structure-set.js';
 import type { StructurePart } from './parts.js';
+import { othersTurn } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */
 export interface ContourSource {
@@ -108,7 +109,7 @@ export class Outlines {
     let parts = 0;
     let seen = 0;
     for (const { place, structure, part } of placement.parts as Iterable<PlacedPart>) {
-      if (++seen % PARTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (++seen % PARTS_PER_TURN === 0) await othersTurn();
       const { slice } = this.#slices[place]!;
       const key = `${slice} ${structure}`;
       const owner = this.#owners.get(key) ?? path;

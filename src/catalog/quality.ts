@@ -8,6 +8,7 @@ import { type Database, prepare } from '../sqlite.js';
 import { Measures, type MeasuresOptions } from './measures.js';
 import { nameShapes, sameShapes, shapeKey } from './shapes.js';
 import { presentStudies, type StudyState } from './studies.js';
+import { othersTurn } from './turns.js';
 
 /** A finding of a pair. */
 export interface PairFinding extends Finding {
@@ -68,7 +69,7 @@ export class Quality {
         measured += count;
         onProgress({ pairs, measured });
       });
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     const key = [present, states].map((some) => some.map(({ revision }) => revision).join()).join('/');
     const known = this.#findings.get(key, () => null as unknown as readonly PairFinding[]);
@@ -79,7 +80,7 @@ export class Quality {
       const { found, isMeasured } = await this.#look(state);
       for (const finding of found) findings.push(finding);
       isWhole &&= isMeasured;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     // An image that changed since the scan may be as it was the next time.
     return { pairs, findings: isWhole ? this.#findings.get(key, () => findings) : findings };
@@ -144,7 +145,7 @@ export class Quality {
     const slices: MeasuredSlice[] = [];
     for (let from = 0; from < rows.length; from += SLICES_PER_TURN) {
       for (const row of rows.slice(from, from + SLICES_PER_TURN)) slices.push(describe(row));
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     const found = findOddities(slices, this.limits).map((finding): PairFinding => {
       const slice = sliceOf.get(finding.ordinal)!;

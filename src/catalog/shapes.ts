@@ -80,7 +80,7 @@ export async function sameShapes(db: Database, revision: number): Promise<Map<st
   );
   const same = new Map<string, SameShape[]>();
   for (const [at, { ord, structure, digest }] of own.entries()) {
-    if (at % SHAPES_PER_TURN === SHAPES_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+    if (at % SHAPES_PER_TURN === SHAPES_PER_TURN - 1) await othersTurn();
     const places = elsewhere.all(digest, MOST_PLACES + 1) as unknown as (SameShape & {
       revision: number;
       ord: number;

@@ -10,6 +10,7 @@ import { type Staging, StagingArea, type UploadLimits } from '../sources/staging
 import { KeptUploads, type Manifest, uploadDigest } from '../sources/upload.js';
 import { type Database, prepare } from '../sqlite.js';
 import { revisionDigest, writeRevision } from './revision.js';
+import { othersTurn } from './turns.js';
 import {
   readKept,
   readUpload,
@@ -195,7 +196,7 @@ export class Uploads {
       const names = await readdir(withdrawn);
       for (const [at, name] of names.entries()) {
         onGone({ root: folders.kept, path: `${key}/${name}` });
-        if (at % FILES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (at % FILES_PER_TURN === 0) await othersTurn();
       }
       await rm(withdrawn, { recursive: true, force: true });
     } catch (error) {
