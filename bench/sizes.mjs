@@ -64,6 +64,6 @@ export const SIZES = {
     batchSizes: [1, 2],
     gridBytes: 16 * 1024,
     gridSeconds: 0,
-    profiledBatches: 8,
+    profiledBatches: 300,
   },
 };
