@@ -100,6 +100,7 @@ export async function startServer(
         data: config.data,
         state: config.state,
         spool: service.spool.folder,
+        shared: service.spool.isShared,
         loaders: config.loaders,
         budgetMiB: Math.round(config.budgetBytes / 1024 ** 2),
       },

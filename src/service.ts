@@ -18,6 +18,7 @@ import { loaderLimits } from './loader/limits.js';
 import type { ScanFinding, ScanUnit } from './loader/messages.js';
 import { LoaderPool } from './loader/pool.js';
 import type { Queued } from './loader/queue.js';
+import { sharedMemory } from './loader/shared-memory.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
 import { takeLock } from './lock.js';
@@ -84,7 +85,11 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       `another slicefeed uses the state folder ${config.state}: stop it, or name another with --state`,
     );
   const db = openDatabase(config.state);
-  const spool = new Spool(spoolBase(config.spool, config.state, config.budgetBytes), config.budgetBytes);
+  const spool = new Spool(
+    spoolBase(config.spool, config.state, config.budgetBytes),
+    config.budgetBytes,
+    sharedMemory(),
+  );
   const buffers = new SendBuffers((bytes) => spool.charge(bytes));
   const decodedFolder = join(config.state, 'decoded');
   const keeper =
@@ -105,6 +110,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       memoryBytes: config.loaderMemoryBytes,
       limits: { ...loaderLimits(config.loaderMemoryBytes), segmentFraction: config.segmentFraction },
       decodedFolder: keeper && decodedFolder,
+      sharesSegments: spool.isShared,
       onDecodes: (tally) => {
         keeper?.add(tally);
         metrics.decodes.inc({ result: 'hit' }, tally.hits);
@@ -124,7 +130,6 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const engine = new LocalEngine({
     pool,
     spool,
-    buffers,
     log,
     pairTimeoutMs: config.pairTimeoutMs,
     pictures: background,

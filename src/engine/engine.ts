@@ -32,10 +32,8 @@ export interface Lease {
   readonly loadMs: number;
   /** Copies `length` bytes of the data section from `offset` to the start of `into`. Throws after `release`. */
   read(offset: number, length: number, into: Uint8Array): void;
-  /** The whole data section, where it was read ahead of who asks; it stays until `release`. */
-  readonly ahead: Uint8Array | null;
-  /** A connection closed while `ahead` was sent from: its memory may still be looked at, and is not used again. */
-  cutOff(): void;
+  /** The whole data section without a copy, until `release`; null where there is none. */
+  readonly view: Uint8Array | null;
   /** Draws the batch; answers a PNG file. */
   draw(unit: Omit<DrawUnit, 'segment' | 'shape'>): Promise<Uint8Array>;
   /** Gives the batch back; the second call does nothing. */

@@ -4,7 +4,6 @@ import type { LoadUnit } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
-import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
 import type { BatchOrder, Lease, Loading, Pace, Priority, SlotOutcome } from './engine.js';
 import { Interest } from './interest.js';
 import { splitUnits } from './split.js';
@@ -12,7 +11,6 @@ import { splitUnits } from './split.js';
 export interface FlightOptions {
   readonly pool: LoaderPool;
   readonly spool: Spool;
-  readonly buffers: SendBuffers;
   /** Draws pictures, so that a person who looks at one keeps no trainer waiting. */
   readonly pictures: () => LoaderPool;
   /** Told of each finished load. */
@@ -46,7 +44,6 @@ export class Flight {
   #options: FlightOptions;
   #ended: () => void;
   #interests = 0;
-  #ahead: { readonly buffer: Buffer; isFree: boolean } | null = null;
   #cancelled = false;
   #parts: Supervised<'load'>[] = [];
   readonly result: Promise<Loaded>;
@@ -59,11 +56,10 @@ export class Flight {
     this.#ended = ended;
     this.result = this.#run();
     this.settled = this.result.then(
-      ({ segment, outcomes }) => {
+      ({ outcomes }) => {
         this.finished = true;
         this.stale = outcomes.some(({ kind }) => kind === 'changed');
         if (this.#interests === 0) this.#giveBack();
-        else if (this.#priority === 'warm') setImmediate(() => this.#readAhead(segment));
       },
       () => this.#ended(),
     );
@@ -87,13 +83,8 @@ export class Flight {
     this.#options.spool.read(segment, offset, length, into);
   }
 
-  /** The data section, where it was read ahead. */
-  get ahead(): Uint8Array | null {
-    return this.#ahead?.buffer.subarray(0, this.sizeBytes) ?? null;
-  }
-
-  cutOff(): void {
-    if (this.#ahead) this.#ahead.isFree = false;
+  view(segment: Segment): Uint8Array | null {
+    return this.#options.spool.view(segment)?.subarray(0, this.sizeBytes) ?? null;
   }
 
   async draw(segment: Segment, unit: Parameters<Lease['draw']>[0]): Promise<Uint8Array> {
@@ -198,19 +189,6 @@ export class Flight {
     throw new BudgetExceeded('no room to warm a batch');
   }
 
-  /** While nobody waits the bytes are read from the segment, so that who asks gets them at once. */
-  #readAhead(segment: Segment): void {
-    const { spool, buffers } = this.#options;
-    // Somebody may have asked, or the last one left, since it was loaded.
-    if (this.#priority !== 'warm' || this.#interests === 0) return;
-    if (spool.budgetBytes - spool.usedBytes < CHUNK_BYTES) return;
-    const { sizeBytes } = this;
-    const buffer = buffers.takeAhead(sizeBytes);
-    if (!buffer) return;
-    spool.read(segment, 0, sizeBytes, buffer);
-    this.#ahead = { buffer, isFree: true };
-  }
-
   #giveUp(): void {
     if (this.finished) this.#giveBack();
     else {
@@ -222,9 +200,6 @@ export class Flight {
 
   #giveBack(): void {
     this.#ended();
-    const { spool, buffers } = this.#options;
-    void this.result.then(({ segment }) => spool.give(segment));
-    if (this.#ahead) buffers.endAhead(this.#ahead.buffer, this.#ahead.isFree);
-    this.#ahead = null;
+    void this.result.then(({ segment }) => this.#options.spool.give(segment));
   }
 }

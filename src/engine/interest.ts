@@ -52,12 +52,8 @@ class FlightLease implements Lease {
     this.#interest = interest;
   }
 
-  get ahead(): Uint8Array | null {
-    return this.#use().ahead;
-  }
-
-  cutOff(): void {
-    this.#flight.cutOff();
+  get view(): Uint8Array | null {
+    return this.#use().view(this.#segment);
   }
 
   read(offset: number, length: number, into: Uint8Array): void {

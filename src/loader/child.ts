@@ -35,6 +35,8 @@ export interface ChildOptions {
   readonly memoryBytes: number;
   /** Where the child keeps decoded frames; nowhere by default. */
   readonly decodedFolder?: string | null;
+  /** Whether segments lie in memory that it can map; not by default. */
+  readonly sharesSegments?: boolean;
   /** Told of what its cache did in a task. */
   readonly onDecodes?: (tally: DecodeTally) => void;
   /** How long a child may take to be ready. */
@@ -162,7 +164,8 @@ export class LoaderChild {
     }
   }
 
-  async #handshake({ limits, decodedFolder = null, readyTimeoutMs }: ChildOptions): Promise<void> {
+  async #handshake(options: ChildOptions): Promise<void> {
+    const { limits, decodedFolder = null, sharesSegments = false, readyTimeoutMs } = options;
     const timeoutMs = readyTimeoutMs ?? READY_TIMEOUT_MS;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -180,7 +183,7 @@ export class LoaderChild {
         clearTimeout(timer);
         reject(new LoaderDeath(this.#killedFor ?? 'crash'));
       });
-      this.#send({ type: 'limits', limits, decodedFolder });
+      this.#send({ type: 'limits', limits, decodedFolder, sharesSegments });
     });
   }
 
@@ -248,8 +251,10 @@ export class LoaderChild {
     const pid = this.#process.pid;
     if (pid === undefined || !this.#alive) return;
     try {
-      const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-      if (Number(kib) * 1024 > limitBytes) this.kill('memory');
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
+      // Segments that it has mapped count in the budget of batches.
+      if ((kib('VmRSS') - kib('RssShmem')) * 1024 > limitBytes) this.kill('memory');
     } catch {
       // Between the process's end and its exit event, or on a system without /proc: nothing to read.
     }

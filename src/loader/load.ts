@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { DecodedFrame } from '../codecs/codec.js';
 import { guardedSizeBytes } from '../core/guard.js';
+import { batchLayout } from '../core/layout.js';
 import { PixelError } from '../core/pixels.js';
 import type { ImageTables } from '../core/shown.js';
 import type { Values } from '../core/values.js';
@@ -12,6 +13,7 @@ import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
 import { KeptSources, type SlotSource } from './sealed.js';
+import type { MappedSegments } from './segments.js';
 import { SlotWriter } from './slots.js';
 import { readTables } from './tables.js';
 
@@ -24,10 +26,12 @@ export async function load(
   limits: LoaderLimits,
   cache: DecodedCache | null = null,
   kept: KeptSources = new KeptSources(limits),
+  segments: MappedSegments | null = null,
 ): Promise<LoadOutcome[]> {
   // All of them, also where the task fails at the first: the parent counts on it.
   const sources = task.units.map(({ source }) => source && kept.open(source));
-  const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length);
+  const segment = segments?.open(task.segment, batchLayout(task.shape).sizeBytes) ?? null;
+  const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length, segment);
   const outcomes: LoadOutcome[] = [];
   for (const [at, unit] of task.units.entries())
     outcomes.push(await loadSlot(unit, sources[at] ?? null, slots, task.recipe, limits, cache));

@@ -6,12 +6,15 @@ import type { FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './me
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
 import { KeptSources } from './sealed.js';
+import { MappedSegments } from './segments.js';
+import { sharedMemory } from './shared-memory.js';
 
 process.title = 'slicefeed loader';
 
 let limits: LoaderLimits | null = null;
 let cache: DecodedCache | null = null;
 let kept: KeptSources | undefined;
+let segments: MappedSegments | null = null;
 
 function send(message: FromLoader): void {
   // A send after the parent is gone throws; the disconnect event ends this process.
@@ -24,7 +27,7 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
     case 'scan':
       return scan(task, held);
     case 'load':
-      return load(task, held, cache, kept);
+      return load(task, held, cache, kept, segments);
     case 'decode':
       return (await import('./decode.js')).decode(task, held);
     case 'draw':
@@ -36,6 +39,11 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
     default:
       throw new Error(`unknown task ${JSON.stringify((task as { kind?: unknown }).kind)}`);
   }
+}
+
+function mappedSegments(): MappedSegments | null {
+  const memory = sharedMemory();
+  return memory && new MappedSegments(memory);
 }
 
 /** Sends ahead what would make the answer too long; what is left of it. */
@@ -75,6 +83,7 @@ process.on('message', (message: ToLoader) => {
       limits = message.limits;
       kept = new KeptSources(limits);
       if (message.decodedFolder !== null) cache = new DecodedCache(message.decodedFolder);
+      if (message.sharesSegments) segments = mappedSegments();
       send({ type: 'ready' });
       break;
     case 'task':

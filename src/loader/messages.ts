@@ -230,9 +230,14 @@ export interface DecodeTally {
   readonly writtenBytes: number;
 }
 
-/** Parent to child. `decodedFolder`: where decoded frames are kept, null for nowhere. */
+/** Parent to child. `decodedFolder`: where decoded frames are kept, null for nowhere; `sharesSegments`: whether segments can be mapped. */
 export type ToLoader =
-  | { readonly type: 'limits'; readonly limits: LoaderLimits; readonly decodedFolder: string | null }
+  | {
+      readonly type: 'limits';
+      readonly limits: LoaderLimits;
+      readonly decodedFolder: string | null;
+      readonly sharesSegments: boolean;
+    }
   | { readonly type: 'task'; readonly id: number; readonly task: Task };
 
 /**

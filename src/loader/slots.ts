@@ -2,20 +2,26 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { ImageHeader } from '../core/dicom.js';
 import { type BatchShape, batchLayout, type Tensor, type TensorName } from '../core/layout.js';
 
-/** A run of slots of one batch in memory, tensor by tensor, until they are written to their places in the segment. */
+/** A run of slots of one batch, tensor by tensor: in the segment itself where it is mapped, else in memory until they are written there. */
 export class SlotWriter {
   readonly shape: BatchShape;
   #first: number;
   #count: number;
+  #isMapped: boolean;
   #tensors: readonly { readonly tensor: Tensor; readonly slotBytes: number; readonly bytes: Buffer }[];
 
-  constructor(shape: BatchShape, first: number, count: number) {
+  /** `segment`: its bytes, null where it is not mapped. */
+  constructor(shape: BatchShape, first: number, count: number, segment: Buffer | null) {
     this.shape = shape;
     this.#first = first;
     this.#count = count;
+    this.#isMapped = segment !== null;
     this.#tensors = batchLayout(shape).tensors.map((tensor) => {
       const slotBytes = tensor.sizeBytes / shape.slots;
-      return { tensor, slotBytes, bytes: bufferFor(tensor.name, slotBytes * count) };
+      const from = tensor.offset + slotBytes * first;
+      const bytes =
+        segment?.subarray(from, from + slotBytes * count) ?? bufferFor(tensor.name, slotBytes * count);
+      return { tensor, slotBytes, bytes };
     });
   }
 
@@ -64,8 +70,9 @@ export class SlotWriter {
     this.#slot('valid', slot)[0] = 1;
   }
 
-  /** Writes every tensor's run of slots to its place: one positioned write each. */
+  /** Writes every tensor's run of slots to its place, where it is not there already: one positioned write each. */
   flush(segment: string): void {
+    if (this.#isMapped) return;
     const fd = openSync(segment, 'r+');
     try {
       for (const { tensor, slotBytes, bytes } of this.#tensors) {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type Lock, takeLock } from '../lock.js';
+import { isInMemory, type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
 
 const PREFIX = 'slicefeed-spool-';
 const ALIVE = 'alive';
@@ -59,12 +60,15 @@ export class Spool {
   /** Called when an asked batch finds no room: whoever holds warm batches may give some back. */
   onPressure: (neededBytes: number) => void = () => {};
   #lock: Lock;
+  #memory: SharedMemory | null;
+  #mapped = new WeakMap<Segment, Buffer>();
   #free: Segment[] = [];
   #usedBytes = 0;
   #next = 0;
   #waiting: Waiter[] = [];
 
-  constructor(base: string, budgetBytes: number) {
+  /** `memory`: shares segments with loaders where the folder lies in memory; null: they are read and written. */
+  constructor(base: string, budgetBytes: number, memory: SharedMemory | null = null) {
     mkdirSync(base, { recursive: true });
     sweep(base);
     this.budgetBytes = budgetBytes;
@@ -77,6 +81,12 @@ export class Spool {
     this.#lock = lock;
     this.folder = join(base, name);
     renameSync(unborn, this.folder);
+    this.#memory = isInMemory(this.folder) ? memory : null;
+  }
+
+  /** Whether loaders may map its segments. */
+  get isShared(): boolean {
+    return this.#memory !== null;
   }
 
   /** Bytes of all segments, in use or kept for use again, and of what is being sent. */
@@ -148,6 +158,19 @@ export class Spool {
     for (const waiter of [...this.#waiting]) waiter.wake();
   }
 
+  /**
+   * The bytes of a segment that a loader has filled, without a copy; null where it is not shared. Whoever writes to a connection from
+   * them lets go of the segment when the write has called back, or the connection has closed.
+   */
+  view(segment: Segment): Buffer | null {
+    if (this.#memory === null || segment.sizeBytes < WORTH_MAPPING_BYTES) return null;
+    const known = this.#mapped.get(segment);
+    if (known) return known;
+    const bytes = this.#memory.map(segment.fd, segment.sizeBytes);
+    if (bytes) this.#mapped.set(segment, bytes);
+    return bytes;
+  }
+
   /** Reads from a segment into the start of `into`. */
   read(segment: Segment, offset: number, length: number, into: Uint8Array): void {
     let done = 0;
@@ -172,6 +195,8 @@ export class Spool {
   }
 
   #unlink(segment: Segment): void {
+    // Loaders may have it mapped still.
+    this.#memory?.free(segment.fd, segment.sizeBytes);
     closeSync(segment.fd);
     unlinkSync(segment.path);
     this.#usedBytes -= segment.sizeBytes;

@@ -122,21 +122,14 @@ async function writeAllButLast(
   return last;
 }
 
-/** The same for a body whose data section is in memory: there is nothing to read, and all of it leaves in one go. */
-async function writeAheadButLast(
-  way: Way,
-  body: Body,
-  lease: Lease,
-  ahead: Uint8Array,
-): Promise<Uint8Array | null> {
+/** The same where the data section lies in memory that this process sees: there is nothing to copy, and all of it leaves in one go. */
+async function writeViewButLast(way: Way, body: Body, view: Uint8Array): Promise<Uint8Array | null> {
   const views = body.pieces.map((piece) =>
-    piece instanceof Uint8Array ? piece : ahead.subarray(piece.from, piece.to),
+    piece instanceof Uint8Array ? piece : view.subarray(piece.from, piece.to),
   );
   const end = views[views.length - 1]!;
   const chunks = [...views.slice(0, -1), end.subarray(0, -1)].filter(({ length }) => length > 0);
-  if (await way.writeTogether(chunks)) return Buffer.from(end.subarray(-1));
-  lease.cutOff();
-  return null;
+  return (await way.writeTogether(chunks)) ? Buffer.from(end.subarray(-1)) : null;
 }
 
 /**
@@ -182,9 +175,9 @@ export class BodyStream {
 
   async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {
     try {
-      const ahead = lease?.ahead;
-      const last = ahead
-        ? await writeAheadButLast(this.#way, body, lease, ahead)
+      const view = lease?.view;
+      const last = view
+        ? await writeViewButLast(this.#way, body, view)
         : await writeAllButLast(this.#way, body, lease, this.#buffers);
       if (last) beforeLast();
       return last;

@@ -1,14 +1,11 @@
 /** The largest chunk a body is sent in. */
 export const CHUNK_BYTES = 2 * 1024 * 1024;
 const KEPT_BUFFERS = 8;
-/** Buffers that may hold what nobody asked for yet. */
-const MOST_AHEAD = 8;
 
 /** Buffers of up to 2 MiB between segments and connections; those in use count in the memory budget. */
 export class SendBuffers {
   #charge: (bytes: number) => void;
   #kept: Buffer[] = [];
-  #ahead = 0;
 
   /** `charge` is told of bytes taken, and of bytes given back as a negative number. */
   constructor(charge: (bytes: number) => void) {
@@ -22,19 +19,6 @@ export class SendBuffers {
         : Buffer.allocUnsafe(bytes);
     this.#charge(buffer.length);
     return buffer;
-  }
-
-  /** A buffer for bytes that nobody asked for yet; null where they are more than a chunk, or enough others lie ahead. */
-  takeAhead(bytes: number): Buffer | null {
-    if (bytes > CHUNK_BYTES || this.#ahead >= MOST_AHEAD) return null;
-    this.#ahead++;
-    return this.take(bytes);
-  }
-
-  /** Like `end`, for one of `takeAhead`. */
-  endAhead(buffer: Buffer, isFree: boolean): void {
-    this.#ahead--;
-    this.end(buffer, isFree);
   }
 
   /** Ends the use of a buffer; one that a closed connection may still refer to is never used again. */

@@ -6,7 +6,6 @@ import type { LoadUnit } from '../../src/loader/messages.js';
 import type { LoaderPool, PoolOptions } from '../../src/loader/pool.js';
 import { sealSource } from '../../src/loader/sealed.js';
 import { Spool } from '../../src/loader/spool.js';
-import { SendBuffers } from '../../src/wire/buffers.js';
 import { temporaryFolder } from '../helper.js';
 import { type Latches, type LogLine, script, startLatches, startPool } from '../loader/scripted.js';
 import { recipe, writeImage } from '../loader/sources.js';
@@ -36,7 +35,6 @@ export async function start(
   const engine = new LocalEngine({
     pool,
     spool,
-    buffers: new SendBuffers((bytes) => spool.charge(bytes)),
     pictures: () => pool,
     onLoaded: (ms) => loaded.push(ms),
     log,

@@ -20,19 +20,3 @@ t.test('a buffer whose bytes have left is used again, one that may still be look
   buffers.end(second, false);
   t.not(buffers.take(CHUNK_BYTES).buffer, first.buffer);
 });
-
-t.test('no more than eight buffers hold what nobody asked for', async (t) => {
-  const { buffers, held } = counted();
-  const ahead = Array.from({ length: 8 }, () => buffers.takeAhead(100)!);
-  t.equal(held.bytes, 800);
-  t.equal(buffers.takeAhead(100), null);
-  buffers.endAhead(ahead[0]!, true);
-  t.ok(buffers.takeAhead(100));
-});
-
-t.test('what is more than a chunk is not read ahead', async (t) => {
-  const { buffers, held } = counted();
-  t.equal(buffers.takeAhead(CHUNK_BYTES + 1), null);
-  t.equal(held.bytes, 0);
-  t.ok(buffers.takeAhead(CHUNK_BYTES));
-});

@@ -1,0 +1,31 @@
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { Recent } from '../recent.js';
+import { type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
+
+const REMEMBERED = 64;
+
+/** The segments that a loader wrote to last, mapped: a path is never another segment's. */
+export class MappedSegments {
+  #memory: SharedMemory;
+  #segments = new Recent<string, Buffer | null>(REMEMBERED);
+
+  constructor(memory: SharedMemory) {
+    this.#memory = memory;
+  }
+
+  /** A segment's bytes, for a batch of `sizeBytes`; null where they have to be written. Throws with `ENOSPC` where memory has no room. */
+  open(path: string, sizeBytes: number): Buffer | null {
+    return sizeBytes < WORTH_MAPPING_BYTES ? null : this.#segments.get(path, () => this.#map(path));
+  }
+
+  #map(path: string): Buffer | null {
+    const fd = openSync(path, 'r+');
+    try {
+      const { size } = fstatSync(fd);
+      this.#memory.allocate(fd, size);
+      return this.#memory.map(fd, size);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
