@@ -251,12 +251,15 @@ export class LoaderChild {
     const pid = this.#process.pid;
     if (pid === undefined || !this.#alive) return;
     try {
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
-      // Segments that it has mapped count in the budget of batches.
-      if ((kib('VmRSS') - kib('RssShmem')) * 1024 > limitBytes) this.kill('memory');
+      if (ownMemoryBytes(readFileSync(`/proc/${pid}/status`, 'utf8')) > limitBytes) this.kill('memory');
     } catch {
       // Between the process's end and its exit event, or on a system without /proc: nothing to read.
     }
   }
+}
+
+/** Resident memory by a process's `/proc` status, without the segments that it has mapped: they count in the budget of batches. */
+export function ownMemoryBytes(status: string): number {
+  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
+  return (kib('VmRSS') - kib('RssShmem')) * 1024;
 }
