@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { extentsOf, partsOf } from '../dist/src/catalog/parts.js';
 import { openDatabase } from '../dist/src/catalog/schema.js';
-import { listSlices, listStudies } from '../dist/src/catalog/studies.js';
+import { listSlices } from '../dist/src/catalog/slices.js';
+import { listStudies } from '../dist/src/catalog/studies.js';
 import { DEFAULT_LIMITS } from '../dist/src/core/dicom.js';
 import { batchLayout } from '../dist/src/core/layout.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
 import { load } from '../dist/src/loader/load.js';
-import { openSource, sealSource } from '../dist/src/loader/sealed.js';
+import { sealSource } from '../dist/src/loader/sealed.js';
 
 const [state, root, structure, dtype, count, mode] = process.argv.slice(2);
 const SLOTS = 8;
@@ -43,7 +44,7 @@ function readBatches() {
         slot: 0,
         place,
         source: sealSource({
-          source: { root, path: file, guard, header, headerDigest, checksum, frame },
+          source: { root, path: file, guard, header: JSON.stringify(header), headerDigest, checksum, frame },
           extents: extentsOf(partsOf(db, revision, ordinal), [[structure]], 'standard', 0),
         }),
       })),
@@ -56,8 +57,7 @@ function readBatches() {
 }
 
 const batches = readBatches();
-const { source } = openSource(batches[0][0].source);
-const { rows, columns } = source.header;
+const { rows, columns } = JSON.parse(batches[0][0].source.content.source.header);
 const shape = {
   slots: SLOTS,
   channels: 1,

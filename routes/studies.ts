@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { listSources } from '../src/catalog/contour-sources.js';
-import { findStudy, listProblems, listSlices, listStudies } from '../src/catalog/studies.js';
+import { listSlices } from '../src/catalog/slices.js';
+import { findStudy, listProblems, listStudies } from '../src/catalog/studies.js';
 import { PROBLEMS } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';

@@ -13,14 +13,24 @@ export class Recent<Key, Value> {
 
   /** The value of a key, made now where it is not remembered; null is made again each time. */
   get(key: Key, make: () => Value): Value {
-    const known = this.#values.get(key);
-    if (known !== undefined) {
-      this.#values.delete(key);
-      this.#values.set(key, known);
-      return known;
-    }
+    const known = this.find(key);
+    if (known !== undefined) return known;
     const value = make();
-    if (value === null) return value;
+    return value === null ? value : this.keep(key, value);
+  }
+
+  /** The value of a key where it is remembered. */
+  find(key: Key): Value | undefined {
+    const known = this.#values.get(key);
+    if (known === undefined) return undefined;
+    this.#values.delete(key);
+    this.#values.set(key, known);
+    return known;
+  }
+
+  /** Remembers a value, instead of one of the same key, and answers it. */
+  keep(key: Key, value: Value): Value {
+    this.forget(key);
     this.#values.set(key, value);
     this.#weight += this.#weigh(value);
     for (const [oldest, light] of this.#values) {

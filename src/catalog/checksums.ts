@@ -4,8 +4,8 @@ import type { FilePlace, Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import type { ReadFiles } from './scan.js';
 import { selectedOrdinals } from './selection.js';
+import { forgetSlices } from './slices.js';
 import type { Snapshot } from './snapshot.js';
-import { forgetSlices } from './studies.js';
 import { othersTurn } from './turns.js';
 
 /** A task of so few keeps a loader free for a trainer that asks meanwhile. */

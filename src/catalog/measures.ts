@@ -7,8 +7,9 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { OtherSlices } from './other-slices.js';
 import { extentsOf, partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
+import { readSlice } from './slices.js';
 import { pairSource } from './slot-sources.js';
-import { readSlice, type StudyState } from './studies.js';
+import type { StudyState } from './studies.js';
 import { othersTurn } from './turns.js';
 
 /** Measures slices in loader children; null: the slice ended its loader. */

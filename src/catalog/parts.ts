@@ -2,6 +2,7 @@ import type { Extent } from '../core/extent.js';
 import { type Holes, type Part, regionsOf } from '../core/part.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
+import type { SlicePlace } from './slices.js';
 
 /** A part of a structure as the catalogue keeps it. */
 export interface StructurePart {
@@ -51,8 +52,38 @@ function readParts(db: Database, revision: number, ordinal: number): readonly St
   const rows = prepare(
     db,
     'SELECT structure, kind, roi, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
-  ).all(revision, ordinal) as unknown as (PartRow & { readonly structure: string })[];
-  return rows.map(({ structure, ...row }) => ({ structure, part: decodePart(row) }));
+  ).all(revision, ordinal) as unknown as StructureRow[];
+  return rows.map(structurePart);
+}
+
+/** The parts of these structures at each of the places, each structure's as its source has them; past those that are remembered. */
+export function readPartsAt(
+  db: Database,
+  places: readonly SlicePlace[],
+  structures: readonly string[],
+): StructurePart[][] {
+  const parts = places.map((): StructurePart[] => []);
+  if (places.length === 0 || structures.length === 0) return parts;
+  const rows = prepare(
+    db,
+    `SELECT p.key AS at, c.structure, c.kind, c.roi, c.points FROM json_each(?) p
+       CROSS JOIN json_each(?) s
+       CROSS JOIN contour c ON c.revision = p.value ->> 0 AND c.ord = p.value ->> 1 AND c.structure = s.value
+       ORDER BY p.rowid, s.rowid, c.number`,
+  ).all(
+    JSON.stringify(places.map(({ revision, ordinal }) => [revision, ordinal])),
+    JSON.stringify(structures),
+  ) as unknown as (StructureRow & { readonly at: number })[];
+  for (const row of rows) parts[row.at]!.push(structurePart(row));
+  return parts;
+}
+
+interface StructureRow extends PartRow {
+  readonly structure: string;
+}
+
+function structurePart(row: StructureRow): StructurePart {
+  return { structure: row.structure, part: decodePart(row) };
 }
 
 const REMEMBERED_BYTES = 16 * 1024 * 1024;

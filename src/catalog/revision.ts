@@ -6,7 +6,7 @@ import { sha256 } from '../sha256.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
 import { encodePart, type StructurePart } from './parts.js';
-import { forgetSlices, writeLearned } from './studies.js';
+import { forgetSlices, writeLearned } from './slices.js';
 import { othersTurn, Turns } from './turns.js';
 
 /** A slice as a scan found it; `contours` are the parts of its structures. */

@@ -17,7 +17,7 @@ import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
 import { scanTasks } from './scan-tasks.js';
-import { writeLearned } from './studies.js';
+import { writeLearned } from './slices.js';
 import { othersTurn } from './turns.js';
 import { findUpload } from './upload-records.js';
 

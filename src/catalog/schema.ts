@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 6;
+const VERSION = 7;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -48,6 +48,7 @@ const TABLES = `
     complete INTEGER NOT NULL DEFAULT 0
   ) STRICT;
 
+  -- With a rowid, like all whose rows are long: SQLite keeps little of a row in an index, the rest in pages of its own.
   CREATE TABLE slice (
     revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
     ord INTEGER NOT NULL,
@@ -63,7 +64,7 @@ const TABLES = `
     generation INTEGER,
     structures TEXT NOT NULL,
     PRIMARY KEY (revision, ord)
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
   CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);
   CREATE INDEX slice_by_path ON slice (path);
   CREATE INDEX slice_unread ON slice (revision, ord) WHERE checksum IS NULL;
@@ -88,7 +89,7 @@ const TABLES = `
     roi INTEGER NOT NULL,
     points BLOB NOT NULL,
     PRIMARY KEY (revision, ord, structure, number)
-  ) STRICT, WITHOUT ROWID;
+  ) STRICT;
 
   -- Which contours are the same: equal digests. A revision whose contours all have one is in shaped.
   CREATE TABLE shape (

@@ -4,8 +4,8 @@ import { type SealedSource, sealSource } from '../loader/sealed.js';
 import { Recent } from '../recent.js';
 import type { Locate } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
-import { extentsOf, partsOf } from './parts.js';
-import type { Slice } from './studies.js';
+import { extentsOf, readPartsAt } from './parts.js';
+import { placeKey, type SliceRecord } from './slices.js';
 
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Of an entry beside its bytes. */
@@ -22,11 +22,12 @@ export interface Outlining {
 
 type Sealed = ReturnType<typeof sealSource>;
 
-/** The file and frame of a slice, with what the catalogue knows of it. */
-export function pairSource(
-  { path, guard, header, headerDigest, checksum, frame }: Slice,
+/** The file and frame of a slice, with what the catalogue knows of it; the header as it comes. */
+export function pairSource<Header>(
+  slice: Omit<SliceRecord, 'header' | 'structures'> & { readonly header: Header },
   locate: Locate,
-): PairSource {
+): Omit<PairSource, 'header'> & { readonly header: Header } {
+  const { path, guard, header, headerDigest, checksum, frame } = slice;
   return { ...locate(path), guard, header, headerDigest, checksum, frame };
 }
 
@@ -34,9 +35,9 @@ export function pairSource(
 export class SlotSources {
   #db: Database;
   #locate: Locate;
-  #sealed = new Recent<string, { readonly slice: Slice; readonly source: Sealed }>(
+  #sealed = new Recent<string, { readonly slice: SliceRecord; readonly source: Sealed }>(
     REMEMBERED_BYTES,
-    ({ source }) => source.bytes.length + ENTRY_BYTES,
+    ({ source }) => source.sizeBytes + ENTRY_BYTES,
   );
 
   constructor(db: Database, locate: Locate) {
@@ -44,24 +45,31 @@ export class SlotSources {
     this.#locate = locate;
   }
 
-  /** Answers what gives the source of each slice for one outlining. */
-  outlinedBy(outlining: Outlining): (slice: Slice) => SealedSource {
+  /** Answers what gives the sources of slices, in their order, for one outlining. */
+  outlinedBy(outlining: Outlining): (slices: readonly SliceRecord[]) => readonly SealedSource[] {
     const { names, holes, originShift } = outlining;
     const form = JSON.stringify([names, holes, originShift]);
-    return (slice) => {
-      const key = `${slice.revision}/${slice.ordinal}/${form}`;
-      const make = () => ({ slice, source: this.#seal(slice, outlining) });
-      const known = this.#sealed.get(key, make);
-      if (known.slice === slice) return known.source;
-      // Something was learned of the slice since.
-      this.#sealed.forget(key);
-      return this.#sealed.get(key, make).source;
+    const structures = [...new Set(names.flat())];
+    return (slices) => {
+      const keys = slices.map((slice) => `${placeKey(slice)}/${form}`);
+      const known = keys.map((key) => this.#sealed.find(key));
+      const parts = readPartsAt(
+        this.#db,
+        slices.filter((_, at) => !known[at]),
+        structures,
+      );
+      let next = 0;
+      return slices.map((slice, at) => {
+        const before = known[at];
+        if (before?.slice === slice) return before.source;
+        // Where it is known already, something was learned of the slice since: its contours are the same.
+        const extents = before
+          ? before.source.content.extents
+          : extentsOf(parts[next++]!, names, holes, originShift);
+        const source = sealSource({ source: pairSource(slice, this.#locate), extents });
+        this.#sealed.keep(keys[at]!, { slice, source });
+        return source;
+      });
     };
-  }
-
-  #seal(slice: Slice, { names, holes, originShift }: Outlining): Sealed {
-    const parts = partsOf(this.#db, slice.revision, slice.ordinal);
-    const extents = extentsOf(parts, names, holes, originShift);
-    return sealSource({ source: pairSource(slice, this.#locate), extents });
   }
 }

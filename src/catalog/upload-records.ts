@@ -5,7 +5,7 @@ import { writeSources } from './contour-sources.js';
 import type { ContourSource } from './outlines.js';
 import { writeProblems } from './problems.js';
 import type { FoundSlice } from './revision.js';
-import { forgetSlices, writeLearned } from './studies.js';
+import { forgetSlices, writeLearned } from './slices.js';
 import { othersTurn } from './turns.js';
 
 /** A study that was sent: the key of its folder and the digest of its content. */

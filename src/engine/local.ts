@@ -1,5 +1,3 @@
-import type { PairSource } from '../loader/messages.js';
-import { openSource } from '../loader/sealed.js';
 import type { BatchOrder, Engine, Loading, Pace, Priority } from './engine.js';
 import { Flight, type FlightOptions } from './flight.js';
 
@@ -25,9 +23,9 @@ export class LocalEngine implements Engine {
     return flight.join();
   }
 
-  *sources(): Iterable<PairSource> {
+  *sources(): ReturnType<Engine['sources']> {
     for (const { units, finished } of this.#flights.values())
-      if (!finished) for (const { source } of units) if (source) yield openSource(source).source;
+      if (!finished) for (const { source } of units) if (source?.content) yield source.content.source;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,3 @@
-import { deserialize, serialize } from 'node:v8';
 import type { Extent } from '../core/extent.js';
 import type { LoaderLimits, LoadUnit, PairSource } from './messages.js';
 
@@ -8,28 +7,45 @@ export interface SlotSource {
   readonly extents: readonly Extent[];
 }
 
-/** A slot's source as bytes, made once, however often its pair is loaded. */
+/** The same as it travels: the header is JSON, as the catalogue has it, and read by a loader alone. */
+export interface SourceContent {
+  readonly source: Omit<PairSource, 'header'> & { readonly header: string };
+  readonly extents: readonly Extent[];
+}
+
+/** A slot's source, sealed once, however often its pair is loaded. */
 export interface SealedSource {
   /** Among the sources of a process; null for one that nobody keeps. */
   readonly number: number | null;
+  readonly sizeBytes: number;
   /** Null on the way to a loader that keeps the source of this number. */
-  readonly bytes: Uint8Array | null;
+  readonly content: SourceContent | null;
 }
 
 let sealed = 0;
 
-export function sealSource(from: SlotSource): SealedSource & { readonly bytes: Uint8Array } {
-  return { number: from.source.isPassing ? null : sealed++, bytes: serialize(from) };
+export function sealSource(content: SourceContent): SealedSource & { readonly content: SourceContent } {
+  const { source, extents } = content;
+  const sizeBytes = extents.reduce((sum, extent) => sum + extentBytes(extent), source.header.length);
+  return { number: source.isPassing ? null : sealed++, sizeBytes, content };
 }
 
-/** Opens a source that has its bytes with it. */
-export function openSource({ bytes }: SealedSource): SlotSource {
-  if (!bytes) throw new Error('a source without its bytes');
-  return deserialize(bytes) as SlotSource;
+function extentBytes({ regions, rasters }: Extent): number {
+  let bytes = 0;
+  for (const region of regions) for (const polygon of region) bytes += polygon.byteLength;
+  for (const { runs } of rasters) bytes += 4 * runs.length;
+  return bytes;
+}
+
+/** Opens a source that has its content with it. */
+function openSource({ content }: SealedSource): SlotSource {
+  if (!content) throw new Error('a source without its content');
+  const { source, extents } = content;
+  return { source: { ...source, header: JSON.parse(source.header) }, extents };
 }
 
 /**
- * The rule by which parent and loader agree, with no word between them, on what the loader keeps: before more than so many sealed bytes
+ * The rule by which parent and loader agree, with no word between them, on what the loader keeps: before more than so many bytes
  * would come, both forget all of them; a source that has more by itself is not kept.
  */
 class Kept<Value> {
@@ -72,11 +88,11 @@ export class SentSources {
   }
 
   #toSend(source: SealedSource): SealedSource {
-    const { number, bytes } = source;
-    if (number === null || bytes === null) return source;
+    const { number, sizeBytes } = source;
+    if (number === null) return source;
     const known = this.#sent.find(number);
     if (known) return known;
-    this.#sent.keep(number, bytes.length, { number, bytes: null });
+    this.#sent.keep(number, sizeBytes, { number, sizeBytes, content: null });
     return source;
   }
 }
@@ -91,15 +107,15 @@ export class KeptSources {
 
   /** Opens a source; to be called for every source of every task, in order. */
   open(source: SealedSource): SlotSource {
-    const { number, bytes } = source;
+    const { number, sizeBytes, content } = source;
     if (number === null) return openSource(source);
-    if (bytes === null) {
+    if (content === null) {
       const kept = this.#kept.find(number);
       if (!kept) throw new Error('a source that was not sent');
       return kept;
     }
     const opened = openSource(source);
-    this.#kept.keep(number, bytes.length, opened);
+    this.#kept.keep(number, sizeBytes, opened);
     return opened;
   }
 }

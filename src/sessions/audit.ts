@@ -1,5 +1,5 @@
+import { sliceAt } from '../catalog/slices.js';
 import { locatePair } from '../catalog/snapshot.js';
-import { sliceAt } from '../catalog/studies.js';
 import type { Database } from '../sqlite.js';
 import type { Session } from './session.js';
 import { hasStep, type Steps } from './steps.js';

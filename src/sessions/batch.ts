@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
-import type { SlotSources } from '../catalog/slot-sources.js';
-import { locatePair, type Snapshot } from '../catalog/snapshot.js';
 import {
   type Learned,
   learnSources,
-  type Slice,
-  sliceAt,
+  recordsAt,
+  type SliceRecord,
   slicesVersion,
   writeLearned,
-} from '../catalog/studies.js';
+} from '../catalog/slices.js';
+import type { SlotSources } from '../catalog/slot-sources.js';
+import { locatePair, type Snapshot } from '../catalog/snapshot.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId, type SpecDigest } from '../core/ids.js';
 import type { BatchLayout } from '../core/layout.js';
@@ -18,6 +18,7 @@ import type { BatchOrder, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { LoadUnit, Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
+import { shownName } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
 import type { BatchMetadata } from '../wire/body.js';
 import { findingOf, refuseFinding } from './refusal.js';
@@ -33,7 +34,7 @@ export interface BatchAddress {
 }
 
 /** A slot's pair; null in a padded slot. */
-export type BatchPair = { readonly place: number; readonly id: PairId; readonly slice: Slice } | null;
+export type BatchPair = { readonly place: number; readonly id: PairId; readonly slice: SliceRecord } | null;
 
 export interface BatchContext {
   readonly db: Database;
@@ -48,8 +49,8 @@ export interface BatchDescription {
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
-  /** What a slice's slot is loaded from. */
-  readonly sourceOf: (slice: Slice) => SealedSource;
+  /** What the slots of slices are loaded from, in their order. */
+  readonly sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   readonly turn: string;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
@@ -161,18 +162,19 @@ export class Batch {
       const { id, slice } = pair;
       if (outcome.kind === 'lethal') {
         const { code, detail } = finding;
-        log.warn({ pair: id, file: slice.file, cause: outcome.cause }, 'pair quarantined');
+        log.warn({ pair: id, file: shownName(slice.path), cause: outcome.cause }, 'pair quarantined');
         quarantine.add({
           pair: id,
           headerDigest: slice.headerDigest,
-          file: slice.file,
+          file: shownName(slice.path),
           code,
           detail,
           since: Date.now(),
         });
       }
-      if (masks === null || outcome.kind === 'changed') throw refuseFinding(outcome, finding, id, slice.file);
-      fresh.push({ slot, pair: id, code: finding.code, file: slice.file, detail: finding.detail });
+      if (masks === null || outcome.kind === 'changed')
+        throw refuseFinding(outcome, finding, id, shownName(slice.path));
+      fresh.push({ slot, pair: id, code: finding.code, file: shownName(slice.path), detail: finding.detail });
     });
     if (learned.length > 0) learnSources(db, learned);
     // Within a session it is written down with the delivery.
@@ -203,23 +205,29 @@ export class Batch {
 
   #units(): LoadUnit[] {
     const { quarantine } = this.#context;
-    const { sourceOf } = this.#description;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
+    const isLoaded = this.pairs.map(
+      (pair, slot) => pair && !said.has(slot) && !quarantine.find(pair.id, pair.slice.headerDigest),
+    );
+    const slices = this.pairs.flatMap((pair, slot) => (pair && isLoaded[slot] ? [pair.slice] : []));
+    const sources = this.#description.sourcesOf(slices).values();
     return this.pairs.map((pair, slot): LoadUnit => {
-      if (!pair) return { slot, place: -1, source: null };
-      const { id, place, slice } = pair;
-      const isLeftOut = said.has(slot) || quarantine.find(id, slice.headerDigest) !== null;
-      return { slot, place, source: isLeftOut ? null : sourceOf(slice) };
+      const source = isLoaded[slot] ? sources.next().value! : null;
+      return { slot, place: pair?.place ?? -1, source };
     });
   }
 }
 
 /** The pairs at these places of a snapshot; -1 is a padded slot. */
 export function pairsAt(db: Database, snapshot: Snapshot, places: ArrayLike<number>): BatchPair[] {
-  return Array.from(places, (place) => {
+  const all = Array.from(places);
+  const located = all.filter((place) => place >= 0).map((place) => locatePair(db, snapshot, place));
+  const records = recordsAt(db, located);
+  let next = 0;
+  return all.map((place) => {
     if (place < 0) return null;
-    const { study, revision, ordinal } = locatePair(db, snapshot, place);
-    const slice = sliceAt(db, revision, ordinal);
+    const slice = records[next]!;
+    const { study } = located[next++]!;
     return { place, id: pairId(study, slice.slice), slice };
   });
 }

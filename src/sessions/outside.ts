@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { presentRevision, revisionName, sliceAt } from '../catalog/studies.js';
+import { recordsAt, sliceAt } from '../catalog/slices.js';
+import { presentRevision, revisionName } from '../catalog/studies.js';
 import { pairId, type StudyId } from '../core/ids.js';
 import { batchLayout } from '../core/layout.js';
 import type { Holes } from '../core/part.js';
@@ -53,7 +54,7 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       segmentBytes: layout.sizeBytes,
       recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
-      sourceOf: context.slotSources.outlinedBy({
+      sourcesOf: context.slotSources.outlinedBy({
         names: structures.map((structure) => [structure]),
         holes,
         originShift: 0,
@@ -62,10 +63,15 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       masks: null,
       pairs: () => {
         refuseChanged(context, places);
-        return ordinals.map((ordinal) => {
-          const slice = sliceAt(db, revision, ordinal);
-          return { place: ordinal, id: pairId(study as StudyId, slice.slice), slice };
-        });
+        const records = recordsAt(
+          db,
+          ordinals.map((ordinal) => ({ revision, ordinal })),
+        );
+        return records.map((slice) => ({
+          place: slice.ordinal,
+          id: pairId(study as StudyId, slice.slice),
+          slice,
+        }));
       },
     },
     `outside/${createHash('sha256').update(key).digest('base64url')}`,

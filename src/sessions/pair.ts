@@ -1,4 +1,5 @@
-import { findSlice, findStudy, type Slice } from '../catalog/studies.js';
+import { findSlice, type Slice } from '../catalog/slices.js';
+import { findStudy } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
 import type { Holes } from '../core/part.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';

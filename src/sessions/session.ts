@@ -1,5 +1,5 @@
 import { namesOf } from '../catalog/selection.js';
-import { type Slice, writeLearned } from '../catalog/studies.js';
+import { headerOf, type SliceRecord, writeLearned } from '../catalog/slices.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
 import { type Plan, plan } from '../core/plan.js';
@@ -74,7 +74,7 @@ export class Session {
   readonly timings: Timings;
   #context: SessionContext;
   #recipe: Recipe;
-  #sourceOf: (slice: Slice) => SealedSource;
+  #sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   #windows: RankWindow[];
   #ended = false;
 
@@ -94,7 +94,7 @@ export class Session {
       dtype: spec.image.dtype,
       rule: spec.mask.rule,
     };
-    this.#sourceOf = context.slotSources.outlinedBy({
+    this.#sourcesOf = context.slotSources.outlinedBy({
       names: spec.structures.map((structure) => namesOf(structure, spec.rename)),
       holes: spec.mask.holes,
       originShift: spec.mask.origin === 'half' ? -0.5 : 0,
@@ -220,7 +220,8 @@ export class Session {
     const pairs = () => pairsAt(db, snapshot, places);
     let layout = this.layout;
     if (spec.shape.rows === null) {
-      layout = layoutOf(spec, places.length, pairs()[0]?.slice.header ?? this.layout.shape);
+      const [first] = pairs();
+      layout = layoutOf(spec, places.length, first ? headerOf(first.slice) : this.layout.shape);
     } else if (places.length !== this.plan.slots) layout = layoutOf(spec, places.length, this.layout.shape);
     return new Batch(
       this.#context,
@@ -230,7 +231,7 @@ export class Session {
         segmentBytes: this.layout.sizeBytes,
         recipe: this.#recipe,
         structures: spec.structures,
-        sourceOf: this.#sourceOf,
+        sourcesOf: this.#sourcesOf,
         turn: stored.id,
         masks: spec.onError === 'mask' ? { verdicts, address } : null,
         pairs,

@@ -1,5 +1,5 @@
+import { writeLearned } from '../catalog/slices.js';
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
-import { writeLearned } from '../catalog/studies.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import { Recent } from '../recent.js';

@@ -1,5 +1,6 @@
 import { type Selection, selectedOrdinals, selectPairs } from '../catalog/selection.js';
-import { findStudy, presentRevision, sliceAt } from '../catalog/studies.js';
+import { sliceAt } from '../catalog/slices.js';
+import { findStudy, presentRevision } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { autoDtype, channelsOf } from '../core/pixels.js';

@@ -156,7 +156,7 @@ function unitOf(
         root,
         path: String(numberOf(path)),
         guard,
-        header,
+        header: JSON.stringify(header),
         headerDigest,
         checksum,
         frame,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { Checksums } from '../../src/catalog/checksums.js';
-import { findSlice, learnSources, writeLearned } from '../../src/catalog/studies.js';
+import { findSlice, learnSources, writeLearned } from '../../src/catalog/slices.js';
 import type { ScanUnit } from '../../src/loader/messages.js';
 import { openCatalogue, present, reading, scanInto, smallFolder } from './catalogue.js';
 

@@ -2,16 +2,9 @@ import { renameSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
+import { findSlice, learnSources, listSlices, sliceAt } from '../../src/catalog/slices.js';
 import { keepSnapshot, keptSnapshot } from '../../src/catalog/snapshot.js';
-import {
-  findSlice,
-  findStudy,
-  learnSources,
-  listProblems,
-  listSlices,
-  listStudies,
-  sliceAt,
-} from '../../src/catalog/studies.js';
+import { findStudy, listProblems, listStudies } from '../../src/catalog/studies.js';
 import type { Database } from '../../src/sqlite.js';
 import { guardAt } from '../loader/sources.js';
 import {

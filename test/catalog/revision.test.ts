@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { extentsOf, partsOf } from '../../src/catalog/parts.js';
+import { extentsOf, partsOf, readPartsAt } from '../../src/catalog/parts.js';
 import {
   type FoundSlice,
   type FoundStudy,
   revisionDigest,
   writeRevision,
 } from '../../src/catalog/revision.js';
-import { sliceAt } from '../../src/catalog/studies.js';
+import { sliceAt } from '../../src/catalog/slices.js';
 import type { SliceId, StudyId } from '../../src/core/ids.js';
 import type { Part } from '../../src/core/part.js';
 import { temporaryFolder } from '../helper.js';
@@ -134,6 +134,21 @@ t.test('several contours of a structure count once, and keep their order', async
     extents.map(({ regions }) => regions.map((region) => region.map((polygon) => polygon[0]))),
     [[[7]], [[5], [0]], [], [[5], [0], [7]]],
   );
+});
+
+t.test('of several slices the parts of some structures are read together', async (t) => {
+  const db = openCatalogue(t);
+  const other = { structure: 'i', ...points(5, 5, 6, 5, 5, 6) };
+  const outer = { structure: 'o', ...points(7, 7, 8, 7, 7, 8) };
+  const id = await writeRevision(
+    db,
+    study(found('1', { contours: [other, outer, CONTOUR] }), found('2'), found('3', { contours: [outer] })),
+  );
+  const at = (...ordinals: number[]) => ordinals.map((ordinal) => ({ revision: id, ordinal }));
+  t.strictSame(readPartsAt(db, at(2, 1, 0), ['o', 'i']), [[outer], [], [outer, other, CONTOUR]]);
+  t.strictSame(readPartsAt(db, at(0, 2), ['i']), [[other, CONTOUR], []]);
+  t.strictSame(readPartsAt(db, at(0), []), [[]]);
+  t.strictSame(readPartsAt(db, [], ['i']), []);
 });
 
 t.test('a large study is written in parts between which others get their turn', async (t) => {

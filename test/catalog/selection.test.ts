@@ -1,6 +1,6 @@
 import t from 'tap';
 import { joinRanges, namesOf, selectionKey, selectPairs } from '../../src/catalog/selection.js';
-import { findSlice } from '../../src/catalog/studies.js';
+import { findSlice } from '../../src/catalog/slices.js';
 import { dicomFile } from '../loader/sources.js';
 import { openCatalogue, scanInto, selecting, smallFolder, TRIANGLE, write } from './catalogue.js';
 

@@ -2,16 +2,19 @@ import { createHash } from 'node:crypto';
 import t from 'tap';
 import {
   findSlice,
-  findStudy,
   forgetSlices,
   learnSources,
   listSlices,
+  recordsAt,
+  sliceAt,
+  writeLearned,
+} from '../../src/catalog/slices.js';
+import {
+  findStudy,
   listStudies,
   patientOf,
   presentStudies,
-  sliceAt,
   structureCounts,
-  writeLearned,
 } from '../../src/catalog/studies.js';
 import { openCatalogue, scanInto, smallFolder } from './catalogue.js';
 
@@ -95,6 +98,21 @@ t.test('a patient is known as a hash', async (t) => {
   const [study] = presentStudies(db);
   t.equal(patientOf(db, study!.revision), createHash('sha256').update('P').digest('hex'));
   t.equal(patientOf(db, -1), null);
+});
+
+t.test('slices are read together, in the order asked for, remembered or not', async (t) => {
+  const db = await open(t);
+  const [first, second] = [findSlice(db, 'A', '1')!, findSlice(db, 'A', '2')!];
+  const [remembered] = recordsAt(db, [second]);
+  const records = recordsAt(db, [first, second, first]);
+  t.strictSame(
+    records.map(({ slice }) => slice),
+    ['1', '2', '1'],
+  );
+  t.equal(records[1], remembered);
+  t.strictSame(recordsAt(db, []), []);
+  const gone = { revision: first.revision, ordinal: 7 };
+  t.throws(() => recordsAt(db, [first, gone, second]), { message: 'a slice of a kept revision is gone' });
 });
 
 t.test('a checksum is learned once, a guard each time', async (t) => {

@@ -1,7 +1,8 @@
 import { renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
-import { findStudy, listProblems, listSlices, listStudies } from '../../src/catalog/studies.js';
+import { listSlices } from '../../src/catalog/slices.js';
+import { findStudy, listProblems, listStudies } from '../../src/catalog/studies.js';
 import type { Element } from '../../src/demo/part10.js';
 import { temporaryFolder } from '../helper.js';
 import { dicomFile } from '../loader/sources.js';

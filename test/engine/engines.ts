@@ -4,11 +4,10 @@ import type { FlightOptions } from '../../src/engine/flight.js';
 import { LocalEngine } from '../../src/engine/local.js';
 import type { LoadUnit } from '../../src/loader/messages.js';
 import type { LoaderPool, PoolOptions } from '../../src/loader/pool.js';
-import { sealSource } from '../../src/loader/sealed.js';
 import { Spool } from '../../src/loader/spool.js';
 import { temporaryFolder } from '../helper.js';
 import { type Latches, type LogLine, script, startLatches, startPool } from '../loader/scripted.js';
-import { recipe, writeImage } from '../loader/sources.js';
+import { recipe, sealed, writeImage } from '../loader/sources.js';
 
 type Test = Parameters<typeof temporaryFolder>[0];
 
@@ -86,7 +85,7 @@ export function order(
         (path, slot): LoadUnit => ({
           slot,
           place: slot,
-          source: sealSource({ source: { ...source, path }, extents: [{ regions: [], rasters: [] }] }),
+          source: sealed({ source: { ...source, path }, extents: [{ regions: [], rasters: [] }] }),
         }),
       );
     },

@@ -1,9 +1,8 @@
 import t from 'tap';
-import { sealSource } from '../../src/loader/sealed.js';
 import { temporaryFolder } from '../helper.js';
 import { fixture, within } from '../loader/processes.js';
 import { script } from '../loader/scripted.js';
-import { tensorValues, writeImage } from '../loader/sources.js';
+import { sealed, tensorValues, writeImage } from '../loader/sources.js';
 import { layoutOf, order, SEGMENT_BYTES, start } from './engines.js';
 
 t.test('a pair that ends its loader is an outcome, not an error', async (t) => {
@@ -123,7 +122,7 @@ t.test('a lease reads what a loader wrote', async (t) => {
   const polygon = [Float64Array.of(0.5, -0.5, 2.5, -0.5, 2.5, 0.5, 0.5, 0.5)];
   const extents = [{ regions: [polygon], rasters: [] }];
   const lease = await engine.load(
-    { ...batch, units: () => [{ slot: 0, place: 42, source: sealSource({ source, extents }) }] },
+    { ...batch, units: () => [{ slot: 0, place: 42, source: sealed({ source, extents }) }] },
     'asked',
   ).lease;
   const bytes = Buffer.alloc(lease.sizeBytes);
@@ -187,7 +186,7 @@ t.test('the slot of a pair that ended its loader holds nothing of an earlier bat
       sources.map((source, slot) => ({
         slot,
         place: 10 + slot,
-        source: sealSource({ source, extents }),
+        source: sealed({ source, extents }),
       }));
     return engine.load({ ...order(t, name, ['', '']), units }, 'asked').lease;
   };

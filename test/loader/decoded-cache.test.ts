@@ -7,12 +7,11 @@ import { type BatchShape, batchLayout } from '../../src/core/layout.js';
 import { DecodedCache } from '../../src/loader/decoded-cache.js';
 import { load } from '../../src/loader/load.js';
 import type { LoadOutcome, PairSource } from '../../src/loader/messages.js';
-import { sealSource } from '../../src/loader/sealed.js';
 import { bigSource } from '../fixtures/decoded-frames.js';
 import { temporaryFolder } from '../helper.js';
 import { run } from './processes.js';
 import { LIMITS } from './scripted.js';
-import { guardAt, recipe, tensorValues, writeImage } from './sources.js';
+import { guardAt, recipe, sealed, tensorValues, writeImage } from './sources.js';
 
 const RLE = '1.2.840.10008.1.2.5';
 const SHAPE = {
@@ -58,7 +57,7 @@ async function loadOne(
   const segment = join(folder, 'segment');
   writeFileSync(segment, Buffer.alloc(layout.sizeBytes, 7));
   const task = { kind: 'load', segment, shape: SHAPE, recipe: recipe({ dtype: 'uint16' }) } as const;
-  const units = [{ slot: 0, place: 0, source: sealSource({ source, extents: [] }) }];
+  const units = [{ slot: 0, place: 0, source: sealed({ source, extents: [] }) }];
   const [outcome] = await load({ ...task, units }, LIMITS, cache);
   return { outcome: outcome!, values: tensorValues(layout, readFileSync(segment), 'images') };
 }

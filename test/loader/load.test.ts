@@ -15,10 +15,9 @@ import { LoaderChild } from '../../src/loader/child.js';
 import { isRoomError } from '../../src/loader/files.js';
 import { load } from '../../src/loader/load.js';
 import type { LoadOutcome, LoadUnit, PairSource, Recipe, Task } from '../../src/loader/messages.js';
-import { sealSource } from '../../src/loader/sealed.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
-import { dicomFile, guardAt, recipe, tensorValues, writeImage } from './sources.js';
+import { dicomFile, guardAt, recipe, sealed, tensorValues, writeImage } from './sources.js';
 
 const SHAPE = {
   slots: 1,
@@ -42,7 +41,7 @@ interface Loaded {
 
 function unit(source: PairSource, slot = 0, polygons: readonly (readonly Float64Array[])[] = [[]]): LoadUnit {
   const extents = polygons.map((each) => ({ regions: each.map((polygon) => [polygon]), rasters: [] }));
-  return { slot, place: 100 + slot, source: sealSource({ source, extents }) };
+  return { slot, place: 100 + slot, source: sealed({ source, extents }) };
 }
 
 /** Loads units into a segment whose every byte was 7 before. */

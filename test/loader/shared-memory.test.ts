@@ -14,13 +14,12 @@ import t from 'tap';
 import { type BatchShape, batchLayout } from '../../src/core/layout.js';
 import { ownMemoryBytes } from '../../src/loader/child.js';
 import { load } from '../../src/loader/load.js';
-import { sealSource } from '../../src/loader/sealed.js';
 import { MappedSegments } from '../../src/loader/segments.js';
 import { isInMemory, type SharedMemory, sharedMemory } from '../../src/loader/shared-memory.js';
 import { Spool } from '../../src/loader/spool.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
-import { recipe, writeImage } from './sources.js';
+import { recipe, sealed, writeImage } from './sources.js';
 
 const MIB = 1024 ** 2;
 const MEMORY = '/dev/shm';
@@ -141,7 +140,7 @@ t.test(
     const units = [0, 1, 2].map((slot) => ({
       slot,
       place: 5 + slot,
-      source: slot === 1 ? null : sealSource({ source, extents }),
+      source: slot === 1 ? null : sealed({ source, extents }),
     }));
     const bytes: Buffer[] = [];
     for (const segments of [null, shared]) {

@@ -7,6 +7,7 @@ import { type BatchLayout, type TensorName, tensorOf } from '../../src/core/layo
 import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import { EXPLICIT_LITTLE, writePart10 } from '../../src/demo/part10.js';
 import type { PairSource, Recipe } from '../../src/loader/messages.js';
+import { type SlotSource, sealSource } from '../../src/loader/sealed.js';
 import { LIMITS } from './scripted.js';
 
 /** A recipe that takes stored values as they are, or as the changes say. */
@@ -56,6 +57,11 @@ export function writeImage(
     checksum: null,
     frame: 0,
   };
+}
+
+/** Seals a source as the catalogue does, which has headers as text. */
+export function sealed({ source, extents }: SlotSource): ReturnType<typeof sealSource> {
+  return sealSource({ source: { ...source, header: JSON.stringify(source.header) }, extents });
 }
 
 /** The elements of a tensor in the bytes of a segment, as numbers. */
