@@ -33,9 +33,11 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     const { id } = session.stored;
     session.check(step, rank);
     const epoch = session.plan.epochOf(step);
-    const asked = session.batch(step, rank);
-    if (!movesCursor && asked.settled && isKnown(request, asked.etag(format)))
-      return reply.code(304).header('etag', asked.etag(format)).send();
+    if (!movesCursor && request.headers['if-none-match'] !== undefined) {
+      const asked = session.batch(step, rank);
+      if (asked.settled && isKnown(request, asked.etag(format)))
+        return reply.code(304).header('etag', asked.etag(format)).send();
+    }
     await firstInLine(request, reply);
     const delivery = await session.fetch(step, rank, request.gone);
     reply.headers({

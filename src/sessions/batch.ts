@@ -68,6 +68,7 @@ export class Batch {
   #pairs: readonly BatchPair[] | null = null;
   #planned: { readonly units: LoadUnit[]; readonly version: number } | null = null;
   #said: Verdict[] | null = null;
+  #metadata: BatchMetadata | null = null;
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
     const { address, layout, segmentBytes, recipe, turn } = description;
@@ -93,9 +94,10 @@ export class Batch {
     return this.#pairs;
   }
 
-  /** Looks up what loading it needs, ahead of time: when it is asked for, nothing is left but to hand it to a loader. */
+  /** Looks up what loading and sending it needs, ahead of time: when it is asked for, nothing is left but to hand it on. */
   prepare(): void {
     this.#plan();
+    void this.metadata;
   }
 
   get structures(): readonly string[] {
@@ -104,20 +106,8 @@ export class Batch {
 
   /** What travels with the tensors; nothing of it depends on who asks or when. */
   get metadata(): BatchMetadata {
-    const { snapshot, specDigest, step, epoch, rank } = this.address;
-    const { structures, recipe } = this.#description;
-    return {
-      snapshot,
-      specDigest,
-      bytesVersion: BYTES_VERSION,
-      step,
-      epoch,
-      rank,
-      pairIds: this.pairs.map((pair) => pair?.id ?? null),
-      structures,
-      rule: recipe.rule,
-      problems: this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
-    };
+    this.#metadata ??= this.#describe();
+    return this.#metadata;
   }
 
   /** Whether its bytes are settled before it is loaded: always, but where a pair may still turn out to be masked. */
@@ -183,7 +173,24 @@ export class Batch {
     masks.verdicts.give(masks.address, fresh);
     for (const { pair, file, code } of fresh)
       log.warn({ ...this.order.label, pair, file, code }, 'pair masked');
-    if (fresh.length > 0) this.#said = null;
+    if (fresh.length > 0) this.#said = this.#metadata = null;
+  }
+
+  #describe(): BatchMetadata {
+    const { snapshot, specDigest, step, epoch, rank } = this.address;
+    const { structures, recipe } = this.#description;
+    return {
+      snapshot,
+      specDigest,
+      bytesVersion: BYTES_VERSION,
+      step,
+      epoch,
+      rank,
+      pairIds: this.pairs.map((pair) => pair?.id ?? null),
+      structures,
+      rule: recipe.rule,
+      problems: this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
+    };
   }
 
   #verdicts(): readonly Verdict[] {
@@ -197,7 +204,7 @@ export class Batch {
   #plan(): LoadUnit[] {
     const version = slicesVersion(this.#context.db);
     if (this.#planned?.version !== version) {
-      this.#pairs = null;
+      this.#pairs = this.#metadata = null;
       this.#planned = { units: this.#units(), version };
     }
     return this.#planned.units;

@@ -80,6 +80,7 @@ export class RankWindow {
     }
     // Counted from the step: behind the last whole number that there is, one more is none more.
     for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead, pace);
+    setImmediate(() => this.#prepare(last + 1));
   }
 
   /** Starts to load a step that nobody asked for yet. */
@@ -91,7 +92,6 @@ export class RankWindow {
     warm.loading.lease.then(
       () => {
         warm.readySinceMs = performance.now();
-        setImmediate(() => this.#prepare(step + 1));
       },
       () => {
         if (this.#warm.get(step) === warm) this.#warm.delete(step);
@@ -105,9 +105,9 @@ export class RankWindow {
     return { batch, loading: this.#engine.load(batch.order, priority, pace), readySinceMs: null };
   }
 
-  /** While the trainer is busy with a step, what loading the one behind the window needs is looked up. */
+  /** While the trainer is busy with a step, what loading and describing the one behind the window needs is looked up. */
   #prepare(step: number): void {
-    if (this.#warm.has(step) || this.#warm.size === 0) return;
+    if (this.#warm.has(step) || this.#warm.size === 0 || this.#prepared?.step === step) return;
     if (step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
     const batch = this.#make(step);
     batch.prepare();
