@@ -1,10 +1,11 @@
+import { PassingMap } from '../passing-map.js';
 import type { BatchOrder, Engine, Loading, Pace, Priority } from './engine.js';
 import { Flight, type FlightOptions } from './flight.js';
 
 /** Loads batches with the loaders of this process. */
 export class LocalEngine implements Engine {
   #options: FlightOptions;
-  #flights = new Map<string, Flight>();
+  #flights = new PassingMap<string, Flight>();
 
   constructor(options: FlightOptions) {
     this.#options = options;

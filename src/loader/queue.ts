@@ -1,3 +1,5 @@
+import { PassingMap } from '../passing-map.js';
+
 /** `asked`: a trainer waits; `warm`: for the step after; `scan`: the catalogue. Earlier ones go first. */
 export const PRIORITIES = ['asked', 'warm', 'scan'] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -17,7 +19,9 @@ const MOST_AHEAD = 32;
  * busy for good, a scan still gets on: now and then the job goes first that would be last.
  */
 export class TurnQueue<Job extends Queued> {
-  #waiting = new Map<Priority, Map<string, Job[]>>(PRIORITIES.map((priority) => [priority, new Map()]));
+  #waiting = new Map<Priority, PassingMap<string, Job[]>>(
+    PRIORITIES.map((priority) => [priority, new PassingMap()]),
+  );
   #size = 0;
   #ahead = 0;
 
@@ -44,7 +48,7 @@ export class TurnQueue<Job extends Queued> {
     return this.#takeOf(some.at(-1)!);
   }
 
-  #takeOf(turns: Map<string, Job[]>): Job {
+  #takeOf(turns: PassingMap<string, Job[]>): Job {
     const [turn, jobs] = turns.entries().next().value!;
     const job = jobs.shift()!;
     turns.delete(turn);

@@ -1,4 +1,5 @@
 import type { Engine, Loading, Pace } from '../engine/engine.js';
+import { PassingMap } from '../passing-map.js';
 import type { Batch } from './batch.js';
 import { Gate } from './gate.js';
 
@@ -27,7 +28,7 @@ export class RankWindow {
   #engine: Engine;
   /** The batch that will be warmed next, looked up while there was time. */
   #prepared: { readonly step: number; readonly batch: Batch } | null = null;
-  #warm = new Map<number, Warm>();
+  #warm = new PassingMap<number, Warm>();
   /** The steps that are being loaded for an asker or sent, and for how many. */
   #held = new Map<number, number>();
 
@@ -73,7 +74,7 @@ export class RankWindow {
   warmAfter(step: number, { readySinceMs }: Warm): void {
     const pace = readySinceMs !== null && performance.now() - readySinceMs >= CALM_MS ? 'calm' : 'brisk';
     const last = step + this.#reach.prefetch;
-    for (const [held, { loading }] of this.#warm) {
+    for (const [held, { loading }] of this.#warm.entries()) {
       if (held > step && held <= last) continue;
       this.#warm.delete(held);
       loading.abandon();
