@@ -28,7 +28,8 @@ export function pairSource<Header>(
   locate: Locate,
 ): Omit<PairSource, 'header'> & { readonly header: Header } {
   const { path, guard, header, headerDigest, checksum, frame } = slice;
-  return { ...locate(path), guard, header, headerDigest, checksum, frame };
+  const place = locate(path);
+  return { root: place.root, path: place.path, guard, header, headerDigest, checksum, frame };
 }
 
 /** What pairs are loaded from, sealed for loaders: remembered by slice and outlining, because every epoch asks for all of it again. */

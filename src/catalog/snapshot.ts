@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SnapshotDigest, StudyId } from '../core/ids.js';
 import { Recent } from '../recent.js';
-import { type Database, prepare } from '../sqlite.js';
+import { type Database, prepare, transact } from '../sqlite.js';
 import {
   type Flagged,
   joinRanges,
@@ -99,7 +99,8 @@ export function makeSnapshot(
   return recent.get(key, () => {
     const row = prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?');
     const revisions = ordered.map(({ revision }) => row.get(revision));
-    return assemble(db, revisions as unknown as RevisionRow[], selection, flagged);
+    // What is worked out of each revision is kept: together, for one commit a study is what would take longest.
+    return transact(db, () => assemble(db, revisions as unknown as RevisionRow[], selection, flagged));
   });
 }
 
