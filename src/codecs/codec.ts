@@ -35,15 +35,16 @@ export type CodecChoice =
 
 /** The first codec for an image's transfer syntax that takes its pixel description, else why there is none. */
 export function chooseCodec(codecs: readonly Codec[], header: ImageHeader): CodecChoice {
-  const candidates = codecs.filter((codec) => codec.transferSyntaxes.includes(header.transferSyntax));
-  let problem: HeaderProblem = {
-    code: 'TRANSFER_SYNTAX_UNSUPPORTED',
-    detail: `${transferSyntaxName(header.transferSyntax) ?? 'the transfer syntax'} is not read; convert the file`,
-  };
-  for (const codec of candidates) {
-    const refused = codec.refuses(header);
-    if (refused === null) return { codec, problem: null };
-    problem = refused;
+  let problem: HeaderProblem | null = null;
+  for (const codec of codecs) {
+    if (!codec.transferSyntaxes.includes(header.transferSyntax)) continue;
+    problem = codec.refuses(header);
+    if (problem === null) return { codec, problem };
   }
-  return { codec: null, problem };
+  return { codec: null, problem: problem ?? unread(header) };
+}
+
+function unread({ transferSyntax }: ImageHeader): HeaderProblem {
+  const name = transferSyntaxName(transferSyntax) ?? 'the transfer syntax';
+  return { code: 'TRANSFER_SYNTAX_UNSUPPORTED', detail: `${name} is not read; convert the file` };
 }
