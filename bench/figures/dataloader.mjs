@@ -23,6 +23,28 @@ async function compareBytes(run, service) {
   return { session, pairs: ours.pairs, images: ours.images };
 }
 
+/**
+ * The first epoch of half of the studies in a service that trainers have read the other half from: of what a first epoch costs, that which
+ * comes again with every new study.
+ */
+async function newStudies({ data, folder, reader, size }) {
+  const service = await Service.ready(data, folder);
+  const { studies } = await service.call('GET', '/v1/studies?limit=1000');
+  // Copies of the same studies follow each other by name: every other one is in each half.
+  const halves = [0, 1].map((half) => studies.filter((_, at) => at % 2 === half));
+  const [given, other] = halves.map((half) => ({ ...SPEC, studies: half.map(({ id }) => id) }));
+  const pairs = halves[1].reduce((sum, study) => sum + study.pairs, 0);
+  const read = (path, room, steps, opening) =>
+    reader.ask({ do: 'read', port: service.port, path, first: 0, last: steps, room, opening });
+  const { path, room } = await service.open(given);
+  await read(path, room, size.warmUp);
+  const opening = { path: '/v1/sessions/other', body: other };
+  const steps = Math.ceil(pairs / SPEC.batchSize);
+  const epoch = await read('/v1/sessions/other/batches/', room, steps, opening);
+  await service.stop();
+  return pairs / epoch.seconds;
+}
+
 /** Delivered pairs beside a DataLoader, of the first epoch and of later ones. */
 export async function dataloaderFigures(run) {
   const { data, folder, size, machine, peer } = run;
@@ -47,7 +69,7 @@ export async function dataloaderFigures(run) {
     const opened = { ...known.session, path: '/v1/sessions/bench/batches/' };
     const first = check(await readEpoch(run, fresh, opened, 0, opening));
     await fresh.stop();
-    return { first, later: ((await next()) + (await next())) / 2 };
+    return { first, other: await newStudies(run), later: ((await next()) + (await next())) / 2 };
   };
   const runs = await interleave(size.rounds, anchor, ours);
   await kept.stop();
@@ -62,6 +84,13 @@ export async function dataloaderFigures(run) {
       ...common,
       ...besides(runs, 'first', 'rate'),
       goal: { atLeast: 4 },
+    },
+    {
+      id: 'new-studies',
+      title: 'the same, of other studies than a service at work has given',
+      ...common,
+      ...besides(runs, 'other', 'rate'),
+      goal: null,
     },
     {
       id: 'later-epochs',
