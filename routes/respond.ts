@@ -58,12 +58,17 @@ export async function bodyOf(
     batch,
     lease,
   }: {
-    readonly batch: { readonly layout: BatchLayout; readonly metadata: BatchMetadata };
+    readonly batch: {
+      readonly layout: BatchLayout;
+      readonly metadata: BatchMetadata;
+      /** Where it was made ahead. */
+      readonly safetensors?: Body;
+    };
     readonly lease: Pick<Lease, 'read'>;
   },
   format: BatchFormat,
 ): Promise<Body> {
-  if (format === 'safetensors') return safetensorsBody(batch.layout, batch.metadata);
+  if (format === 'safetensors') return batch.safetensors ?? safetensorsBody(batch.layout, batch.metadata);
   const crcs = new Map<TensorName, number>();
   const buffer = Buffer.allocUnsafe(CRC_CHUNK_BYTES);
   for (const tensor of batch.layout.tensors) {

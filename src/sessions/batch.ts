@@ -20,7 +20,8 @@ import type { LoadUnit, Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
 import { shownName } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
-import type { BatchMetadata } from '../wire/body.js';
+import type { BatchMetadata, Body } from '../wire/body.js';
+import { safetensorsBody } from '../wire/safetensors.js';
 import { findingOf, refuseFinding } from './refusal.js';
 import type { MaskAddress, Verdict, Verdicts } from './verdicts.js';
 
@@ -69,6 +70,7 @@ export class Batch {
   #planned: { readonly units: LoadUnit[]; readonly version: number } | null = null;
   #said: Verdict[] | null = null;
   #metadata: BatchMetadata | null = null;
+  #safetensors: Body | null = null;
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
     const { address, layout, segmentBytes, recipe, turn } = description;
@@ -97,7 +99,7 @@ export class Batch {
   /** Looks up what loading and sending it needs, ahead of time: when it is asked for, nothing is left but to hand it on. */
   prepare(): void {
     this.#plan();
-    void this.metadata;
+    void this.safetensors;
   }
 
   get structures(): readonly string[] {
@@ -108,6 +110,12 @@ export class Batch {
   get metadata(): BatchMetadata {
     this.#metadata ??= this.#describe();
     return this.#metadata;
+  }
+
+  /** What it is sent as by default. */
+  get safetensors(): Body {
+    this.#safetensors ??= safetensorsBody(this.layout, this.metadata);
+    return this.#safetensors;
   }
 
   /** Whether its bytes are settled before it is loaded: always, but where a pair may still turn out to be masked. */
@@ -173,7 +181,7 @@ export class Batch {
     masks.verdicts.give(masks.address, fresh);
     for (const { pair, file, code } of fresh)
       log.warn({ ...this.order.label, pair, file, code }, 'pair masked');
-    if (fresh.length > 0) this.#said = this.#metadata = null;
+    if (fresh.length > 0) this.#said = this.#metadata = this.#safetensors = null;
   }
 
   #describe(): BatchMetadata {
@@ -204,7 +212,7 @@ export class Batch {
   #plan(): LoadUnit[] {
     const version = slicesVersion(this.#context.db);
     if (this.#planned?.version !== version) {
-      this.#pairs = this.#metadata = null;
+      this.#pairs = this.#metadata = this.#safetensors = null;
       this.#planned = { units: this.#units(), version };
     }
     return this.#planned.units;
