@@ -29,7 +29,7 @@ interface Results {
   readonly profile: readonly { process: string; own: readonly { place: string }[] }[];
 }
 
-const WITH_TORCH = ['first-epoch', 'later-epochs'];
+const WITH_TORCH = ['first-epoch', 'new-studies', 'later-epochs'];
 const ALONE = [
   'megabytes',
   'stream',
