@@ -44,11 +44,16 @@ class Way {
   /** Writes chunks in one go; like `write`. */
   writeTogether(chunks: readonly Uint8Array[]): Promise<boolean> {
     return this.#wait((done) => {
-      this.#response.cork();
+      const response = this.#response;
+      // Node 24 lets go of the socket before it frames what the response held: a reader would wake for the head alone.
+      const { socket } = response;
+      socket?.cork();
+      response.cork();
       chunks.forEach((chunk, at) => {
-        this.#response.write(chunk, at === chunks.length - 1 ? done : undefined);
+        response.write(chunk, at === chunks.length - 1 ? done : undefined);
       });
-      this.#response.uncork();
+      response.uncork();
+      socket?.uncork();
     });
   }
 
