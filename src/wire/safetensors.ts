@@ -39,12 +39,20 @@ function body(sizeBytes: number, pieces: Body['pieces']): Body {
 
 // The format allows nothing but strings here. What is text stays as it is; the rest is JSON, null included.
 function metadataJson(metadata: BatchMetadata): string {
-  const fields = Object.entries(travellingMetadata(metadata));
-  const strings = fields.map(([name, value]) => [
-    name,
-    typeof value === 'string' ? value : JSON.stringify(value),
-  ]);
-  return JSON.stringify(Object.fromEntries(strings));
+  const { snapshot, specDigest, bytesVersion, step, epoch, rank, pairIds, structures, rule, problems } =
+    travellingMetadata(metadata);
+  return JSON.stringify({
+    snapshot,
+    specDigest,
+    bytesVersion,
+    step: JSON.stringify(step),
+    epoch: JSON.stringify(epoch),
+    rank: JSON.stringify(rank),
+    pairIds: JSON.stringify(pairIds),
+    structures: JSON.stringify(structures),
+    rule,
+    problems: JSON.stringify(problems),
+  } satisfies Record<keyof BatchMetadata, string>);
 }
 
 const known = new WeakMap<BatchLayout, string>();
@@ -65,10 +73,10 @@ function tensorsJson(layout: BatchLayout): string {
 
 /** Length, JSON and the spaces that let the data section start at a multiple of 64. */
 function encodeHeader(text: string): Uint8Array {
-  const json = Buffer.from(text, 'utf8');
-  const totalBytes = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT;
-  const bytes = Buffer.alloc(totalBytes, ' ');
+  const jsonBytes = Buffer.byteLength(text);
+  const totalBytes = Math.ceil((LENGTH_BYTES + jsonBytes) / ALIGNMENT) * ALIGNMENT;
+  const bytes = Buffer.allocUnsafe(totalBytes);
   bytes.writeBigUInt64LE(BigInt(totalBytes - LENGTH_BYTES));
-  json.copy(bytes, LENGTH_BYTES);
-  return bytes;
+  bytes.write(text, LENGTH_BYTES);
+  return bytes.fill(' ', LENGTH_BYTES + jsonBytes);
 }
