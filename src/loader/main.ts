@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { DecodedCache } from './decoded-cache.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
@@ -11,10 +10,6 @@ import { MappedSegments } from './segments.js';
 import { sharedMemory } from './shared-memory.js';
 
 process.title = 'slicefeed loader';
-
-// Code runs four times as long as usual before V8 optimizes it. At the usual pace a third of a loader's user time in a first epoch went to
-// optimizing, part of it for nothing; later epochs take what they took. A V8 that does not know the flag says so and goes on.
-setFlagsFromString('--interrupt-budget=270336');
 
 let limits: LoaderLimits | null = null;
 let cache: DecodedCache | null = null;
