@@ -30,8 +30,9 @@ export async function load(
 ): Promise<LoadOutcome[]> {
   // All of them, also where the task fails at the first: the parent counts on it.
   const sources = task.units.map(({ source }) => source && kept.open(source));
-  const segment = segments?.open(task.segment, batchLayout(task.shape).sizeBytes) ?? null;
-  const slots = new SlotWriter(task.shape, task.units[0]?.slot ?? 0, task.units.length, segment);
+  const layout = batchLayout(task.shape);
+  const segment = segments?.open(task.segment, layout.sizeBytes) ?? null;
+  const slots = new SlotWriter(layout, task.units[0]?.slot ?? 0, task.units.length, segment);
   const outcomes: LoadOutcome[] = [];
   for (const [at, unit] of task.units.entries())
     outcomes.push(await loadSlot(unit, sources[at] ?? null, slots, task.recipe, limits, cache));

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { ImageHeader } from '../core/dicom.js';
-import { type BatchShape, batchLayout, type Tensor, type TensorName } from '../core/layout.js';
+import type { BatchLayout, BatchShape, Tensor, TensorName } from '../core/layout.js';
 
 /** A run of slots of one batch, tensor by tensor: in the segment itself where it is mapped, else in memory until they are written there. */
 export class SlotWriter {
@@ -11,12 +11,12 @@ export class SlotWriter {
   #tensors: readonly { readonly tensor: Tensor; readonly slotBytes: number; readonly bytes: Buffer }[];
 
   /** `segment`: its bytes, null where it is not mapped. */
-  constructor(shape: BatchShape, first: number, count: number, segment: Buffer | null) {
+  constructor({ shape, tensors }: BatchLayout, first: number, count: number, segment: Buffer | null) {
     this.shape = shape;
     this.#first = first;
     this.#count = count;
     this.#isMapped = segment !== null;
-    this.#tensors = batchLayout(shape).tensors.map((tensor) => {
+    this.#tensors = tensors.map((tensor) => {
       const slotBytes = tensor.sizeBytes / shape.slots;
       const from = tensor.offset + slotBytes * first;
       const bytes =
