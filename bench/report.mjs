@@ -129,8 +129,29 @@ function costSection({ first, later, fixed }, cores) {
   ];
 }
 
-/** `docs/performance.md` from a run's results; `notes` is what a person wrote about them. */
-export function markdown(results, notes) {
+/** The ratios of a run beside those of another one, of the same figures. */
+function otherSection({ figures, versions }, other) {
+  const titled = new Map(other.figures.map((figure) => [figure.id, figure]));
+  const rows = figures.flatMap((figure) => {
+    const there = titled.get(figure.id);
+    const shown = ({ ratio, more }) => (more ? `${range(more)} more` : range(ratio));
+    // What a title says in parentheses, of pace or data, is of that run.
+    return there
+      ? [[figure.title.replace(/ \(.*\)$/, ''), shown(figure), shown(there), judge(figure).wanted]]
+      : [];
+  });
+  return [
+    `## On Node ${other.versions.node.split('.')[0]}`,
+    'The ratios of a run on the same machine that differs in nothing else.',
+    table(['figure', `node ${versions.node}`, `node ${other.versions.node}`, 'wanted'], rows),
+  ];
+}
+
+/**
+ * `docs/performance.md` from a run's results; `notes` is what a person wrote about them, `other` the results of a run with another Node, or
+ * null.
+ */
+export function markdown(results, notes, other = null) {
   const { figures, cost, profile, size } = results;
   return `${[
     '# Performance',
@@ -139,6 +160,7 @@ in parentheses. A round is the anchor, then slicefeed, then the anchor again; th
 itself* is the second to the first, which tells the noise. Ratios hold elsewhere, absolute values do not.`,
     table(HEAD, figures.map(cells)),
     notes.trim(),
+    ...(other ? otherSection(results, other) : []),
     '## Throughput over batch size and image size\n\n![Delivered MB/s over batch size and image size](performance.svg)\n\nOne run for each point, later epochs.',
     '## How it was measured',
     setup(results),
@@ -153,6 +175,7 @@ the system.`,
     `\`\`\`sh
 npm run bench                       # all of it: a table, bench/results.json, this page
 npm run bench -- --quick            # in about a minute, smaller; this page stays as it is
+npm run bench -- --other FILE       # with the ratios of another run's results.json, of another Node
 node bench/profile.mjs cpu          # CPU profiles of the service and of each loader, for Chrome's developer tools
 node bench/profile.mjs heap         # snapshots of their heaps
 \`\`\`

@@ -1,5 +1,5 @@
-// Every figure of docs/performance.md: `node run.mjs [--quick | --tiny] [--out FOLDER] [--only GROUP,…] [--without-torch]`,
-// after a build.
+// Every figure of docs/performance.md: `node run.mjs [--quick | --tiny] [--out FOLDER] [--only GROUP,…] [--without-torch] [--other FILE]`,
+// after a build. The page also has the ratios of FILE, the results of a run on the same machine with another Node.
 // Prints a table and writes results.json to FOLDER (this one); a full run also makes docs/performance.md and its plot, of the others
 // only one with --docs FOLDER. Groups: dataloader, wire, loading, sessions, opening, scan, plot, profile.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,6 +30,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: import.meta.dirname },
     docs: { type: 'string' },
     only: { type: 'string' },
+    other: { type: 'string' },
   },
 });
 const sizeName = options.tiny ? 'tiny' : options.quick ? 'quick' : 'full';
@@ -142,7 +143,9 @@ async function main() {
   const docs =
     options.docs ?? (sizeName === 'full' && !options.only ? join(import.meta.dirname, '../docs') : null);
   if (docs !== null) {
-    writeFileSync(join(docs, 'performance.md'), markdown(results, readFileSync(beside('notes.md'), 'utf8')));
+    const other = options.other === undefined ? null : JSON.parse(readFileSync(options.other, 'utf8'));
+    const notes = readFileSync(beside('notes.md'), 'utf8');
+    writeFileSync(join(docs, 'performance.md'), markdown(results, notes, other));
     writeFileSync(join(docs, 'performance.svg'), drawPlot(measured.points));
   }
   console.log(textTable(measured.figures));

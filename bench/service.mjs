@@ -14,7 +14,10 @@ function withoutSettings(env) {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SLICEFEED_')));
 }
 
-/** `slicefeed serve` as a user starts it, all settings at their defaults, with a state folder that nobody used before. */
+const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
+const [, ...START] = scripts.start.split(' ');
+
+/** `slicefeed serve` as `npm start` starts it, all settings at their defaults, with a state folder that nobody used before. */
 export class Service {
   port = 0;
   /** What the first scan said of itself: files, ms. */
@@ -22,7 +25,7 @@ export class Service {
   #child;
   #log;
 
-  constructor(data, folder, { entry = ['dist/src/cli.js', 'serve'], env = {} } = {}) {
+  constructor(data, folder, { entry = START, env = {} } = {}) {
     this.data = data;
     this.state = join(folder, `state-${randomUUID()}`);
     mkdirSync(this.state, { recursive: true });
