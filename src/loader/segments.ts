@@ -2,9 +2,10 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { Recent } from '../recent.js';
 import { type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
 
-const REMEMBERED = 64;
+/** Mappings cost addresses; the memory behind them is the spool's. */
+const REMEMBERED = 1024;
 
-/** The segments that a loader wrote to last, mapped: a path is never another segment's. */
+/** The segments that a loader wrote to last, mapped: a path is never another segment's. A first use costs more than a load. */
 export class MappedSegments {
   #memory: SharedMemory;
   #segments = new Recent<string, Buffer | null>(REMEMBERED);

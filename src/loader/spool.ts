@@ -102,7 +102,8 @@ export class Spool {
 
   /** A segment of exactly this size if the budget has room now, else null. */
   tryTake(sizeBytes: number): Segment | null {
-    const at = this.#free.findIndex((segment) => segment.sizeBytes === sizeBytes);
+    // The one given back last: of all that are free, caches and loaders know it best.
+    const at = this.#free.findLastIndex((segment) => segment.sizeBytes === sizeBytes);
     if (at >= 0) return this.#free.splice(at, 1)[0]!;
     while (this.#usedBytes + sizeBytes > this.budgetBytes && this.#free.length > 0)
       this.#unlink(this.#free.shift()!);
