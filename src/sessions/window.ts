@@ -110,9 +110,13 @@ export class RankWindow {
   #prepare(step: number): void {
     if (this.#warm.has(step) || this.#warm.size === 0 || this.#prepared?.step === step) return;
     if (step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    const batch = this.#make(step);
-    batch.prepare();
-    this.#prepared = { step, batch };
+    try {
+      const batch = this.#make(step);
+      batch.prepare();
+      this.#prepared = { step, batch };
+    } catch {
+      // Nobody asked for it yet: who does meets the same failure, and gets it as an answer.
+    }
   }
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */

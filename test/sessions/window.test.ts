@@ -5,7 +5,10 @@ import type { Batch } from '../../src/sessions/batch.js';
 import { RankWindow } from '../../src/sessions/window.js';
 
 /** A window over batches that are loaded as soon as they are ordered; the steps that were ordered, with their pace, and those abandoned. */
-function windowOf(reach: { steps: number | null; prefetch: number }) {
+function windowOf(
+  reach: { steps: number | null; prefetch: number },
+  onMake: (step: number) => void = () => {},
+) {
   const ordered: [step: number, pace: Pace | undefined][] = [];
   const abandoned: number[] = [];
   const load = (order: { key: number }, _priority: string, pace?: Pace): Loading => {
@@ -18,7 +21,10 @@ function windowOf(reach: { steps: number | null; prefetch: number }) {
       abandon: () => abandoned.push(order.key),
     };
   };
-  const make = (step: number) => ({ order: { key: step }, prepare: () => {} }) as unknown as Batch;
+  const make = (step: number) => {
+    onMake(step);
+    return { order: { key: step }, prepare: () => {} } as unknown as Batch;
+  };
   const window = new RankWindow(reach, make, { load } as unknown as Engine);
   return { window, ordered, abandoned };
 }
@@ -50,6 +56,19 @@ t.test('behind one that has just become ready too, behind one that lay ready the
     [1, 'brisk'],
     [2, 'calm'],
   ]);
+});
+
+t.test('what fails while the next batch is looked up ahead is told to who asks for it', async (t) => {
+  const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, (step) => {
+    if (step === 2) throw new Error('gone');
+  });
+  window.warmAfter(0, window.take(0));
+  await turn();
+  t.throws(() => window.warmAfter(1, window.take(1)), { message: 'gone' });
+  t.strictSame(
+    ordered.map(([step]) => step),
+    [0, 1],
+  );
 });
 
 t.test('it reaches no further than the last step', async (t) => {
