@@ -5,7 +5,7 @@ import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import type { Delivery } from '../src/sessions/session.js';
 import type { BatchFormat, BatchMetadata } from '../src/wire/body.js';
-import { problemBody, safetensorsBody } from '../src/wire/safetensors.js';
+import { problemBody } from '../src/wire/safetensors.js';
 import { chooseFormat, logSent } from './respond.js';
 
 /** Bodies that follow each other in one answer. */
@@ -50,7 +50,7 @@ export async function respondBodies(
     const startedAt = performance.now();
     let whole = false;
     try {
-      const body = safetensorsBody(batch.layout, batch.metadata);
+      const body = batch.safetensors;
       whole = await out.write(body, lease, () => bodies.sent());
       logSent(request, service, delivery, body, startedAt, whole);
     } finally {
