@@ -72,7 +72,7 @@ export class Quality {
       await othersTurn();
     }
     const key = [present, states].map((some) => some.map(({ revision }) => revision).join()).join('/');
-    const known = this.#findings.get(key, () => null as unknown as readonly PairFinding[]);
+    const known = this.#findings.find(key);
     if (known) return { pairs, findings: known };
     const findings: PairFinding[] = [];
     let isWhole = true;
