@@ -73,6 +73,15 @@ t.test('a segment that was given back serves again at its size, without a new fi
   t.equal(spool.tryTake(60), null);
 });
 
+t.test('of several that were given back the last one serves first', async (t) => {
+  const spool = open(t, 100);
+  const [first, last] = [spool.tryTake(30)!, spool.tryTake(30)!];
+  spool.give(first);
+  spool.give(last);
+  t.equal(spool.tryTake(30), last);
+  t.equal(spool.tryTake(30), first);
+});
+
 t.test('free segments of other sizes make room, those in use never', async (t) => {
   const spool = open(t, 100);
   const [used, free] = [spool.tryTake(50)!, spool.tryTake(40)!];
