@@ -12,12 +12,11 @@ import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
-import { scanDeadlineMs } from './loader/deadline.js';
 import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
-import type { ScanFinding, ScanUnit } from './loader/messages.js';
 import { LoaderPool } from './loader/pool.js';
 import type { Queued } from './loader/queue.js';
+import { filesReader } from './loader/read-files.js';
 import { sharedMemory } from './loader/shared-memory.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
@@ -135,23 +134,8 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     pictures: background,
     onLoaded: (ms) => metrics.load.observe(ms / 1000),
   });
-  const readFilesWith =
-    (by: () => LoaderPool, as: Queued = { priority: 'scan', turn: 'scan' }) =>
-    async (root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]> => {
-      const task = { kind: 'scan' as const, root, units };
-      const deadlineMs = scanDeadlineMs(config.pairTimeoutMs, units);
-      const { outcomes } = supervise<'scan'>(by(), task, { ...as, deadlineMs });
-      return (await outcomes).map((outcome) =>
-        outcome.kind === 'lethal'
-          ? {
-              kind: 'refused',
-              code: 'LOADER_ENDED',
-              detail: `it ended its loader (${outcome.cause})`,
-              object: null,
-            }
-          : outcome,
-      );
-    };
+  const readFilesWith = (by: () => LoaderPool, as: Queued = { priority: 'scan', turn: 'scan' }) =>
+    filesReader(by, config.pairTimeoutMs, as);
   const folders = uploadFolders(config.state);
   const locate = locator(config.data, folders.kept);
   const uploads = new Uploads({
