@@ -4,7 +4,7 @@
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { extentsOf, partsOf } from '../dist/src/catalog/parts.js';
+import { packedPartsAt } from '../dist/src/catalog/parts.js';
 import { openDatabase } from '../dist/src/catalog/schema.js';
 import { listSlices } from '../dist/src/catalog/slices.js';
 import { listStudies } from '../dist/src/catalog/studies.js';
@@ -45,7 +45,10 @@ function readBatches() {
         place,
         source: sealSource({
           source: { root, path: file, guard, header: JSON.stringify(header), headerDigest, checksum, frame },
-          extents: extentsOf(partsOf(db, revision, ordinal), [[structure]], 'standard', 0),
+          drawn: {
+            parts: packedPartsAt(db, [{ revision, ordinal }], [structure])[0],
+            outlining: { names: [[structure]], holes: 'standard', originShift: 0 },
+          },
         }),
       })),
   );

@@ -1,6 +1,7 @@
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
+import type { StructurePart } from '../core/outlining.js';
 import { leavesImage } from '../core/place-outlines.js';
 import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
@@ -16,7 +17,6 @@ import type { StudyFiles } from '../core/study-files.js';
 import { sha256 } from '../sha256.js';
 import type { FoundFiles } from './files.js';
 import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
-import type { StructurePart } from './parts.js';
 import type { FoundSlice } from './revision.js';
 import { othersTurn } from './turns.js';
 

@@ -1,11 +1,12 @@
 import type { Containment } from '../core/finding-codes.js';
 import { pairId, type SliceId, type StudyId } from '../core/ids.js';
+import { extentsOf } from '../core/outlining.js';
 import type { StructureMeasures } from '../core/structure-measures.js';
 import type { MeasureOutcome, MeasureUnit } from '../loader/messages.js';
 import type { Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { OtherSlices } from './other-slices.js';
-import { extentsOf, partsOf } from './parts.js';
+import { partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
 import { readSlice } from './slices.js';
 import { pairSource } from './slot-sources.js';
@@ -191,12 +192,11 @@ export class Measures {
     const known = readSlice(db, revision, ord);
     const { slice, headerDigest, structures } = known;
     const extentsAt = (place: number, names: readonly string[]) =>
-      extentsOf(
-        partsOf(db, revision, place),
-        names.map((name) => [name]),
-        'standard',
-        0,
-      );
+      extentsOf(partsOf(db, revision, place), {
+        names: names.map((name) => [name]),
+        holes: 'standard',
+        originShift: 0,
+      });
     const extents = extentsAt(ord, structures);
     return {
       ord,

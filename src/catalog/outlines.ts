@@ -1,4 +1,5 @@
 import type { SliceId } from '../core/ids.js';
+import type { StructurePart } from '../core/outlining.js';
 import { nestedRois } from '../core/part.js';
 import {
   type PlacedPart,
@@ -10,7 +11,6 @@ import { ImageFinder, type PlacedImage } from '../core/placing.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { Segmentation } from '../core/segment-rasters.js';
 import type { StructureSet } from '../core/structure-set.js';
-import type { StructurePart } from './parts.js';
 import { othersTurn } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
+import type { StructurePart } from '../core/outlining.js';
+import { packPart, plainBytes } from '../core/packed-part.js';
 import { sha256 } from '../sha256.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
-import { encodePart, type StructurePart } from './parts.js';
 import { forgetSlices, writeLearned } from './slices.js';
 import { othersTurn, Turns } from './turns.js';
 
@@ -59,8 +60,9 @@ function* digestSteps(study: FoundStudy): Generator<number, string> {
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
     yield 0;
     for (const { structure, part } of contours) {
-      const { kind, roi, points } = encodePart(part);
-      hash.update(`  ${JSON.stringify(structure)} ${kind} ${roi} ${sha256(points)}\n`);
+      const points = plainBytes(part);
+      const roi = 'roi' in part ? part.roi : 0;
+      hash.update(`  ${JSON.stringify(structure)} ${part.kind} ${roi} ${sha256(points)}\n`);
       yield points.byteLength;
     }
   }
@@ -151,7 +153,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
       ),
     );
     for (const [number, { structure, part }] of found.contours.entries()) {
-      const { kind, roi, points } = encodePart(part);
+      const { kind, roi, points } = packPart(part);
       await add(points.byteLength, () => contour.run(revision, ord, structure, number, kind, roi, points));
     }
   }

@@ -5,7 +5,7 @@ import { type Database, openSqlite } from '../sqlite.js';
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
 
-const VERSION = 7;
+const VERSION = 8;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -78,8 +78,8 @@ const TABLES = `
     PRIMARY KEY (revision, first)
   ) STRICT, WITHOUT ROWID;
 
-  -- A part of a structure on a slice. text, closed, xor: a closed polygon, float64 x, y alternating, in pixel coordinates; those of an
-  -- ROI have its number. raster: its rows, columns and grid as float64, then runs of pixels as uint32.
+  -- A part of a structure on a slice, packed (src/core/packed-part.ts). text, closed, xor: a closed polygon in pixel coordinates; those
+  -- of an ROI have its number. raster: runs of pixels on a grid.
   CREATE TABLE contour (
     revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
     ord INTEGER NOT NULL,

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { StructurePart } from '../core/outlining.js';
 import type { Part } from '../core/part.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import { partsOf, type StructurePart } from './parts.js';
+import { partsOf } from './parts.js';
 import { othersTurn, Turns } from './turns.js';
 
 const SHAPES_PER_TURN = 200;

@@ -123,7 +123,6 @@ export function learnSources(db: Database, learned: readonly Learned[]): void {
       guard: guard ?? before.guard,
     }));
   }
-  known.version++;
 }
 
 /** Writes down what was learned since the last time: in the transaction around it, where there is one. */
@@ -147,7 +146,6 @@ const SLICES_REMEMBERED = 4096;
 
 interface Remembered {
   readonly slices: Recent<string, SliceRecord>;
-  version: number;
   /** What was learned and is not written down yet. */
   unwritten: Learned[];
 }
@@ -157,21 +155,19 @@ const remembered = new WeakMap<Database, Remembered>();
 function recent(db: Database): Remembered {
   let known = remembered.get(db);
   if (!known) {
-    known = { slices: new Recent(SLICES_REMEMBERED), version: 0, unwritten: [] };
+    known = { slices: new Recent(SLICES_REMEMBERED), unwritten: [] };
     remembered.set(db, known);
   }
   return known;
 }
 
-/** Changes whenever rows of slices do: what was looked up under another one may have older guards and checksums. */
-export function slicesVersion(db: Database): number {
-  return recent(db).version;
+/** Whether a record is still what is known of its slice: another guard or checksum may have been learned since it was looked up. */
+export function isCurrent(db: Database, record: SliceRecord): boolean {
+  return recent(db).slices.find(placeKey(record)) === record;
 }
 
 /** To be called when rows of slices were changed: their guards and checksums are looked up again. */
 export function forgetSlices(db: Database): void {
   writeLearned(db);
-  const known = recent(db);
-  known.slices.clear();
-  known.version++;
+  recent(db).slices.clear();
 }

@@ -1,24 +1,15 @@
-import type { Holes } from '../core/part.js';
+import type { Outlining } from '../core/outlining.js';
 import type { PairSource } from '../loader/messages.js';
 import { type SealedSource, sealSource } from '../loader/sealed.js';
 import { Recent } from '../recent.js';
 import type { Locate } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
-import { extentsOf, readPartsAt } from './parts.js';
+import { packedPartsAt } from './parts.js';
 import { placeKey, type SliceRecord } from './slices.js';
 
 const REMEMBERED_BYTES = 16 * 1024 * 1024;
 /** Of an entry beside its bytes. */
 const ENTRY_BYTES = 256;
-
-/** Which structures are looked for on a slice, and how their contours are read. */
-export interface Outlining {
-  /** For each structure every name that means it. */
-  readonly names: readonly (readonly string[])[];
-  readonly holes: Holes;
-  /** See `extentsOf`. */
-  readonly originShift: 0 | -0.5;
-}
 
 type Sealed = ReturnType<typeof sealSource>;
 
@@ -54,7 +45,7 @@ export class SlotSources {
     return (slices) => {
       const keys = slices.map((slice) => `${placeKey(slice)}/${form}`);
       const known = keys.map((key) => this.#sealed.find(key));
-      const parts = readPartsAt(
+      const parts = packedPartsAt(
         this.#db,
         slices.filter((_, at) => !known[at]),
         structures,
@@ -64,10 +55,8 @@ export class SlotSources {
         const before = known[at];
         if (before?.slice === slice) return before.source;
         // Where it is known already, something was learned of the slice since: its contours are the same.
-        const extents = before
-          ? before.source.content.extents
-          : extentsOf(parts[next++]!, names, holes, originShift);
-        const source = sealSource({ source: pairSource(slice, this.#locate), extents });
+        const drawn = before ? before.source.content.drawn : { parts: parts[next++]!, outlining };
+        const source = sealSource({ source: pairSource(slice, this.#locate), drawn });
         this.#sealed.keep(keys[at]!, { slice, source });
         return source;
       });

@@ -1,4 +1,6 @@
 import type { Extent } from '../core/extent.js';
+import { extentsOf, type Outlining } from '../core/outlining.js';
+import { type PackedPart, unpackedBytes, unpackPart } from '../core/packed-part.js';
 import type { LoaderLimits, LoadUnit, PairSource } from './messages.js';
 
 /** What a slot is loaded from: a frame of a file, and where each structure is on it. */
@@ -7,10 +9,13 @@ export interface SlotSource {
   readonly extents: readonly Extent[];
 }
 
-/** The same as it travels: the header is JSON, as the catalogue has it, and read by a loader alone. */
+/** The same as it travels: the header is JSON, and parts are packed, as the catalogue has both; they are read by a loader alone. */
 export interface SourceContent {
   readonly source: Omit<PairSource, 'header'> & { readonly header: string };
-  readonly extents: readonly Extent[];
+  readonly drawn: {
+    readonly parts: readonly (PackedPart & { readonly structure: string })[];
+    readonly outlining: Outlining;
+  };
 }
 
 /** A slot's source, sealed once, however often its pair is loaded. */
@@ -25,23 +30,20 @@ export interface SealedSource {
 let sealed = 0;
 
 export function sealSource(content: SourceContent): SealedSource & { readonly content: SourceContent } {
-  const { source, extents } = content;
-  const sizeBytes = extents.reduce((sum, extent) => sum + extentBytes(extent), source.header.length);
+  const { source, drawn } = content;
+  const sizeBytes = drawn.parts.reduce((sum, part) => sum + unpackedBytes(part), source.header.length);
   return { number: source.isPassing ? null : sealed++, sizeBytes, content };
-}
-
-function extentBytes({ regions, rasters }: Extent): number {
-  let bytes = 0;
-  for (const region of regions) for (const polygon of region) bytes += polygon.byteLength;
-  for (const { runs } of rasters) bytes += 4 * runs.length;
-  return bytes;
 }
 
 /** Opens a source that has its content with it. */
 function openSource({ content }: SealedSource): SlotSource {
   if (!content) throw new Error('a source without its content');
-  const { source, extents } = content;
-  return { source: { ...source, header: JSON.parse(source.header) }, extents };
+  const { source, drawn } = content;
+  const parts = drawn.parts.map((part) => ({ structure: part.structure, part: unpackPart(part) }));
+  return {
+    source: { ...source, header: JSON.parse(source.header) },
+    extents: extentsOf(parts, drawn.outlining),
+  };
 }
 
 /**

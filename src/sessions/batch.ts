@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import {
+  isCurrent,
   type Learned,
   learnSources,
   recordsAt,
   type SliceRecord,
-  slicesVersion,
   writeLearned,
 } from '../catalog/slices.js';
 import type { SlotSources } from '../catalog/slot-sources.js';
@@ -67,7 +67,7 @@ export class Batch {
   #context: BatchContext;
   #description: BatchDescription;
   #pairs: readonly BatchPair[] | null = null;
-  #planned: { readonly units: LoadUnit[]; readonly version: number } | null = null;
+  #units: LoadUnit[] | null = null;
   #said: Verdict[] | null = null;
   #metadata: BatchMetadata | null = null;
   #safetensors: Body | null = null;
@@ -208,17 +208,15 @@ export class Batch {
     return this.#said;
   }
 
-  /** What to load; looked up again where something was learned of slices since the last time. */
+  /** What to load; looked up again where something was learned of its slices since the last time. */
   #plan(): LoadUnit[] {
-    const version = slicesVersion(this.#context.db);
-    if (this.#planned?.version !== version) {
-      this.#pairs = this.#metadata = this.#safetensors = null;
-      this.#planned = { units: this.#units(), version };
-    }
-    return this.#planned.units;
+    const { db } = this.#context;
+    if (this.#pairs?.some((pair) => pair && !isCurrent(db, pair.slice))) this.#pairs = this.#units = null;
+    this.#units ??= this.#makeUnits();
+    return this.#units;
   }
 
-  #units(): LoadUnit[] {
+  #makeUnits(): LoadUnit[] {
     const { quarantine } = this.#context;
     const said = new Set(this.#verdicts().map(({ slot }) => slot));
     const isLoaded = this.pairs.map(

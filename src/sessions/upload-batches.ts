@@ -1,9 +1,9 @@
-import { extentsOf } from '../catalog/parts.js';
 import type { UploadedStudy } from '../catalog/upload-content.js';
 import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type PairId, pairId } from '../core/ids.js';
 import { type BatchLayout, batchLayout } from '../core/layout.js';
+import { packPart } from '../core/packed-part.js';
 import type { Holes } from '../core/part.js';
 import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
 import { type MaskRule, maskDtype } from '../core/rasterize.js';
@@ -162,12 +162,10 @@ function unitOf(
         frame,
         isPassing: true,
       },
-      extents: extentsOf(
-        contours,
-        structures.map((name) => [name]),
-        holes,
-        0,
-      ),
+      drawn: {
+        parts: contours.map(({ structure, part }) => ({ structure, ...packPart(part) })),
+        outlining: { names: structures.map((name) => [name]), holes, originShift: 0 },
+      },
     }),
   };
 }

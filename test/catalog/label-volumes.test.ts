@@ -1,11 +1,12 @@
 import { copyFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { extentsOf, partsOf } from '../../src/catalog/parts.js';
+import { partsOf } from '../../src/catalog/parts.js';
 import { scanFolder } from '../../src/catalog/scan.js';
 import { readSlice } from '../../src/catalog/slices.js';
 import { presentStudies } from '../../src/catalog/studies.js';
 import { fillExtent } from '../../src/core/extent.js';
+import { extentsOf } from '../../src/core/outlining.js';
 import { scan } from '../../src/loader/scan.js';
 import { type LabelVolume, readLabelVolume } from '../fixtures/label-volume.js';
 import { temporaryFolder } from '../helper.js';
@@ -80,8 +81,8 @@ async function masksOf(t: Test, root: string) {
   };
   return Array.from({ length: slices }, (_, ord) => {
     const { header, structures } = readSlice(db, revision, ord);
-    const named = structures.map((name) => [name]);
-    const extents = extentsOf(partsOf(db, revision, ord), named, 'standard', 0);
+    const names = structures.map((name) => [name]);
+    const extents = extentsOf(partsOf(db, revision, ord), { names, holes: 'standard', originShift: 0 });
     const masks = structures.map((name, at): [string, Uint8Array] => {
       const mask = new Uint8Array(header.rows * header.columns);
       fillExtent('pixel-center', extents[at]!, header.rows, header.columns, mask, 0);

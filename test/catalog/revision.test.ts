@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { extentsOf, partsOf, readPartsAt } from '../../src/catalog/parts.js';
+import { packedPartsAt, partsOf } from '../../src/catalog/parts.js';
 import {
   type FoundSlice,
   type FoundStudy,
@@ -9,6 +9,8 @@ import {
 } from '../../src/catalog/revision.js';
 import { sliceAt } from '../../src/catalog/slices.js';
 import type { SliceId, StudyId } from '../../src/core/ids.js';
+import { extentsOf } from '../../src/core/outlining.js';
+import { unpackPart } from '../../src/core/packed-part.js';
 import type { Part } from '../../src/core/part.js';
 import { temporaryFolder } from '../helper.js';
 import { writeImage } from '../loader/sources.js';
@@ -129,7 +131,11 @@ t.test('several contours of a structure count once, and keep their order', async
     structures: '{"i":1,"o":1}',
     pairs: 1,
   });
-  const extents = extentsOf(partsOf(db, id, 0), [['o'], ['i'], ['none'], ['i', 'o']], 'standard', 0);
+  const extents = extentsOf(partsOf(db, id, 0), {
+    names: [['o'], ['i'], ['none'], ['i', 'o']],
+    holes: 'standard',
+    originShift: 0,
+  });
   t.strictSame(
     extents.map(({ regions }) => regions.map((region) => region.map((polygon) => polygon[0]))),
     [[[7]], [[5], [0]], [], [[5], [0], [7]]],
@@ -145,10 +151,14 @@ t.test('of several slices the parts of some structures are read together', async
     study(found('1', { contours: [other, outer, CONTOUR] }), found('2'), found('3', { contours: [outer] })),
   );
   const at = (...ordinals: number[]) => ordinals.map((ordinal) => ({ revision: id, ordinal }));
-  t.strictSame(readPartsAt(db, at(2, 1, 0), ['o', 'i']), [[outer], [], [outer, other, CONTOUR]]);
-  t.strictSame(readPartsAt(db, at(0, 2), ['i']), [[other, CONTOUR], []]);
-  t.strictSame(readPartsAt(db, at(0), []), [[]]);
-  t.strictSame(readPartsAt(db, [], ['i']), []);
+  const read = (places: ReturnType<typeof at>, structures: string[]) =>
+    packedPartsAt(db, places, structures).map((parts) =>
+      parts.map((part) => ({ structure: part.structure, part: unpackPart(part) })),
+    );
+  t.strictSame(read(at(2, 1, 0), ['o', 'i']), [[outer], [], [outer, other, CONTOUR]]);
+  t.strictSame(read(at(0, 2), ['i']), [[other, CONTOUR], []]);
+  t.strictSame(read(at(0), []), [[]]);
+  t.strictSame(read([], ['i']), []);
 });
 
 t.test('a large study is written in parts between which others get their turn', async (t) => {
@@ -180,7 +190,7 @@ t.test('a state without slices', async (t) => {
 
 t.test('large contours are written in turns, and the state is there when all of it is', async (t) => {
   const db = openCatalogue(t);
-  const ring = Float64Array.from({ length: 100_000 }, (_, at) => at);
+  const ring = Float64Array.from({ length: 100_000 }, (_, at) => Math.sqrt(at));
   const contours = Array.from({ length: 8 }, (_, at) => ({
     ...CONTOUR,
     structure: `s${at}`,

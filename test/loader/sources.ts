@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { type ImageHeader, readHeader } from '../../src/core/dicom.js';
 import { guardOf } from '../../src/core/guard.js';
 import { type BatchLayout, type TensorName, tensorOf } from '../../src/core/layout.js';
+import { packPart } from '../../src/core/packed-part.js';
+import type { Part } from '../../src/core/part.js';
 import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import { EXPLICIT_LITTLE, writePart10 } from '../../src/demo/part10.js';
 import type { PairSource, Recipe } from '../../src/loader/messages.js';
@@ -59,9 +61,20 @@ export function writeImage(
   };
 }
 
-/** Seals a source as the catalogue does, which has headers as text. */
+/** Seals a source as the catalogue does, which has headers as text and parts packed. */
 export function sealed({ source, extents }: SlotSource): ReturnType<typeof sealSource> {
-  return sealSource({ source: { ...source, header: JSON.stringify(source.header) }, extents });
+  const names = extents.map((_, at) => [`structure ${at}`]);
+  const parts = extents.flatMap(({ regions, rasters }, at) => {
+    const drawn: Part[] = [
+      ...regions.flatMap((region, roi) => region.map((points) => ({ kind: 'xor' as const, roi, points }))),
+      ...rasters.map((raster) => ({ kind: 'raster' as const, raster })),
+    ];
+    return drawn.map((part) => ({ structure: names[at]![0]!, ...packPart(part) }));
+  });
+  return sealSource({
+    source: { ...source, header: JSON.stringify(source.header) },
+    drawn: { parts, outlining: { names, holes: 'standard', originShift: 0 } },
+  });
 }
 
 /** The elements of a tensor in the bytes of a segment, as numbers. */

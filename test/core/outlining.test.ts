@@ -1,5 +1,5 @@
 import t from 'tap';
-import { extentsOf, type StructurePart } from '../../src/catalog/parts.js';
+import { extentsOf, type StructurePart } from '../../src/core/outlining.js';
 
 const square = (from: number) => Float64Array.of(from, from, from + 1, from, from + 1, from + 1);
 
@@ -11,7 +11,7 @@ t.test(
       { structure: 'i', part: { kind: 'text', points: text } },
       { structure: 'i', part: { kind: 'closed', roi: 1, points: square(8) } },
     ];
-    t.strictSame(extentsOf(parts, [['i']], 'standard', -0.5), [
+    t.strictSame(extentsOf(parts, { names: [['i']], holes: 'standard', originShift: -0.5 }), [
       { regions: [[Float64Array.of(3.5, 3.5, 4.5, 3.5, 4.5, 4.5)], [square(8)]], rasters: [] },
     ]);
     t.strictSame(text, square(4));
@@ -26,7 +26,7 @@ t.test('names that mean one structure are joined, each by itself', async (t) => 
     { structure: 'b', part: { kind: 'xor', roi: 1, points: square(3) } },
     { structure: 'c', part: { kind: 'raster', raster } },
   ];
-  t.strictSame(extentsOf(parts, [['a', 'b', 'c'], ['c']], 'standard', 0), [
+  t.strictSame(extentsOf(parts, { names: [['a', 'b', 'c'], ['c']], holes: 'standard', originShift: 0 }), [
     { regions: [[square(1), square(2)], [square(3)]], rasters: [raster] },
     { regions: [], rasters: [raster] },
   ]);
