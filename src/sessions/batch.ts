@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { BaseLogger } from 'pino';
 import type { Quarantine } from '../catalog/quarantine.js';
 import {
@@ -71,6 +71,7 @@ export class Batch {
   #said: Verdict[] | null = null;
   #metadata: BatchMetadata | null = null;
   #safetensors: Body | null = null;
+  #etags = new Map<string, string>();
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
     const { address, layout, segmentBytes, recipe, turn } = description;
@@ -100,6 +101,7 @@ export class Batch {
   prepare(): void {
     this.#plan();
     void this.safetensors;
+    this.etag('safetensors');
   }
 
   get structures(): readonly string[] {
@@ -126,9 +128,9 @@ export class Batch {
 
   /** A strong ETag: it names the address, the form and what is said of its pairs, and with them every byte. */
   etag(form: string): string {
-    const said = this.#verdicts().map(({ slot, code, detail }) => [slot, code, detail]);
-    const text = JSON.stringify([this.order.key, form, BYTES_VERSION, said]);
-    return `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`;
+    const known = this.#etags.get(form) ?? this.#makeEtag(form);
+    this.#etags.set(form, known);
+    return known;
   }
 
   /**
@@ -181,7 +183,15 @@ export class Batch {
     masks.verdicts.give(masks.address, fresh);
     for (const { pair, file, code } of fresh)
       log.warn({ ...this.order.label, pair, file, code }, 'pair masked');
-    if (fresh.length > 0) this.#said = this.#metadata = this.#safetensors = null;
+    if (fresh.length === 0) return;
+    this.#said = this.#metadata = this.#safetensors = null;
+    this.#etags.clear();
+  }
+
+  #makeEtag(form: string): string {
+    const said = this.#verdicts().map(({ slot, code, detail }) => [slot, code, detail]);
+    const text = JSON.stringify([this.order.key, form, BYTES_VERSION, said]);
+    return `"${hash('sha256', text, 'base64url').slice(0, 32)}"`;
   }
 
   #describe(): BatchMetadata {

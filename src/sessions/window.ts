@@ -1,4 +1,4 @@
-import type { Engine, Loading, Pace } from '../engine/engine.js';
+import type { Engine, Loading } from '../engine/engine.js';
 import { PassingMap } from '../passing-map.js';
 import type { Batch } from './batch.js';
 import { Gate } from './gate.js';
@@ -6,15 +6,10 @@ import { Gate } from './gate.js';
 /** Bodies of one rank that may be on the way at a time; more wait. */
 const SENDING_PER_RANK = 2;
 
-/** A trainer that lets a batch lie so long takes its time with the next one, too. */
-const CALM_MS = 1;
-
 /** A batch that is loaded or being loaded. */
 export interface Warm {
   readonly batch: Batch;
   readonly loading: Loading;
-  /** Since when it lay ready for somebody to ask; null where it did not. */
-  readySinceMs: number | null;
 }
 
 /** One rank's place in a session: the step it was asked for, and the batches kept warm behind it. */
@@ -71,8 +66,7 @@ export class RankWindow {
   }
 
   /** Starts the batches after a step that was taken, and gives back what the window does not reach any more. */
-  warmAfter(step: number, { readySinceMs }: Warm): void {
-    const pace = readySinceMs !== null && performance.now() - readySinceMs >= CALM_MS ? 'calm' : 'brisk';
+  warmAfter(step: number): void {
     const last = step + this.#reach.prefetch;
     for (const [held, { loading }] of this.#warm.entries()) {
       if (held > step && held <= last) continue;
@@ -80,30 +74,25 @@ export class RankWindow {
       loading.abandon();
     }
     // Counted from the step: behind the last whole number that there is, one more is none more.
-    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead, pace);
+    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead);
     setImmediate(() => this.#prepare(last + 1));
   }
 
   /** Starts to load a step that nobody asked for yet. */
-  warm(step: number, pace: Pace = 'brisk'): void {
+  warm(step: number): void {
     if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    const warm = this.#load(step, 'warm', pace);
+    const warm = this.#load(step, 'warm');
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
-    warm.loading.lease.then(
-      () => {
-        warm.readySinceMs = performance.now();
-      },
-      () => {
-        if (this.#warm.get(step) === warm) this.#warm.delete(step);
-      },
-    );
+    warm.loading.lease.catch(() => {
+      if (this.#warm.get(step) === warm) this.#warm.delete(step);
+    });
   }
 
-  #load(step: number, priority: 'asked' | 'warm', pace: Pace = 'brisk'): Warm {
+  #load(step: number, priority: 'asked' | 'warm'): Warm {
     const batch = this.#prepared?.step === step ? this.#prepared.batch : this.#make(step);
     this.#prepared = null;
-    return { batch, loading: this.#engine.load(batch.order, priority, pace), readySinceMs: null };
+    return { batch, loading: this.#engine.load(batch.order, priority) };
   }
 
   /** While the trainer is busy with a step, what loading and describing the one behind the window needs is looked up. */

@@ -1,18 +1,18 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import type { Engine, Lease, Loading, Pace } from '../../src/engine/engine.js';
+import type { Engine, Lease, Loading } from '../../src/engine/engine.js';
 import type { Batch } from '../../src/sessions/batch.js';
 import { RankWindow } from '../../src/sessions/window.js';
 
-/** A window over batches that are loaded as soon as they are ordered; the steps that were ordered, with their pace, and those abandoned. */
+/** A window over batches that are loaded as soon as they are ordered; the steps that were ordered, with their priority, and those abandoned. */
 function windowOf(
   reach: { steps: number | null; prefetch: number },
   onMake: (step: number) => void = () => {},
 ) {
-  const ordered: [step: number, pace: Pace | undefined][] = [];
+  const ordered: [step: number, priority: string][] = [];
   const abandoned: number[] = [];
-  const load = (order: { key: number }, _priority: string, pace?: Pace): Loading => {
-    ordered.push([order.key, pace]);
+  const load = (order: { key: number }, priority: string): Loading => {
+    ordered.push([order.key, priority]);
     return {
       lease: Promise.resolve({} as Lease),
       finished: true,
@@ -29,32 +29,21 @@ function windowOf(
   return { window, ordered, abandoned };
 }
 
-/** Long enough for a batch to have lain ready. */
-function linger(): void {
-  for (const from = performance.now(); performance.now() - from < 3; );
+/** A trainer that asks for a step. */
+function ask(window: RankWindow, step: number): void {
+  window.take(step);
+  window.warmAfter(step);
 }
 
-t.test('behind a batch that was waited for the next ones are in a hurry', async (t) => {
+t.test('behind what is asked for the next ones are warmed', async (t) => {
   const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
-  window.warmAfter(0, window.take(0));
+  ask(window, 0);
+  ask(window, 1);
   t.strictSame(ordered, [
-    [0, 'brisk'],
-    [1, 'brisk'],
-    [2, 'brisk'],
-  ]);
-});
-
-t.test('behind one that has just become ready too, behind one that lay ready they are not', async (t) => {
-  const { window, ordered } = windowOf({ steps: null, prefetch: 1 });
-  window.warm(0);
-  window.warmAfter(0, window.take(0));
-  await turn();
-  linger();
-  window.warmAfter(1, window.take(1));
-  t.strictSame(ordered, [
-    [0, 'brisk'],
-    [1, 'brisk'],
-    [2, 'calm'],
+    [0, 'asked'],
+    [1, 'warm'],
+    [2, 'warm'],
+    [3, 'warm'],
   ]);
 });
 
@@ -62,9 +51,9 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
   const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, (step) => {
     if (step === 2) throw new Error('gone');
   });
-  window.warmAfter(0, window.take(0));
+  ask(window, 0);
   await turn();
-  t.throws(() => window.warmAfter(1, window.take(1)), { message: 'gone' });
+  t.throws(() => ask(window, 1), { message: 'gone' });
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1],
@@ -73,7 +62,7 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
 
 t.test('it reaches no further than the last step', async (t) => {
   const { window, ordered } = windowOf({ steps: 2, prefetch: 4 });
-  window.warmAfter(0, window.take(0));
+  ask(window, 0);
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1],
@@ -82,8 +71,8 @@ t.test('it reaches no further than the last step', async (t) => {
 
 t.test('what it does not reach any more is given back', async (t) => {
   const { window, ordered, abandoned } = windowOf({ steps: null, prefetch: 1 });
-  window.warmAfter(0, window.take(0));
-  window.warmAfter(7, window.take(7));
+  ask(window, 0);
+  ask(window, 7);
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1, 7, 8],
