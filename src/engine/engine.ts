@@ -1,9 +1,10 @@
 import type { BatchLayout } from '../core/layout.js';
+import type { Pace } from '../loader/child.js';
 import type { DrawUnit, LoadOutcome, LoadUnit, Recipe } from '../loader/messages.js';
 import type { Priority } from '../loader/queue.js';
 import type { Lethal } from '../loader/supervise.js';
 
-export type { Priority };
+export type { Pace, Priority };
 
 /** What came of each slot of a finished batch. */
 export type SlotOutcome = LoadOutcome | Lethal;
@@ -58,7 +59,8 @@ export interface Loading {
  * is not loaded further; an asked batch goes before warm-ups, and sessions take turns.
  */
 export interface Engine {
-  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>): Loading;
+  /** `pace`: whether a trainer is in a hurry for it; brisk by default. */
+  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>, pace?: Pace): Loading;
   /** The files that loads under way read. */
   sources(): Iterable<{ readonly root: string; readonly path: string }>;
   /** Ends every load with `LoaderDeath`; leases that are out stay good until released. */

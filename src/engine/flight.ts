@@ -4,7 +4,7 @@ import type { LoadUnit } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
 import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
-import type { BatchOrder, Lease, Loading, Priority, SlotOutcome } from './engine.js';
+import type { BatchOrder, Lease, Loading, Pace, Priority, SlotOutcome } from './engine.js';
 import { Interest } from './interest.js';
 import { splitUnits } from './split.js';
 
@@ -40,6 +40,7 @@ export class Flight {
   readonly settled: Promise<unknown>;
   #order: BatchOrder;
   #priority: Priority;
+  #pace: Pace;
   #options: FlightOptions;
   #ended: () => void;
   #interests = 0;
@@ -47,9 +48,10 @@ export class Flight {
   #parts: Supervised<'load'>[] = [];
   readonly result: Promise<Loaded>;
 
-  constructor(order: BatchOrder, priority: Priority, options: FlightOptions, ended: () => void) {
+  constructor(order: BatchOrder, priority: Priority, pace: Pace, options: FlightOptions, ended: () => void) {
     this.#order = order;
     this.#priority = priority;
+    this.#pace = pace;
     this.#options = options;
     this.#ended = ended;
     this.result = this.#run();
@@ -132,7 +134,7 @@ export class Flight {
           priority: this.#priority,
           turn,
           deadlineMs: pairTimeoutMs,
-          pace: this.#priority === 'asked' ? 'brisk' : 'calm',
+          pace: this.#pace,
           onStart,
         });
       });

@@ -145,7 +145,7 @@ export class Session {
       const { batch, loading } = taken;
       if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
       const warm = loading.finished ? 'hit' : 'miss';
-      window.warmAfter(step);
+      window.warmAfter(step, taken);
       const lease = await (loading.finished ? loading.lease : untilAborted(loading.lease, signal));
       const waitMs = performance.now() - askedAt;
       batch.accept(lease);

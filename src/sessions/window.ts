@@ -1,4 +1,4 @@
-import type { Engine, Loading } from '../engine/engine.js';
+import type { Engine, Loading, Pace } from '../engine/engine.js';
 import { PassingMap } from '../passing-map.js';
 import type { Batch } from './batch.js';
 import { Gate } from './gate.js';
@@ -65,8 +65,12 @@ export class RankWindow {
     else this.#held.delete(step);
   }
 
-  /** Starts the batches after a step that was taken, and gives back what the window does not reach any more. */
-  warmAfter(step: number): void {
+  /**
+   * Starts the batches after a step that was taken, and gives back what the window does not reach any more. Where the batch lay ready
+   * its answer goes first; where it was waited for, its loader is told of the next one at once.
+   */
+  warmAfter(step: number, taken: Warm): void {
+    const pace = taken.loading.finished ? 'calm' : 'brisk';
     const last = step + this.#reach.prefetch;
     for (const [held, { loading }] of this.#warm.entries()) {
       if (held > step && held <= last) continue;
@@ -74,14 +78,14 @@ export class RankWindow {
       loading.abandon();
     }
     // Counted from the step: behind the last whole number that there is, one more is none more.
-    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead);
+    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead, pace);
     setImmediate(() => this.#prepare(last + 1));
   }
 
   /** Starts to load a step that nobody asked for yet. */
-  warm(step: number): void {
+  warm(step: number, pace: Pace = 'brisk'): void {
     if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    const warm = this.#load(step, 'warm');
+    const warm = this.#load(step, 'warm', pace);
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
     warm.loading.lease.catch(() => {
@@ -89,10 +93,10 @@ export class RankWindow {
     });
   }
 
-  #load(step: number, priority: 'asked' | 'warm'): Warm {
+  #load(step: number, priority: 'asked' | 'warm', pace: Pace = 'brisk'): Warm {
     const batch = this.#prepared?.step === step ? this.#prepared.batch : this.#make(step);
     this.#prepared = null;
-    return { batch, loading: this.#engine.load(batch.order, priority) };
+    return { batch, loading: this.#engine.load(batch.order, priority, pace) };
   }
 
   /** While the trainer is busy with a step, what loading and describing the one behind the window needs is looked up. */

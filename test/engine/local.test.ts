@@ -161,21 +161,3 @@ t.test('sessions take turns', async (t) => {
   for (const { lease } of loadings) (await lease).release();
   t.strictSame(started(lines), ['x1', 'y1', 'x2', 'y2', 'x3']);
 });
-
-t.test(
-  'a loader is told of a batch that is asked for at once, of a warm-up behind what is being written',
-  async (t) => {
-    const { engine, pool } = await start(t);
-    const submit = pool.submit.bind(pool);
-    const paces: unknown[] = [];
-    pool.submit = ((task, options) => {
-      paces.push(options.pace);
-      return submit(task, options);
-    }) as typeof pool.submit;
-    for (const priority of ['asked', 'warm'] as const) {
-      const lease = await engine.load(order(t, priority), priority).lease;
-      lease.release();
-    }
-    t.strictSame(paces, ['brisk', 'calm']);
-  },
-);

@@ -1,21 +1,22 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import type { Engine, Lease, Loading } from '../../src/engine/engine.js';
+import type { Engine, Lease, Loading, Pace } from '../../src/engine/engine.js';
 import type { Batch } from '../../src/sessions/batch.js';
 import { RankWindow } from '../../src/sessions/window.js';
 
-/** A window over batches that are loaded as soon as they are ordered; the steps that were ordered, with their priority, and those abandoned. */
+/** A window over batches that are loaded as soon as they are ordered, or not at all; the steps that were ordered, with their pace, and those abandoned. */
 function windowOf(
   reach: { steps: number | null; prefetch: number },
   onMake: (step: number) => void = () => {},
+  finished = true,
 ) {
-  const ordered: [step: number, priority: string][] = [];
+  const ordered: [step: number, pace: Pace | undefined][] = [];
   const abandoned: number[] = [];
-  const load = (order: { key: number }, priority: string): Loading => {
-    ordered.push([order.key, priority]);
+  const load = (order: { key: number }, _priority: string, pace?: Pace): Loading => {
+    ordered.push([order.key, pace]);
     return {
       lease: Promise.resolve({} as Lease),
-      finished: true,
+      finished,
       stale: false,
       raise: () => {},
       abandon: () => abandoned.push(order.key),
@@ -29,21 +30,22 @@ function windowOf(
   return { window, ordered, abandoned };
 }
 
-/** A trainer that asks for a step. */
-function ask(window: RankWindow, step: number): void {
-  window.take(step);
-  window.warmAfter(step);
-}
-
-t.test('behind what is asked for the next ones are warmed', async (t) => {
+t.test('behind a batch that lay ready the next ones have time', async (t) => {
   const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
-  ask(window, 0);
-  ask(window, 1);
+  window.warmAfter(0, window.take(0));
   t.strictSame(ordered, [
-    [0, 'asked'],
-    [1, 'warm'],
-    [2, 'warm'],
-    [3, 'warm'],
+    [0, 'brisk'],
+    [1, 'calm'],
+    [2, 'calm'],
+  ]);
+});
+
+t.test('behind one that is waited for they are in a hurry', async (t) => {
+  const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, () => {}, false);
+  window.warmAfter(0, window.take(0));
+  t.strictSame(ordered, [
+    [0, 'brisk'],
+    [1, 'brisk'],
   ]);
 });
 
@@ -51,9 +53,9 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
   const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, (step) => {
     if (step === 2) throw new Error('gone');
   });
-  ask(window, 0);
+  window.warmAfter(0, window.take(0));
   await turn();
-  t.throws(() => ask(window, 1), { message: 'gone' });
+  t.throws(() => window.warmAfter(1, window.take(1)), { message: 'gone' });
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1],
@@ -62,7 +64,7 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
 
 t.test('it reaches no further than the last step', async (t) => {
   const { window, ordered } = windowOf({ steps: 2, prefetch: 4 });
-  ask(window, 0);
+  window.warmAfter(0, window.take(0));
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1],
@@ -71,8 +73,8 @@ t.test('it reaches no further than the last step', async (t) => {
 
 t.test('what it does not reach any more is given back', async (t) => {
   const { window, ordered, abandoned } = windowOf({ steps: null, prefetch: 1 });
-  ask(window, 0);
-  ask(window, 7);
+  window.warmAfter(0, window.take(0));
+  window.warmAfter(7, window.take(7));
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1, 7, 8],
