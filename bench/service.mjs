@@ -3,12 +3,29 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { start } from './processes.mjs';
+import { beside, Lines, start } from './processes.mjs';
 
 /** Of the sessions that are timed. A DataLoader keeps two batches ahead for each of its workers; two for its only rank keeps ours. */
 export const SPEC = { batchSize: 8, prefetch: 2 };
 
 const LOOK_EVERY_MS = 10;
+
+/** The barest server of this design over what a service knows of its data. */
+export async function startFloor({ state, data }, { spec, room }) {
+  const { structures, image } = spec;
+  const floor = new Lines(process.execPath, [beside('floor.mjs'), state, data, structures[0], image.dtype]);
+  const { port } = await floor.next();
+  let next = 0;
+  return {
+    /** Its next so many batches, for the reader; it gives each once. */
+    steps(count) {
+      const first = next;
+      next += count;
+      return { path: '/', first, last: next, room, port };
+    },
+    end: () => floor.end(),
+  };
+}
 
 function withoutSettings(env) {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SLICEFEED_')));

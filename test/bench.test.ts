@@ -29,12 +29,15 @@ interface Results {
   readonly profile: readonly { process: string; own: readonly { place: string }[] }[];
 }
 
-const WITH_TORCH = ['first-epoch', 'new-studies', 'later-epochs'];
+const WITH_TORCH = ['first-epoch', 'first-epoch-floor', 'new-studies', 'later-epochs', 'later-epochs-floor'];
 const ALONE = [
   'megabytes',
+  'megabytes-floor',
   'stream',
   'wait-p50',
+  'wait-p50-floor',
   'wait-p99',
+  'wait-p99-floor',
   'load',
   'load-channel',
   'sessions',

@@ -1,20 +1,24 @@
 import { besides, interleave } from '../rounds.mjs';
-import { Service, SPEC } from '../service.mjs';
+import { Service, SPEC, startFloor } from '../service.mjs';
+
+/** Later epochs are read in a row until they take about as long as one of the peer's. */
+const LATER_EPOCHS = 5;
 
 /** With the mask rule of the peer, so that sums can be compared. */
 const ALIKE = { ...SPEC, mask: { rule: 'pil' } };
 
-async function readEpoch({ reader }, service, session, epoch, opening) {
-  const { stepsPerEpoch, path, room } = session;
-  const first = epoch * stepsPerEpoch;
-  const command = { do: 'read', port: service.port, path, first, last: first + stepsPerEpoch, room };
+async function readEpochs({ reader }, { port }, { stepsPerEpoch, path, room }, from, to, opening) {
+  const steps = { first: from * stepsPerEpoch, last: to * stepsPerEpoch };
+  const command = { do: 'read', port, path, ...steps, room };
   return reader.ask(opening ? { ...command, opening } : command);
 }
+
+const rateOf = ({ pairs, seconds }) => pairs / seconds;
 
 /** Reads an epoch with the peer's mask rule and throws unless both give the same bytes. */
 async function compareBytes(run, service) {
   const session = await service.open(ALIKE);
-  const ours = await readEpoch(run, service, session, 0);
+  const ours = await readEpochs(run, service, session, 0, 1);
   const theirs = await run.peer.ask({ do: 'epoch', batch: 8, workers: run.machine.cores });
   for (const name of ['pairs', 'images', 'masks'])
     if (ours[name] !== theirs[name])
@@ -54,24 +58,38 @@ export async function dataloaderFigures(run) {
   const check = (epoch) => {
     if (epoch.pairs !== known.pairs || epoch.images !== known.images)
       throw new Error('an epoch has other bytes');
-    return epoch.pairs / epoch.seconds;
+    return rateOf(epoch);
   };
   const anchor = async () => ({
     rate: check(await peer.ask({ do: 'epoch', batch: SPEC.batchSize, workers: machine.cores })),
   });
   let epochs = 0;
-  const next = async () => check(await readEpoch(run, kept, session, epochs++));
+  const next = async (count) => {
+    const read = await readEpochs(run, kept, session, epochs, epochs + count);
+    epochs += count;
+    return read;
+  };
   // The peer keeps its workers warm; so is a service that trainers have read from for a while.
-  while (epochs * session.stepsPerEpoch < size.warmUp) await next();
+  while (epochs * session.stepsPerEpoch < size.warmUp) check(await next(1));
+  const floor = await startFloor(kept, session);
+  const bare = async (server, steps) => rateOf(await run.reader.ask({ do: 'read', ...server.steps(steps) }));
+  await bare(floor, size.warmUp);
   const ours = async () => {
     const fresh = await Service.ready(data, folder);
     const opening = { path: '/v1/sessions/bench', body: SPEC };
     const opened = { ...known.session, path: '/v1/sessions/bench/batches/' };
-    const first = check(await readEpoch(run, fresh, opened, 0, opening));
+    const first = check(await readEpochs(run, fresh, opened, 0, 1, opening));
     await fresh.stop();
-    return { first, other: await newStudies(run), later: ((await next()) + (await next())) / 2 };
+    const freshFloor = await startFloor(kept, session);
+    const firstFloor = await bare(freshFloor, session.stepsPerEpoch);
+    await freshFloor.end();
+    const other = await newStudies(run);
+    const later = rateOf(await next(LATER_EPOCHS));
+    const laterFloor = await bare(floor, LATER_EPOCHS * session.stepsPerEpoch);
+    return { first, firstFloor, other, later, laterFloor };
   };
   const runs = await interleave(size.rounds, anchor, ours);
+  await floor.end();
   await kept.stop();
   const common = {
     unit: 'pairs/s',
@@ -86,8 +104,15 @@ export async function dataloaderFigures(run) {
       goal: { atLeast: 4 },
     },
     {
+      id: 'first-epoch-floor',
+      title: 'the same by the barest server of this design',
+      ...common,
+      ...besides(runs, 'firstFloor', 'rate'),
+      goal: null,
+    },
+    {
       id: 'new-studies',
-      title: 'the same, of other studies than a service at work has given',
+      title: 'first epoch of other studies than a service at work has given',
       ...common,
       ...besides(runs, 'other', 'rate'),
       goal: null,
@@ -98,6 +123,13 @@ export async function dataloaderFigures(run) {
       ...common,
       ...besides(runs, 'later', 'rate'),
       goal: { atLeast: 6 },
+    },
+    {
+      id: 'later-epochs-floor',
+      title: 'the same by the barest server of this design',
+      ...common,
+      ...besides(runs, 'laterFloor', 'rate'),
+      goal: null,
     },
   ];
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beside, Lines } from '../processes.mjs';
 import { besides, interleave, quantile } from '../rounds.mjs';
+import { startFloor } from '../service.mjs';
 
 const LOAD_SHARE = 1.3;
 const CALM_MS = 20;
@@ -16,6 +17,7 @@ export async function wireFigures(run) {
   writeFileSync(file, Buffer.from(await body.arrayBuffer()));
   const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
   const { port } = await fixed.next();
+  const floor = await startFloor(service, session);
   const { path, room } = session;
   const steps = (count) => {
     const first = run.nextStep;
@@ -27,10 +29,14 @@ export async function wireFigures(run) {
     const count = size.batches;
     await reader.ask({ do: 'read', ...same(Math.min(count, 50)) });
     await reader.ask({ do: 'read', ...steps(size.warmUp) });
+    await reader.ask({ do: 'read', ...floor.steps(size.warmUp) });
     const one = await interleave(
       size.rounds,
       async () => rate(await reader.ask({ do: 'read', ...same(count) })),
-      async () => rate(await reader.ask({ do: 'read', ...steps(count) })),
+      async () => ({
+        ...rate(await reader.ask({ do: 'read', ...steps(count) })),
+        floor: rate(await reader.ask({ do: 'read', ...floor.steps(count) })).rate,
+      }),
     );
     const endless = await interleave(
       size.rounds,
@@ -52,7 +58,11 @@ export async function wireFigures(run) {
     const paced = await interleave(
       size.rounds,
       () => wait(same(size.paced)),
-      () => wait(steps(size.paced)),
+      async () => {
+        const ours = await wait(steps(size.paced));
+        const { p50, p99 } = await wait(floor.steps(size.paced));
+        return { ...ours, 'floor-p50': p50, 'floor-p99': p99 };
+      },
     );
     const pace = `step ${stepMs.toFixed(2)} ms, a load ${loadMs.toFixed(2)} ms`;
     return [
@@ -65,6 +75,14 @@ export async function wireFigures(run) {
         goal: { atLeast: 0.6 },
       },
       {
+        id: 'megabytes-floor',
+        title: 'the same by the barest server of this design',
+        unit: 'MB/s',
+        anchorTitle: 'one fixed Buffer, bare node:http',
+        ...besides(one, 'floor', 'rate'),
+        goal: null,
+      },
+      {
         id: 'stream',
         title: 'the same as one answer (`stream`)',
         unit: 'MB/s',
@@ -75,16 +93,28 @@ export async function wireFigures(run) {
       ...[
         ['p50', 1.2],
         ['p99', 1.5],
-      ].map(([name, atMost]) => ({
-        id: `wait-${name}`,
-        title: `wait of a paced reader, ${name} (${pace})`,
-        unit: 'ms',
-        anchorTitle: 'the fixed Buffer at the same pace',
-        ...besides(paced, name),
-        goal: { atMost },
-      })),
+      ].flatMap(([name, atMost]) => {
+        const common = { unit: 'ms', anchorTitle: 'the fixed Buffer at the same pace' };
+        return [
+          {
+            id: `wait-${name}`,
+            title: `wait of a paced reader, ${name} (${pace})`,
+            ...common,
+            ...besides(paced, name),
+            goal: { atMost },
+          },
+          {
+            id: `wait-${name}-floor`,
+            title: 'the same by the barest server of this design',
+            ...common,
+            ...besides(paced, `floor-${name}`, name),
+            goal: null,
+          },
+        ];
+      }),
     ];
   } finally {
+    await floor.end();
     await fixed.end();
   }
 }

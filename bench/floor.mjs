@@ -1,0 +1,90 @@
+// The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE`: node:http alone, one loader child that loads two batches ahead
+// into shared memory, a record in SQLite before the last byte leaves. No route, no check, no session, no log; everything that the catalogue in
+// STATE knows is looked up before the first request. GET /N is batch N. Prints its port as a JSON line.
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { batchLayout } from '../dist/src/core/layout.js';
+import { LoaderChild } from '../dist/src/loader/child.js';
+import { sharedMemory } from '../dist/src/loader/shared-memory.js';
+import { openSqlite } from '../dist/src/sqlite.js';
+import { safetensorsBody } from '../dist/src/wire/safetensors.js';
+import { LIMITS, LOADER_MEMORY, readBatches, recipeOf } from './batches.mjs';
+
+const AHEAD = 2;
+
+const [state, root, structure, dtype] = process.argv.slice(2);
+const { batches, shape } = readBatches(state, root, structure, dtype);
+const layout = batchLayout(shape);
+const recipe = recipeOf(dtype);
+const folder = mkdtempSync('/dev/shm/slicefeed-floor-');
+const written = mkdtempSync(join(tmpdir(), 'slicefeed-floor-'));
+process.once('exit', () => {
+  for (const each of [folder, written]) rmSync(each, { recursive: true });
+});
+process.once('SIGTERM', () => process.exit());
+
+const db = openSqlite(join(written, 'db'));
+db.exec(
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE delivery (rank INTEGER PRIMARY KEY, step INTEGER)',
+);
+const record = db.prepare('INSERT OR REPLACE INTO delivery VALUES (0, ?)');
+
+const memory = sharedMemory();
+const child = new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true });
+await child.ready;
+
+const headers = batches.map((units) => {
+  const pairIds = units.map(({ source }) => source.content.source.path);
+  const of = { snapshot: '', specDigest: '', bytesVersion: '0', step: 0, epoch: 0, rank: 0 };
+  const metadata = { ...of, pairIds, structures: [structure], rule: recipe.rule, problems: [] };
+  return safetensorsBody(layout, metadata).pieces[0];
+});
+
+const free = Array.from({ length: AHEAD + 2 }, (_, at) => {
+  const path = join(folder, String(at));
+  const fd = openSync(path, 'wx+');
+  ftruncateSync(fd, layout.sizeBytes);
+  memory.allocate(fd, layout.sizeBytes);
+  const bytes = memory.map(fd, layout.sizeBytes);
+  closeSync(fd);
+  return { path, bytes };
+});
+
+const warm = new Map();
+let line = Promise.resolve();
+
+function ready(step) {
+  const known = warm.get(step);
+  if (known) return known;
+  const segment = free.pop();
+  const units = batches[step % batches.length];
+  const loaded = line.then(() =>
+    child.run({ kind: 'load', segment: segment.path, shape, recipe, units }, 10_000, 'calm'),
+  );
+  line = loaded;
+  const batch = loaded.then(() => segment);
+  warm.set(step, batch);
+  return batch;
+}
+
+const server = createServer(async (request, response) => {
+  const step = Number(request.url.slice(1));
+  const asked = ready(step);
+  for (let ahead = 1; ahead <= AHEAD; ahead++) ready(step + ahead);
+  const segment = await asked;
+  warm.delete(step);
+  const { socket } = response;
+  response.writeHead(200, { 'content-type': 'application/x-safetensors' });
+  socket.cork();
+  response.cork();
+  response.write(headers[step % batches.length]);
+  response.write(segment.bytes.subarray(0, -1), () => {
+    record.run(step);
+    response.end(Buffer.from(segment.bytes.subarray(-1)), () => free.push(segment));
+  });
+  response.uncork();
+  socket.uncork();
+});
+server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: server.address().port })));
