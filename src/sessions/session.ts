@@ -243,6 +243,7 @@ export class Session {
   /** Ends the session: gives every warm batch back and loads no more; what is being sent goes on to its end. */
   end(): void {
     this.#ended = true;
+    for (const window of this.#windows) window.close();
     this.cool(Number.POSITIVE_INFINITY);
   }
 

@@ -1,4 +1,4 @@
-import { writeLearned } from '../catalog/slices.js';
+import { hasLearned, writeLearned } from '../catalog/slices.js';
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
@@ -92,7 +92,7 @@ export class SessionStore {
     const key = `${id}/${epoch}/${rank}`;
     const before = this.#delivered.get(key, () => this.deliveredSteps(id, epoch, rank));
     const steps = addStep(before, step);
-    const isKept = transact(this.#db, () => {
+    const write = () => {
       writeLearned(this.#db);
       // A session may be deleted while its last body is on the way.
       const { changes } = prepare(
@@ -105,7 +105,9 @@ export class SessionStore {
           'INSERT OR REPLACE INTO cursor (session, rank, step) SELECT id, ?, ? FROM session WHERE id = ?',
         ).run(rank, step + 1, id);
       return Number(changes) > 0;
-    });
+    };
+    // A statement alone is a transaction.
+    const isKept = movesCursor || hasLearned(this.#db) ? transact(this.#db, write) : write();
     if (isKept) this.#delivered.replace(key, () => steps);
     else this.#delivered.forget(key);
   }

@@ -6,6 +6,9 @@ import { Gate } from './gate.js';
 /** Bodies of one rank that may be on the way at a time; more wait. */
 const SENDING_PER_RANK = 2;
 
+/** A trainer that takes so long between an answer and what it asks for next does something else meanwhile. */
+const CALM_MS = 1;
+
 /** A batch that is loaded or being loaded. */
 export interface Warm {
   readonly batch: Batch;
@@ -21,6 +24,10 @@ export class RankWindow {
   #reach: { readonly steps: number | null; readonly prefetch: number };
   #make: (step: number) => Batch;
   #engine: Engine;
+  /** When the last answer ended. */
+  #answeredMs = Number.NEGATIVE_INFINITY;
+  /** The step that was asked for last; null where nothing is to follow it. */
+  #latest: number | null = null;
   /** The batch that will be warmed next, looked up while there was time. */
   #prepared: { readonly step: number; readonly batch: Batch } | null = null;
   #warm = new PassingMap<number, Warm>();
@@ -60,6 +67,7 @@ export class RankWindow {
   }
 
   letGo(step: number): void {
+    this.#answeredMs = performance.now();
     const left = (this.#held.get(step) ?? 0) - 1;
     if (left > 0) this.#held.set(step, left);
     else this.#held.delete(step);
@@ -67,19 +75,38 @@ export class RankWindow {
 
   /**
    * Starts the batches after a step that was taken, and gives back what the window does not reach any more. Where the batch lay ready
-   * its answer goes first; where it was waited for, its loader is told of the next one at once.
+   * for a trainer that takes its time, its answer goes first: all but the very next one start behind it.
    */
   warmAfter(step: number, taken: Warm): void {
-    const pace = taken.loading.finished ? 'calm' : 'brisk';
-    const last = step + this.#reach.prefetch;
+    const isCalm = taken.loading.finished && performance.now() - this.#answeredMs >= CALM_MS;
+    const { prefetch } = this.#reach;
+    const last = step + prefetch;
+    this.#latest = step;
     for (const [held, { loading }] of this.#warm.entries()) {
       if (held > step && held <= last) continue;
       this.#warm.delete(held);
       loading.abandon();
     }
     // Counted from the step: behind the last whole number that there is, one more is none more.
-    for (let ahead = 1; ahead <= this.#reach.prefetch; ahead++) this.warm(step + ahead, pace);
-    setImmediate(() => this.#prepare(last + 1));
+    const warmFrom = (first: number) => {
+      for (let ahead = first; ahead <= prefetch; ahead++) this.warm(step + ahead, isCalm ? 'calm' : 'brisk');
+    };
+    if (!isCalm) warmFrom(1);
+    else if (prefetch > 0) this.warm(step + 1, 'calm');
+    setImmediate(() => {
+      if (this.#latest !== step) return;
+      try {
+        if (isCalm) warmFrom(2);
+        this.#prepare(last + 1);
+      } catch {
+        // Nobody asked for it yet: who does meets the same failure, and gets it as an answer.
+      }
+    });
+  }
+
+  /** Warms nothing more of its own accord. */
+  close(): void {
+    this.#latest = null;
   }
 
   /** Starts to load a step that nobody asked for yet. */
@@ -103,13 +130,9 @@ export class RankWindow {
   #prepare(step: number): void {
     if (this.#warm.has(step) || this.#warm.size === 0 || this.#prepared?.step === step) return;
     if (step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    try {
-      const batch = this.#make(step);
-      batch.prepare();
-      this.#prepared = { step, batch };
-    } catch {
-      // Nobody asked for it yet: who does meets the same failure, and gets it as an answer.
-    }
+    const batch = this.#make(step);
+    batch.prepare();
+    this.#prepared = { step, batch };
   }
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */

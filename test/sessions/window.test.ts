@@ -36,16 +36,46 @@ t.test('behind a batch that lay ready the next ones have time', async (t) => {
   t.strictSame(ordered, [
     [0, 'brisk'],
     [1, 'calm'],
-    [2, 'calm'],
   ]);
+  await turn();
+  t.strictSame(ordered[2], [2, 'calm'], 'behind the answer');
 });
 
+t.test(
+  'what was to start behind an answer does not where another step was asked for meanwhile, or the window is closed',
+  async (t) => {
+    const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
+    window.warmAfter(0, window.take(0));
+    window.warmAfter(7, window.take(7));
+    await turn();
+    window.warmAfter(20, window.take(20));
+    window.close();
+    await turn();
+    t.strictSame(
+      ordered.map(([step]) => step),
+      [0, 1, 7, 8, 9, 20, 21],
+    );
+  },
+);
+
 t.test('behind one that is waited for they are in a hurry', async (t) => {
-  const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, () => {}, false);
+  const { window, ordered } = windowOf({ steps: null, prefetch: 2 }, () => {}, false);
   window.warmAfter(0, window.take(0));
   t.strictSame(ordered, [
     [0, 'brisk'],
     [1, 'brisk'],
+    [2, 'brisk'],
+  ]);
+});
+
+t.test('so they are for a trainer that asks as soon as it has the last one', async (t) => {
+  const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
+  window.letGo(0);
+  window.warmAfter(1, window.take(1));
+  t.strictSame(ordered, [
+    [1, 'brisk'],
+    [2, 'brisk'],
+    [3, 'brisk'],
   ]);
 });
 
