@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { batchLayout } from '../dist/src/core/layout.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
 import { sharedMemory } from '../dist/src/loader/shared-memory.js';
-import { openSqlite } from '../dist/src/sqlite.js';
+import { openSqlite, prepare } from '../dist/src/sqlite.js';
 import { safetensorsBody } from '../dist/src/wire/safetensors.js';
 import { LIMITS, LOADER_MEMORY, readBatches, recipeOf } from './batches.mjs';
 
@@ -29,7 +29,7 @@ const db = openSqlite(join(written, 'db'));
 db.exec(
   'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE delivery (rank INTEGER PRIMARY KEY, step INTEGER)',
 );
-const record = db.prepare('INSERT OR REPLACE INTO delivery VALUES (0, ?)');
+const record = 'INSERT OR REPLACE INTO delivery VALUES (0, ?)';
 
 const memory = sharedMemory();
 const child = new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true });
@@ -81,7 +81,8 @@ const server = createServer(async (request, response) => {
   response.cork();
   response.write(headers[step % batches.length]);
   response.write(segment.bytes.subarray(0, -1), () => {
-    record.run(step);
+    // Asked of the connection each time: a statement alone does not keep it open.
+    prepare(db, record).run(step);
     response.end(Buffer.from(segment.bytes.subarray(-1)), () => free.push(segment));
   });
   response.uncork();
