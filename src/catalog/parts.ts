@@ -1,14 +1,9 @@
 import type { StructurePart } from '../core/outlining.js';
-import { type PackedPart, unpackPart } from '../core/packed-part.js';
+import { type PackedStructurePart, unpackPart } from '../core/packed-part.js';
 import type { Part } from '../core/part.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import type { SlicePlace } from './slices.js';
-
-/** A part of a structure as the catalogue keeps it. */
-export interface PackedStructurePart extends PackedPart {
-  readonly structure: string;
-}
 
 /** All parts of the structures of a slice, in order of structures, each structure's as its source has them. */
 export function partsOf(db: Database, revision: number, ordinal: number): readonly StructurePart[] {

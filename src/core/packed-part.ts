@@ -10,6 +10,11 @@ export interface PackedPart {
   readonly points: Uint8Array;
 }
 
+/** A packed part of a structure of that name. */
+export interface PackedStructurePart extends PackedPart {
+  readonly structure: string;
+}
+
 /** Coordinates as they are, or as whole numbers of 10 to the minus `decimals`, where those give back the very same numbers. */
 const FORM = { float64: 0, uint16: 1, int32: 2 } as const;
 const HEAD_BYTES = 8;

@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type Koffi from 'koffi';
+import { cLibrary } from './c-library.js';
 
 // Of Linux's sched.h.
 const SCHED_BATCH = 3;
@@ -11,12 +10,11 @@ const SCHED_BATCH = 3;
  * time is its own (sched(7)). Does nothing where the system has no such thing.
  */
 export function workInBatches(): void {
-  if (process.platform !== 'linux') return;
   try {
-    const library = (createRequire(import.meta.url)('koffi') as typeof Koffi).load(null);
-    const schedule = library.func('int sched_setscheduler(int, int, const int *)');
+    const schedule = cLibrary()?.load(null).func('int sched_setscheduler(int, int, const int *)');
+    if (!schedule) return;
     for (const thread of readdirSync('/proc/self/task')) schedule(Number(thread), SCHED_BATCH, [0]);
   } catch {
-    // No build of the library for this processor or C library, or no list of threads: it is a matter of courtesy only.
+    // No such call, or no list of threads: it is a matter of courtesy only.
   }
 }

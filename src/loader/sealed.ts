@@ -1,6 +1,6 @@
 import type { Extent } from '../core/extent.js';
 import { extentsOf, type Outlining } from '../core/outlining.js';
-import { type PackedPart, unpackedBytes, unpackPart } from '../core/packed-part.js';
+import { type PackedStructurePart, unpackedBytes, unpackPart } from '../core/packed-part.js';
 import type { LoaderLimits, LoadUnit, PairSource } from './messages.js';
 
 /** What a slot is loaded from: a frame of a file, and where each structure is on it. */
@@ -13,7 +13,7 @@ export interface SlotSource {
 export interface SourceContent {
   readonly source: Omit<PairSource, 'header'> & { readonly header: string };
   readonly drawn: {
-    readonly parts: readonly (PackedPart & { readonly structure: string })[];
+    readonly parts: readonly PackedStructurePart[];
     readonly outlining: Outlining;
   };
 }

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type Koffi from 'koffi';
+import { cLibrary } from './c-library.js';
 
 // Numbers of Linux's own headers: asm/mman-common.h, linux/falloc.h, linux/magic.h.
 const READ_WRITE = 0x3;
@@ -64,11 +64,11 @@ export class SharedMemory {
 
 /** Null on systems that it can't be had on. */
 export function sharedMemory(): SharedMemory | null {
-  if (process.platform !== 'linux') return null;
+  const koffi = cLibrary();
   try {
-    return new SharedMemory(createRequire(import.meta.url)('koffi') as typeof Koffi);
+    return koffi && new SharedMemory(koffi);
   } catch {
-    // No build of the library for this processor or C library.
+    // A C library that lacks one of the calls.
     return null;
   }
 }
