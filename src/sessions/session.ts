@@ -244,7 +244,6 @@ export class Session {
   end(): void {
     this.#ended = true;
     for (const window of this.#windows) window.close();
-    this.cool(Number.POSITIVE_INFINITY);
   }
 
   /** Gives warm batches back until `neededBytes` are free or none is left; answers what it freed. */

@@ -104,9 +104,10 @@ export class RankWindow {
     });
   }
 
-  /** Warms nothing more of its own accord. */
+  /** Gives every warm batch back, and starts none any more. */
   close(): void {
     this.#latest = null;
+    while (this.cool());
   }
 
   /** Starts to load a step that nobody asked for yet. */

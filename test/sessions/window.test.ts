@@ -44,7 +44,7 @@ t.test('behind a batch that lay ready the next ones have time', async (t) => {
 t.test(
   'what was to start behind an answer does not where another step was asked for meanwhile, or the window is closed',
   async (t) => {
-    const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
+    const { window, ordered, abandoned } = windowOf({ steps: null, prefetch: 2 });
     window.warmAfter(0, window.take(0));
     window.warmAfter(7, window.take(7));
     await turn();
@@ -55,6 +55,7 @@ t.test(
       ordered.map(([step]) => step),
       [0, 1, 7, 8, 9, 20, 21],
     );
+    t.strictSame(abandoned, [1, 8, 9, 21], 'what was warm is given back');
   },
 );
 
