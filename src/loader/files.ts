@@ -62,6 +62,30 @@ export function withSourceFile<T>(root: string, path: string, work: (file: Sourc
   }
 }
 
+/** So often a file is looked at that is touched each time while it is read. */
+const LOOKS = 3;
+
+/**
+ * Reads a file below a root all at once: what `work` made of it, or null where somebody touched it each time meanwhile, so that
+ * its bytes may be of two contents.
+ */
+export function readAtRest<T>(root: string, path: string, work: (file: SourceFile) => T): T | null {
+  for (let look = 0; look < LOOKS; look++) {
+    const read = withSourceFile(root, path, (file) => {
+      try {
+        const value = work(file);
+        return file.isUntouched() ? { value } : null;
+      } catch (error) {
+        // What was found in a file that changed meanwhile says nothing of what it holds now.
+        if (file.isUntouched()) throw error;
+        return null;
+      }
+    });
+    if (read) return read.value;
+  }
+  return null;
+}
+
 let scratch = Buffer.alloc(0);
 
 /** One buffer that this process uses again and again; its content lasts until the next call. */

@@ -8,7 +8,7 @@ import type { ImageTables } from '../core/shown.js';
 import type { Values } from '../core/values.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
 import type { DecodedCache, DecodedKey } from './decoded-cache.js';
-import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
+import { isGoneError, readAtRest, type SourceFile, scratchBytes } from './files.js';
 import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
@@ -102,7 +102,7 @@ export function readFrame(
   cache: DecodedCache | null,
 ): FrameRead | null {
   const { header } = source;
-  return withSourceFile(source.root, source.path, (file) => {
+  return readAtRest(source.root, source.path, (file) => {
     const touched = file.guard !== source.guard;
     // The size is part of the revision's name; '' stands for a guard that nobody has taken yet.
     if (touched && source.guard !== '' && file.sizeBytes !== guardedSizeBytes(source.guard)) return null;
@@ -110,7 +110,7 @@ export function readFrame(
     if (key && !touched && source.checksum !== null) {
       const tables = readTables(() => dataOf(file, header, limits), header, values);
       const decoded = cache?.find(key, header);
-      if (decoded) return file.isUntouched() ? { decoded, tables, checksum: null, guard: null } : null;
+      if (decoded) return { decoded, tables, checksum: null, guard: null };
     }
     return readBytes(source, file, values, limits, key);
   });
@@ -141,7 +141,6 @@ function readBytes(
     if (touched && error instanceof PixelError) return null;
     throw error;
   }
-  if (!file.isUntouched()) return null;
   const checksum = touched || source.checksum === null ? crc32(bytes) : null;
   if (touched && checksum !== source.checksum) return null;
   return {
