@@ -29,6 +29,8 @@ class Way {
   #gone: AbortSignal;
   /** Ends the wait under way, if there is one. */
   #settle: ((whole: boolean) => void) | null = null;
+  /** What leaves with the next thing that is written. */
+  #held: Uint8Array | null = null;
 
   constructor(response: ServerResponse, gone: AbortSignal) {
     this.#response = response;
@@ -38,7 +40,7 @@ class Way {
 
   /** Writes one chunk and waits until it has left this process; false when the connection closed instead. */
   write(chunk: Uint8Array): Promise<boolean> {
-    return this.#wait((done) => this.#response.write(chunk, done));
+    return this.writeTogether([chunk]);
   }
 
   /** Writes chunks in one go; like `write`. */
@@ -49,6 +51,7 @@ class Way {
       const { socket } = response;
       socket?.cork();
       response.cork();
+      this.#writeHeld();
       chunks.forEach((chunk, at) => {
         response.write(chunk, at === chunks.length - 1 ? done : undefined);
       });
@@ -57,9 +60,31 @@ class Way {
     });
   }
 
+  /**
+   * Has a chunk leave with the next one where that is written at once, so that the reader does not wake for it alone, and else with the
+   * next turn of the loop. False when the connection is closed.
+   */
+  writeSoon(chunk: Uint8Array): boolean {
+    if (this.#gone.aborted) return false;
+    this.#held = chunk;
+    setImmediate(() => this.#writeHeld());
+    return true;
+  }
+
   /** Ends the answer, with its last bytes in one go; whether the network took the end as well. */
-  finish(last: Uint8Array | null): Promise<boolean> {
+  finish(last: Uint8Array | null = this.#takeHeld()): Promise<boolean> {
     return this.#wait((done) => (last ? this.#response.end(last, done) : this.#response.end(done)));
+  }
+
+  #takeHeld(): Uint8Array | null {
+    const held = this.#held;
+    this.#held = null;
+    return held;
+  }
+
+  #writeHeld(): void {
+    const held = this.#takeHeld();
+    if (held && !this.#gone.aborted) this.#response.write(held);
   }
 
   #wait(start: (done: (error?: Error | null) => void) => void): Promise<boolean> {
@@ -160,14 +185,15 @@ export class BodyStream {
 
   /**
    * Writes a body; `lease` is needed where it has ranges. `beforeLast` runs when all but the last byte has left: what it writes down is
-   * there before any reader can have the whole body, so that no crash loses a delivery. Answers whether all of it was handed to the network.
+   * there before any reader can have the whole body, so that no crash loses a delivery. The last byte leaves with the body that follows
+   * at once, or by itself. Answers whether the connection is still there for it.
    */
   async write(body: Body, lease: Lease | null, beforeLast: () => void = () => {}): Promise<boolean> {
     const last = await this.#allButLast(body, lease, beforeLast);
-    return last !== null && this.#way.write(last);
+    return last !== null && this.#way.writeSoon(last);
   }
 
-  /** Like `write`, for the last body: its last byte and the end of the answer leave in one go. */
+  /** Like `write`, for the last body: its last byte and the end of the answer leave in one go, and the network took both. */
   async writeLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<boolean> {
     const last = await this.#allButLast(body, lease, beforeLast);
     return last !== null && this.#way.finish(last);
@@ -175,7 +201,7 @@ export class BodyStream {
 
   /** Ends the answer; whether the network took the end as well. */
   end(): Promise<boolean> {
-    return this.#way.finish(null);
+    return this.#way.finish();
   }
 
   async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {

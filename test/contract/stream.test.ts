@@ -11,6 +11,7 @@ import { makeMixedFolder } from '../fixtures/mixed-folder.js';
 import { refused } from '../fixtures/problem.js';
 import { rawConnection } from '../fixtures/raw-http.js';
 import { type TestServer, temporaryFolder } from '../helper.js';
+import { within } from '../loader/processes.js';
 
 const folder = join(temporaryFolder(t), 'data');
 makeMixedFolder(folder);
@@ -196,6 +197,28 @@ t.test('a file that changes on the way ends the stream with a body that says so'
   const rest = splitBodies(await getBody(`${feed.url}/stream?from=1&to=3`));
   t.equal(rest.length, 2);
   t.ok(rest[0]!.equals(after), 'with its content back it goes on');
+});
+
+t.test('a body is there to its last byte while the next one is still loaded', async (t) => {
+  const hold = holdTasks(t);
+  const own = await startClosable(t, folder, { PAIR_SECONDS: '60' }, hold.options);
+  const feed = await openFeed(own.url, { ...SPEC, prefetch: 0 });
+  for (const task of [0, 1]) hold.release(task);
+  const first = await feed.body(0);
+  const answer = await fetch(`${feed.url}/stream?to=2`);
+  const reader = answer.body!.getReader();
+  const got: Uint8Array[] = [];
+  const length = () => got.reduce((sum, { length }) => sum + length, 0);
+  await hold.waiting(2);
+  while (length() < first.length) got.push((await within(reader.read(), 10_000, 'the last byte')).value!);
+  t.ok(Buffer.concat(got).equals(first));
+  hold.releaseAll();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) got.push(read.value);
+  t.ok(
+    Buffer.concat(got)
+      .subarray(first.length)
+      .equals(await feed.body(1)),
+  );
 });
 
 t.test('closing the service ends a stream between two bodies', async (t) => {
