@@ -1,6 +1,7 @@
-// The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE`: node:http alone, one loader child that loads two batches ahead
-// into shared memory, a record in SQLite before the last byte leaves. No route, no check, no session, no log; everything that the catalogue in
-// STATE knows is looked up before the first request. GET /N is batch N. Prints its port as a JSON line.
+// The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE LOADERS`: node:http alone, loader children that load two batches
+// ahead into shared memory, a record in SQLite before the last byte of a batch leaves. No route, no check, no session, no log; everything that the
+// catalogue in STATE knows is looked up before the first request. GET /N is batch N, GET /N-M the batches from N up to, not with, M in one answer.
+// Prints its port as a JSON line.
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,7 @@ import { LIMITS, LOADER_MEMORY, readBatches, recipeOf } from './batches.mjs';
 
 const AHEAD = 2;
 
-const [state, root, structure, dtype] = process.argv.slice(2);
+const [state, root, structure, dtype, loaders] = process.argv.slice(2);
 const { batches, shape } = readBatches(state, root, structure, dtype);
 const layout = batchLayout(shape);
 const recipe = recipeOf(dtype);
@@ -32,8 +33,11 @@ db.exec(
 const record = 'INSERT OR REPLACE INTO delivery VALUES (0, ?)';
 
 const memory = sharedMemory();
-const child = new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true });
-await child.ready;
+const children = Array.from({ length: Number(loaders) }, () => ({
+  child: new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true }),
+  line: Promise.resolve(),
+}));
+for (const { child } of children) await child.ready;
 
 const headers = batches.map((units) => {
   const pairIds = units.map(({ source }) => source.content.source.path);
@@ -53,39 +57,57 @@ const free = Array.from({ length: AHEAD + 2 }, (_, at) => {
 });
 
 const warm = new Map();
-let line = Promise.resolve();
 
 function ready(step) {
   const known = warm.get(step);
   if (known) return known;
   const segment = free.pop();
   const units = batches[step % batches.length];
-  const loaded = line.then(() =>
-    child.run({ kind: 'load', segment: segment.path, shape, recipe, units }, 10_000, 'calm'),
+  const worker = children[step % children.length];
+  worker.line = worker.line.then(() =>
+    worker.child.run({ kind: 'load', segment: segment.path, shape, recipe, units }, 10_000, 'calm'),
   );
-  line = loaded;
-  const batch = loaded.then(() => segment);
+  const batch = worker.line.then(() => segment);
   warm.set(step, batch);
   return batch;
 }
 
-const server = createServer(async (request, response) => {
-  const step = Number(request.url.slice(1));
+/** The segment of a step, when it is loaded; what follows it is begun. */
+async function take(step) {
   const asked = ready(step);
   for (let ahead = 1; ahead <= AHEAD; ahead++) ready(step + ahead);
   const segment = await asked;
   warm.delete(step);
+  return segment;
+}
+
+/** Writes a batch but its last byte, `before` it, and records it; answers that byte. */
+async function write(response, step, { bytes }, before) {
   const { socket } = response;
-  response.writeHead(200, { 'content-type': 'application/x-safetensors' });
   socket.cork();
   response.cork();
+  if (before) response.write(before);
   response.write(headers[step % batches.length]);
-  response.write(segment.bytes.subarray(0, -1), () => {
-    // Asked of the connection each time: a statement alone does not keep it open.
-    prepare(db, record).run(step);
-    response.end(Buffer.from(segment.bytes.subarray(-1)), () => free.push(segment));
+  const left = new Promise((resolve) => {
+    response.write(bytes.subarray(0, -1), resolve);
   });
   response.uncork();
   socket.uncork();
+  await left;
+  // Asked of the connection each time: a statement alone does not keep it open.
+  prepare(db, record).run(step);
+  return Buffer.from(bytes.subarray(-1));
+}
+
+const server = createServer(async (request, response) => {
+  const [first, end = first + 1] = request.url.slice(1).split('-').map(Number);
+  let last = null;
+  for (let step = first; step < end; step++) {
+    const segment = await take(step);
+    if (step === first) response.writeHead(200, { 'content-type': 'application/x-safetensors' });
+    last = await write(response, step, segment, last);
+    free.push(segment);
+  }
+  response.end(last);
 });
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: server.address().port })));

@@ -151,13 +151,17 @@ class Sums:
         return {"seconds": seconds, "bytes": self.bytes, "pairs": self.pairs, **words}
 
 
+def open_session(connection, opening):
+    connection.ask(opening["path"], "PUT", json.dumps(opening["body"]).encode())
+    connection.body(connection.head(), memoryview(bytearray(1 << 20)))
+
+
 def read(port, path, first, last, room, opening=None):
     """Batches `first` to `last` (exclusive) one by one; with `opening`, a session is opened first, within the time."""
     connection, sums = Connection(port), Sums()
     started = time.perf_counter()
     if opening:
-        connection.ask(opening["path"], "PUT", json.dumps(opening["body"]).encode())
-        connection.body(connection.head(), memoryview(bytearray(1 << 20)))
+        open_session(connection, opening)
     for step in range(first, last):
         buffer = buffer_for(step, room)
         connection.ask(f"{path}{step}")
@@ -167,10 +171,12 @@ def read(port, path, first, last, room, opening=None):
     return sums.answer(seconds)
 
 
-def stream(port, path, count, room):
-    """`count` bodies out of one answer."""
+def stream(port, path, count, room, opening=None):
+    """`count` bodies out of one answer; `opening` as for `read`."""
     connection, sums = Connection(port), Sums()
     started = time.perf_counter()
+    if opening:
+        open_session(connection, opening)
     connection.ask(path)
     connection.head()
     chunks = Chunks(connection)

@@ -10,18 +10,25 @@ export const SPEC = { batchSize: 8, prefetch: 2 };
 
 const LOOK_EVERY_MS = 10;
 
-/** The barest server of this design over what a service knows of its data. */
-export async function startFloor({ state, data }, { spec, room }) {
+/** The barest server of this design over what a service knows of its data, with so many loaders. */
+export async function startFloor({ state, data }, { spec, room }, loaders = 1) {
   const { structures, image } = spec;
-  const floor = new Lines(process.execPath, [beside('floor.mjs'), state, data, structures[0], image.dtype]);
+  const of = [state, data, structures[0], image.dtype, String(loaders)];
+  const floor = new Lines(process.execPath, [beside('floor.mjs'), ...of]);
   const { port } = await floor.next();
   let next = 0;
+  const take = (count) => {
+    const first = next;
+    next += count;
+    return { first, last: next };
+  };
   return {
     /** Its next so many batches, for the reader; it gives each once. */
-    steps(count) {
-      const first = next;
-      next += count;
-      return { path: '/', first, last: next, room, port };
+    steps: (count) => ({ do: 'read', path: '/', ...take(count), room, port }),
+    /** The same as one answer. */
+    stream(count) {
+      const { first, last } = take(count);
+      return { do: 'stream', path: `/${first}-${last}`, count, room, port };
     },
     end: () => floor.end(),
   };
@@ -86,6 +93,17 @@ export class Service {
   async open(spec, name = `bench-${randomUUID()}`) {
     const session = await this.call('PUT', `/v1/sessions/${name}`, spec);
     return { ...session, path: `/v1/sessions/${name}/batches/`, room: session.batchBytes + 65_536 };
+  }
+
+  /** What the reader is told to take steps of a session, each by a request of its own. */
+  asked({ path, room }, first, last) {
+    return { do: 'read', port: this.port, path, first, last, room };
+  }
+
+  /** The same as one answer. */
+  streamed({ path, room }, first, last) {
+    const stream = path.replace(/batches\/$/, `stream?from=${first}&to=${last}`);
+    return { do: 'stream', port: this.port, path: stream, count: last - first, room };
   }
 
   /** Resident memory of the service process alone, in MiB. */

@@ -7,18 +7,16 @@ const LATER_EPOCHS = 5;
 /** With the mask rule of the peer, so that sums can be compared. */
 const ALIKE = { ...SPEC, mask: { rule: 'pil' } };
 
-async function readEpochs({ reader }, { port }, { stepsPerEpoch, path, room }, from, to, opening) {
-  const steps = { first: from * stepsPerEpoch, last: to * stepsPerEpoch };
-  const command = { do: 'read', port, path, ...steps, room };
-  return reader.ask(opening ? { ...command, opening } : command);
-}
-
 const rateOf = ({ pairs, seconds }) => pairs / seconds;
+
+/** A service that has as many loaders as the peer has workers. */
+const start = ({ data, folder, machine }) =>
+  Service.ready(data, folder, { env: { SLICEFEED_LOADERS: String(machine.cores) } });
 
 /** Reads an epoch with the peer's mask rule and throws unless both give the same bytes. */
 async function compareBytes(run, service) {
   const session = await service.open(ALIKE);
-  const ours = await readEpochs(run, service, session, 0, 1);
+  const ours = await run.reader.ask(service.streamed(session, 0, session.stepsPerEpoch));
   const theirs = await run.peer.ask({ do: 'epoch', batch: 8, workers: run.machine.cores });
   for (const name of ['pairs', 'images', 'masks'])
     if (ours[name] !== theirs[name])
@@ -31,30 +29,30 @@ async function compareBytes(run, service) {
  * The first epoch of half of the studies in a service that trainers have read the other half from: of what a first epoch costs, that which
  * comes again with every new study.
  */
-async function newStudies({ data, folder, reader, size }) {
-  const service = await Service.ready(data, folder);
+async function newStudies(run) {
+  const { reader, size } = run;
+  const service = await start(run);
   const { studies } = await service.call('GET', '/v1/studies?limit=1000');
   // Copies of the same studies follow each other by name: every other one is in each half.
   const halves = [0, 1].map((half) => studies.filter((_, at) => at % 2 === half));
   const [given, other] = halves.map((half) => ({ ...SPEC, studies: half.map(({ id }) => id) }));
   const pairs = halves[1].reduce((sum, study) => sum + study.pairs, 0);
-  const read = (path, room, steps, opening) =>
-    reader.ask({ do: 'read', port: service.port, path, first: 0, last: steps, room, opening });
-  const { path, room } = await service.open(given);
-  await read(path, room, size.warmUp);
+  const session = await service.open(given);
+  await reader.ask(service.streamed(session, 0, size.warmUp));
   const opening = { path: '/v1/sessions/other', body: other };
-  const steps = Math.ceil(pairs / SPEC.batchSize);
-  const epoch = await read('/v1/sessions/other/batches/', room, steps, opening);
+  const read = service.streamed({ ...session, path: `${opening.path}/batches/` }, 0, Math.ceil(pairs / 8));
+  const epoch = await reader.ask({ ...read, opening });
   await service.stop();
   return pairs / epoch.seconds;
 }
 
 /** Delivered pairs beside a DataLoader, of the first epoch and of later ones. */
 export async function dataloaderFigures(run) {
-  const { data, folder, size, machine, peer } = run;
-  const kept = await Service.ready(data, folder);
+  const { size, machine, peer, reader } = run;
+  const kept = await start(run);
   const known = await compareBytes(run, kept);
   const session = await kept.open(SPEC);
+  const { stepsPerEpoch } = session;
   const check = (epoch) => {
     if (epoch.pairs !== known.pairs || epoch.images !== known.images)
       throw new Error('an epoch has other bytes');
@@ -63,30 +61,39 @@ export async function dataloaderFigures(run) {
   const anchor = async () => ({
     rate: check(await peer.ask({ do: 'epoch', batch: SPEC.batchSize, workers: machine.cores })),
   });
-  let epochs = 0;
-  const next = async (count) => {
-    const read = await readEpochs(run, kept, session, epochs, epochs + count);
-    epochs += count;
-    return read;
+  /** The first epoch of a service that has done nothing but its scan, its session opened within the time. */
+  const firstOf = async (how) => {
+    const fresh = await start(run);
+    const opening = { path: '/v1/sessions/bench', body: SPEC };
+    const place = { ...known.session, path: `${opening.path}/batches/` };
+    const rate = check(await reader.ask({ ...fresh[how](place, 0, stepsPerEpoch), opening }));
+    await fresh.stop();
+    return rate;
+  };
+  let step = 0;
+  const next = async (how, steps) => {
+    const first = step;
+    step += steps;
+    return rateOf(await reader.ask(kept[how](session, first, step)));
   };
   // The peer keeps its workers warm; so is a service that trainers have read from for a while.
-  while (epochs * session.stepsPerEpoch < size.warmUp) check(await next(1));
-  const floor = await startFloor(kept, session);
-  const bare = async (server, steps) => rateOf(await run.reader.ask({ do: 'read', ...server.steps(steps) }));
+  await next('streamed', size.warmUp);
+  await next('asked', size.warmUp);
+  const floor = await startFloor(kept, session, machine.cores);
+  const bare = async (server, steps) => rateOf(await reader.ask(server.stream(steps)));
   await bare(floor, size.warmUp);
   const ours = async () => {
-    const fresh = await Service.ready(data, folder);
-    const opening = { path: '/v1/sessions/bench', body: SPEC };
-    const opened = { ...known.session, path: '/v1/sessions/bench/batches/' };
-    const first = check(await readEpochs(run, fresh, opened, 0, 1, opening));
-    await fresh.stop();
-    const freshFloor = await startFloor(kept, session);
-    const firstFloor = await bare(freshFloor, session.stepsPerEpoch);
+    const first = await firstOf('streamed');
+    const firstAsked = await firstOf('asked');
+    const freshFloor = await startFloor(kept, session, machine.cores);
+    const firstFloor = await bare(freshFloor, stepsPerEpoch);
     await freshFloor.end();
     const other = await newStudies(run);
-    const later = rateOf(await next(LATER_EPOCHS));
-    const laterFloor = await bare(floor, LATER_EPOCHS * session.stepsPerEpoch);
-    return { first, firstFloor, other, later, laterFloor };
+    const steps = LATER_EPOCHS * stepsPerEpoch;
+    const later = await next('streamed', steps);
+    const laterAsked = await next('asked', steps);
+    const laterFloor = await bare(floor, steps);
+    return { first, firstAsked, firstFloor, other, later, laterAsked, laterFloor };
   };
   const runs = await interleave(size.rounds, anchor, ours);
   await floor.end();
@@ -98,10 +105,17 @@ export async function dataloaderFigures(run) {
   return [
     {
       id: 'first-epoch',
-      title: 'delivered, first epoch, opening included',
+      title: 'delivered, first epoch, opening included (`stream`)',
       ...common,
       ...besides(runs, 'first', 'rate'),
       goal: { atLeast: 4 },
+    },
+    {
+      id: 'first-epoch-asked',
+      title: 'the same, a request for each batch',
+      ...common,
+      ...besides(runs, 'firstAsked', 'rate'),
+      goal: null,
     },
     {
       id: 'first-epoch-floor',
@@ -119,10 +133,17 @@ export async function dataloaderFigures(run) {
     },
     {
       id: 'later-epochs',
-      title: 'delivered, later epochs',
+      title: 'delivered, later epochs (`stream`)',
       ...common,
       ...besides(runs, 'later', 'rate'),
       goal: { atLeast: 6 },
+    },
+    {
+      id: 'later-epochs-asked',
+      title: 'the same, a request for each batch',
+      ...common,
+      ...besides(runs, 'laterAsked', 'rate'),
+      goal: null,
     },
     {
       id: 'later-epochs-floor',

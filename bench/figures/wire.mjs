@@ -29,13 +29,13 @@ export async function wireFigures(run) {
     const count = size.batches;
     await reader.ask({ do: 'read', ...same(Math.min(count, 50)) });
     await reader.ask({ do: 'read', ...steps(size.warmUp) });
-    await reader.ask({ do: 'read', ...floor.steps(size.warmUp) });
+    await reader.ask(floor.steps(size.warmUp));
     const one = await interleave(
       size.rounds,
       async () => rate(await reader.ask({ do: 'read', ...same(count) })),
       async () => ({
         ...rate(await reader.ask({ do: 'read', ...steps(count) })),
-        floor: rate(await reader.ask({ do: 'read', ...floor.steps(count) })).rate,
+        floor: rate(await reader.ask(floor.steps(count))).rate,
       }),
     );
     const endless = await interleave(
@@ -43,14 +43,13 @@ export async function wireFigures(run) {
       async () => rate(await reader.ask({ do: 'stream', port, path: `/stream/${count}`, count, room })),
       async () => {
         const { first, last } = steps(count);
-        const streamed = `/v1/sessions/${session.id}/stream?from=${first}&to=${last}`;
-        return rate(await reader.ask({ do: 'stream', port: service.port, path: streamed, count, room }));
+        return rate(await reader.ask(service.streamed(session, first, last)));
       },
     );
     const loadMs = await meanLoadMs(run, steps);
     const stepMs = loadMs * LOAD_SHARE;
     const wait = async (place) => {
-      const { waitsMs } = await reader.ask({ do: 'pace', ...place, stepMs });
+      const { waitsMs } = await reader.ask({ ...place, do: 'pace', stepMs });
       // The first one is asked for without a step before it.
       const waits = waitsMs.slice(1);
       return { p50: quantile(waits, 0.5), p99: quantile(waits, 0.99) };
