@@ -5,7 +5,6 @@ import { takeLongNumbers } from './long-numbers.js';
 import type { FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './messages.js';
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
-import { workInBatches } from './scheduling.js';
 import { KeptSources } from './sealed.js';
 import { MappedSegments } from './segments.js';
 import { sharedMemory } from './shared-memory.js';
@@ -98,4 +97,3 @@ process.on('message', (message: ToLoader) => {
 // A terminal's Ctrl-C reaches the whole process group; the parent decides when its loaders leave.
 process.on('SIGINT', () => {});
 leaveWithParent();
-workInBatches();

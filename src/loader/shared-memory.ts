@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type Koffi from 'koffi';
-import { cLibrary } from './c-library.js';
 
 // Numbers of Linux's own headers: asm/mman-common.h, linux/falloc.h, linux/magic.h.
 const READ_WRITE = 0x3;
@@ -64,11 +64,11 @@ export class SharedMemory {
 
 /** Null on systems that it can't be had on. */
 export function sharedMemory(): SharedMemory | null {
-  const koffi = cLibrary();
+  if (process.platform !== 'linux') return null;
   try {
-    return koffi && new SharedMemory(koffi);
+    return new SharedMemory(createRequire(import.meta.url)('koffi') as typeof Koffi);
   } catch {
-    // A C library that lacks one of the calls.
+    // No build for this processor, or a C library that lacks one of the calls.
     return null;
   }
 }
