@@ -1,6 +1,6 @@
 /**
  * How much each run does. `copies`: how often the real studies are repeated; `rounds` of anchor, ours, anchor; `batches`: read in a row
- * against the fixed buffer; `warmUp`: batches that a service gave before any later epoch is timed; `paced`: batches of a paced reader; `loaded`: pairs in one process; `few`, `many`: pairs of the two
+ * against the fixed buffer; `warmUp`: batches that a service gave before any later epoch is timed; `paced`: batches of a paced reader, `busy`: of one beside busy cores; `loaded`: pairs in one process; `few`, `many`: pairs of the two
  * catalogues, in studies of `perStudy`; `openings` a round; `sessions` at once, `steps` of each; `files` of the large scan;
  * `sides`, `batchSizes`, `gridBytes`, `gridSeconds`: the plot, so many bytes of images for each side, read for at least so long.
  * `profiledBatches`: of the profile.
@@ -12,6 +12,7 @@ export const SIZES = {
     batches: 750,
     warmUp: 4000,
     paced: 400,
+    busy: 150,
     loaded: 4000,
     few: 1000,
     many: 1_000_000,
@@ -32,6 +33,7 @@ export const SIZES = {
     batches: 250,
     warmUp: 1000,
     paced: 150,
+    busy: 50,
     loaded: 2000,
     few: 1000,
     many: 50_000,
@@ -52,6 +54,7 @@ export const SIZES = {
     batches: 4,
     warmUp: 4,
     paced: 4,
+    busy: 4,
     loaded: 16,
     few: 8,
     many: 24,

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beside, Lines } from '../processes.mjs';
+import { beside, Lines, start } from '../processes.mjs';
 import { besides, interleave, quantile } from '../rounds.mjs';
 import { startFloor } from '../service.mjs';
 
@@ -63,6 +63,10 @@ export async function wireFigures(run) {
         return { ...ours, 'floor-p50': p50, 'floor-p99': p99 };
       },
     );
+    const busy = () => besideBusyCores(run.machine.cores, () => wait(same(size.busy)));
+    const crowded = await interleave(size.rounds, busy, () =>
+      besideBusyCores(run.machine.cores, () => wait(steps(size.busy))),
+    );
     const pace = `step ${stepMs.toFixed(2)} ms, a load ${loadMs.toFixed(2)} ms`;
     return [
       {
@@ -111,10 +115,28 @@ export async function wireFigures(run) {
           },
         ];
       }),
+      {
+        id: 'wait-busy',
+        title: 'wait of a paced reader, p50, every core busy with something else',
+        unit: 'ms',
+        anchorTitle: 'the fixed Buffer at the same pace, cores as busy',
+        ...besides(crowded, 'p50'),
+        goal: null,
+      },
     ];
   } finally {
     await floor.end();
     await fixed.end();
+  }
+}
+
+/** Does something while as many processes as there are cores do nothing but run, as a trainer's own threads may. */
+async function besideBusyCores(cores, work) {
+  const loops = Array.from({ length: cores }, () => start(process.execPath, ['-e', 'for (;;);']));
+  try {
+    return await work();
+  } finally {
+    for (const loop of loops) loop.kill('SIGKILL');
   }
 }
 
