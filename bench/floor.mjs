@@ -1,5 +1,5 @@
 // The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE LOADERS`: node:http alone, loader children that load two batches
-// ahead into shared memory, a record in SQLite before the last byte of a batch leaves. No route, no check, no session, no log; everything that the
+// ahead into shared memory, a record in SQLite before the end of a batch leaves. No route, no check, no session, no log; everything that the
 // catalogue in STATE knows is looked up before the first request. GET /N is batch N, GET /N-M the batches from N up to, not with, M in one answer.
 // Prints its port as a JSON line.
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -14,6 +14,8 @@ import { safetensorsBody } from '../dist/src/wire/safetensors.js';
 import { LIMITS, LOADER_MEMORY, readBatches, recipeOf } from './batches.mjs';
 
 const AHEAD = 2;
+/** As the service holds back of a body. */
+const LAST_BYTES = 64 * 1024;
 
 const [state, root, structure, dtype, loaders] = process.argv.slice(2);
 const { batches, shape } = readBatches(state, root, structure, dtype);
@@ -81,33 +83,37 @@ async function take(step) {
   return segment;
 }
 
-/** Writes a batch but its last byte, `before` it, and records it; answers that byte. */
-async function write(response, step, { bytes }, before) {
+/** Writes a batch but its last `kept` bytes, `before` it, and records it; answers those. */
+async function write(response, step, { bytes }, before, kept) {
   const { socket } = response;
   socket.cork();
   response.cork();
   if (before) response.write(before);
   response.write(headers[step % batches.length]);
   const left = new Promise((resolve) => {
-    response.write(bytes.subarray(0, -1), resolve);
+    response.write(bytes.subarray(0, -kept), resolve);
   });
   response.uncork();
   socket.uncork();
   await left;
   // Asked of the connection each time: a statement alone does not keep it open.
   prepare(db, record).run(step);
-  return Buffer.from(bytes.subarray(-1));
+  return bytes.subarray(-kept);
 }
 
 const server = createServer(async (request, response) => {
   const [first, end = first + 1] = request.url.slice(1).split('-').map(Number);
-  let last = null;
+  let before = null;
   for (let step = first; step < end; step++) {
     const segment = await take(step);
     if (step === first) response.writeHead(200, { 'content-type': 'application/x-safetensors' });
-    last = await write(response, step, segment, last);
-    free.push(segment);
+    const isLast = step === end - 1;
+    const rest = await write(response, step, segment, before, isLast ? LAST_BYTES : 1);
+    if (isLast) response.end(rest, () => free.push(segment));
+    else {
+      before = Buffer.from(rest);
+      free.push(segment);
+    }
   }
-  response.end(last);
 });
 server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({ port: server.address().port })));

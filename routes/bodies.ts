@@ -14,7 +14,7 @@ export interface Bodies {
   readonly first: Delivery;
   /** The next one, or null behind the last. What it throws becomes the last body, which has no tensors. */
   next(): Promise<Delivery | null>;
-  /** Runs when all of a body but its last byte has left. */
+  /** Runs when all of a body but its end has left. */
   sent(): void;
   /** What the body that could not be made would have said of itself. */
   unmade(): BatchMetadata;

@@ -113,7 +113,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
 }
 
-/** Sends a loaded batch with the headers that all batches have, and ends the delivery; `record` runs before its last byte leaves. */
+/** Sends a loaded batch with the headers that all batches have, and ends the delivery; `record` runs before its end leaves. */
 export async function respondBatch(
   request: FastifyRequest,
   reply: FastifyReply,

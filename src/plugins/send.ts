@@ -152,15 +152,30 @@ async function writeAllButLast(
   return last;
 }
 
-/** The same where the data section lies in memory that this process sees: there is nothing to copy, and all of it leaves in one go. */
-async function writeViewButLast(way: Way, body: Body, view: Uint8Array): Promise<Uint8Array | null> {
+/**
+ * The same where the data section lies in memory that this process sees: there is nothing to copy, and all of it but its last `lastBytes`
+ * leaves in one go; what it answers lies in that memory too.
+ */
+async function writeViewButLast(
+  way: Way,
+  body: Body,
+  lastBytes: number,
+  view: Uint8Array,
+): Promise<Uint8Array | null> {
   const views = body.pieces.map((piece) =>
     piece instanceof Uint8Array ? piece : view.subarray(piece.from, piece.to),
   );
   const end = views[views.length - 1]!;
-  const chunks = [...views.slice(0, -1), end.subarray(0, -1)].filter(({ length }) => length > 0);
-  return (await way.writeTogether(chunks)) ? Buffer.from(end.subarray(-1)) : null;
+  const last = end.subarray(Math.max(0, end.length - lastBytes));
+  const chunks = [...views.slice(0, -1), end.subarray(0, -last.length)].filter(({ length }) => length > 0);
+  return (await way.writeTogether(chunks)) ? last : null;
 }
+
+/**
+ * What is held back of a body in memory until its delivery is written down. With a single byte the reader has all the rest by then, sleeps, and is woken
+ * for that byte alone.
+ */
+const LAST_BYTES = 64 * 1024;
 
 /**
  * An answer of bodies one after the other, chunked, straight to the connection. Nothing rejects because the reader left; what fails
@@ -184,18 +199,19 @@ export class BodyStream {
   }
 
   /**
-   * Writes a body; `lease` is needed where it has ranges. `beforeLast` runs when all but the last byte has left: what it writes down is
+   * Writes a body; `lease` is needed where it has ranges. `beforeLast` runs when all but the end of the body has left: what it writes down is
    * there before any reader can have the whole body, so that no crash loses a delivery. The last byte leaves with the body that follows
    * at once, or by itself. Answers whether the connection is still there for it.
    */
   async write(body: Body, lease: Lease | null, beforeLast: () => void = () => {}): Promise<boolean> {
-    const last = await this.#allButLast(body, lease, beforeLast);
-    return last !== null && this.#way.writeSoon(last);
+    const last = await this.#allButLast(body, 1, lease, beforeLast);
+    // A copy: the lease ends before it leaves.
+    return last !== null && this.#way.writeSoon(Buffer.from(last));
   }
 
-  /** Like `write`, for the last body: its last byte and the end of the answer leave in one go, and the network took both. */
+  /** Like `write`, for the last body: its end and that of the answer leave in one go. Answers whether the network took both. */
   async writeLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<boolean> {
-    const last = await this.#allButLast(body, lease, beforeLast);
+    const last = await this.#allButLast(body, LAST_BYTES, lease, beforeLast);
     return last !== null && this.#way.finish(last);
   }
 
@@ -204,11 +220,16 @@ export class BodyStream {
     return this.#way.finish();
   }
 
-  async #allButLast(body: Body, lease: Lease | null, beforeLast: () => void): Promise<Uint8Array | null> {
+  async #allButLast(
+    body: Body,
+    lastBytes: number,
+    lease: Lease | null,
+    beforeLast: () => void,
+  ): Promise<Uint8Array | null> {
     try {
       const view = lease?.view;
       const last = view
-        ? await writeViewButLast(this.#way, body, view)
+        ? await writeViewButLast(this.#way, body, lastBytes, view)
         : await writeAllButLast(this.#way, body, lease, this.#buffers);
       if (last) beforeLast();
       return last;
