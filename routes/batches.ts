@@ -53,7 +53,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       );
     const name = `${id}-step-${step}${session.stored.spec.worldSize > 1 ? `-rank-${rank}` : ''}`;
     await respondBatch(request, reply, service, delivery, format, name, () =>
-      sessions.store.delivered(id, { epoch, rank, step, movesCursor }),
+      sessions.store.delivered({ id, epoch, rank, step, movesCursor }),
     );
     return reply;
   }

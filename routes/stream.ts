@@ -55,7 +55,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         },
         sent() {
           const epoch = session.plan.epochOf(step);
-          sessions.store.delivered(session.stored.id, { epoch, rank, step, movesCursor: false });
+          sessions.store.delivered({ id: session.stored.id, epoch, rank, step, movesCursor: false });
         },
         unmade: () => session.batch(step, rank).metadata,
       });

@@ -12,6 +12,7 @@ import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
+import { Journal } from './journal.js';
 import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
 import { LoaderPool } from './loader/pool.js';
@@ -182,6 +183,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
+    journal: new Journal(join(config.state, 'deliveries')),
     quarantine,
     verdicts,
     engine,
@@ -280,6 +282,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       await Promise.all([engine.close(), uploads.close(), filled, keeper?.close()]);
       await Promise.all([last, quality.stop()]);
       spool.close();
+      sessions.store.close();
       closeSqlite(db);
       lock.release();
     },

@@ -125,15 +125,10 @@ export function learnSources(db: Database, learned: readonly Learned[]): void {
   }
 }
 
-/** Whether something was learned that is not written down yet. */
-export function hasLearned(db: Database): boolean {
-  return recent(db).unwritten.length > 0;
-}
-
 /** Writes down what was learned since the last time: in the transaction around it, where there is one. */
 export function writeLearned(db: Database): void {
   const known = recent(db);
-  if (!hasLearned(db)) return;
+  if (known.unwritten.length === 0) return;
   const update = prepare(
     db,
     'UPDATE slice SET checksum = coalesce(checksum, ?), guard = coalesce(?, guard) WHERE revision = ? AND ord = ?',

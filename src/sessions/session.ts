@@ -154,7 +154,6 @@ export class Session {
         window.letGo(step);
         lease.release();
         leave();
-        // Of a body that was not taken: with one that was, it is written already.
         writeLearned(this.#context.db);
       };
       return { batch, lease, warm, waitMs, etag: (form) => batch.etag(form), end };

@@ -4,15 +4,17 @@ import type { Snapshot } from '../catalog/snapshot.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SessionId } from '../core/ids.js';
 import { SlfError } from '../errors.js';
+import type { Journal } from '../journal.js';
 import type { Spool } from '../loader/spool.js';
 import type { SpecRequest } from './request.js';
 import { resolveSpec } from './resolve.js';
 import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
-import { SessionStore, type StoredSession } from './store.js';
+import { type Delivered, SessionStore, type StoredSession } from './store.js';
 
 export interface SessionsOptions extends SessionContext {
   readonly spool: Spool;
+  readonly journal: Journal<Delivered>;
   readonly idleMs: number;
   readonly batchBytesLimit: number;
   /** Told of each snapshot that a session in use stands on. */
@@ -32,7 +34,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.store = new SessionStore(options.db);
+    this.store = new SessionStore(options.db, options.journal);
     options.spool.onPressure = (neededBytes) => this.#cool(neededBytes);
     this.#idleCheck = setInterval(() => this.#restIdle(), Math.min(IDLE_CHECK_MS, options.idleMs));
     this.#idleCheck.unref();

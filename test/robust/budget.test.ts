@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
+import { until } from '../fixtures/feed.js';
 import { checkProblem, refused } from '../fixtures/problem.js';
 import { startTestServer, temporaryFolder } from '../helper.js';
 
@@ -100,6 +101,8 @@ t.test('the sqlite3 shell opens the state while the service runs', { skip: witho
   const look = (sql: string) => sqlite3('-readonly', join(server.config.state, 'slicefeed.db'), sql);
   t.equal(look('PRAGMA integrity_check'), 'ok');
   t.equal(look('SELECT id FROM session'), 'looked-at');
+  // Deliveries are in the database a moment after the journal has them.
+  await until(() => look('SELECT steps FROM delivery') === '[[0,3]]');
   t.equal(look('SELECT rank, step FROM cursor'), '0|3');
   t.equal(look('SELECT epoch, rank, steps FROM delivery'), '0|0|[[0,3]]');
 });

@@ -13,9 +13,9 @@ await makePhantom(folder, { studies: 1, slices: 4, phases: 2, rows: 32, columns:
 function recordsFailFrom({ service }: TestServer, from: number): void {
   const { store } = service.sessions;
   const record = store.delivered.bind(store);
-  store.delivered = (id, at) => {
-    if (at.step >= from) throw new Error('no record is written any more');
-    record(id, at);
+  store.delivered = (delivery) => {
+    if (delivery.step >= from) throw new Error('no record is written any more');
+    record(delivery);
   };
 }
 

@@ -9,6 +9,7 @@ import { resolveSpec } from '../../src/sessions/resolve.js';
 import { Session, type SessionContext } from '../../src/sessions/session.js';
 import { SessionStore } from '../../src/sessions/store.js';
 import { Verdicts } from '../../src/sessions/verdicts.js';
+import { journalOf } from '../fixtures/delivery-journal.js';
 import { catalogOf, slices } from '../fixtures/found-studies.js';
 
 const NONE = { count: 0, pairs: [] };
@@ -16,7 +17,7 @@ const NONE = { count: 0, pairs: [] };
 /** A session over `pairs` pairs of one study, whose deliveries are told and not made. */
 async function session(t: Test, pairs: number, request: SpecRequest) {
   const db = await catalogOf(t, { A: { slices: slices(pairs, ['i']) } });
-  const [store, verdicts] = [new SessionStore(db), new Verdicts(db)];
+  const [store, verdicts] = [new SessionStore(db, journalOf(t)), new Verdicts(db)];
   const { spec, snapshot } = resolveSpec(db, request);
   const id = 's' as SessionId;
   const stored = { id, request: '{}', spec, snapshot, bytesVersion: BYTES_VERSION };
@@ -28,7 +29,7 @@ async function session(t: Test, pairs: number, request: SpecRequest) {
   return {
     plan: made.plan,
     deliver: (step: number, rank = 0) =>
-      store.delivered(id, { epoch: made.plan.epochOf(step), rank, step, movesCursor: false }),
+      store.delivered({ id, epoch: made.plan.epochOf(step), rank, step, movesCursor: false }),
     mask: (step: number, rank: number, slot: number, pair: string) =>
       verdicts.give({ snapshot: snapshot.digest, specDigest: made.digest, rank, step }, [
         { slot, pair: pair as PairId, code: 'VALUE_RANGE', file: null, detail: '' },
