@@ -1,5 +1,5 @@
 // The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE LOADERS`: node:http alone, loader children that load two batches
-// ahead into shared memory, a record in SQLite before the end of a batch leaves. No route, no check, no session, no log; everything that the
+// ahead into shared memory, a record in a journal before the end of a batch leaves. No route, no check, no session, no log; everything that the
 // catalogue in STATE knows is looked up before the first request. GET /N is batch N, GET /N-M the batches from N up to, not with, M in one answer.
 // Prints its port as a JSON line.
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -7,15 +7,16 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { batchLayout } from '../dist/src/core/layout.js';
+import { Journal } from '../dist/src/journal.js';
 import { LoaderChild } from '../dist/src/loader/child.js';
 import { sharedMemory } from '../dist/src/loader/shared-memory.js';
-import { openSqlite, prepare } from '../dist/src/sqlite.js';
 import { safetensorsBody } from '../dist/src/wire/safetensors.js';
 import { LIMITS, LOADER_MEMORY, readBatches, recipeOf } from './batches.mjs';
 
 const AHEAD = 2;
 /** As the service holds back of a body. */
 const LAST_BYTES = 64 * 1024;
+const SETTLED_TOGETHER = 50;
 
 const [state, root, structure, dtype, loaders] = process.argv.slice(2);
 const { batches, shape } = readBatches(state, root, structure, dtype);
@@ -28,11 +29,7 @@ process.once('exit', () => {
 });
 process.once('SIGTERM', () => process.exit());
 
-const db = openSqlite(join(written, 'db'));
-db.exec(
-  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE delivery (rank INTEGER PRIMARY KEY, step INTEGER)',
-);
-const record = 'INSERT OR REPLACE INTO delivery VALUES (0, ?)';
+const journal = new Journal(join(written, 'deliveries'));
 
 const memory = sharedMemory();
 const children = Array.from({ length: Number(loaders) }, () => ({
@@ -96,8 +93,8 @@ async function write(response, step, { bytes }, before, kept) {
   response.uncork();
   socket.uncork();
   await left;
-  // Asked of the connection each time: a statement alone does not keep it open.
-  prepare(db, record).run(step);
+  journal.append({ rank: 0, step });
+  if (step % SETTLED_TOGETHER === 0) journal.clear();
   return bytes.subarray(-kept);
 }
 

@@ -29,7 +29,15 @@ interface Results {
   readonly profile: readonly { process: string; own: readonly { place: string }[] }[];
 }
 
-const WITH_TORCH = ['first-epoch', 'first-epoch-floor', 'new-studies', 'later-epochs', 'later-epochs-floor'];
+const WITH_TORCH = [
+  'first-epoch',
+  'first-epoch-asked',
+  'first-epoch-floor',
+  'new-studies',
+  'later-epochs',
+  'later-epochs-asked',
+  'later-epochs-floor',
+];
 const ALONE = [
   'megabytes',
   'megabytes-floor',
@@ -38,6 +46,7 @@ const ALONE = [
   'wait-p50-floor',
   'wait-p99',
   'wait-p99-floor',
+  'wait-busy',
   'load',
   'load-channel',
   'sessions',
