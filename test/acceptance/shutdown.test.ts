@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,18 +27,20 @@ for (const number of [1, 2, 3, 4])
 interface Running {
   readonly command: Command;
   readonly url: string;
+  readonly state: string;
   readonly spool: string;
   readonly loaders: readonly number[];
 }
 
 /** The real command over four pairs of 7 MB, ready, with two loaders. */
 async function start(t: Test, spool = temporaryFolder(t)): Promise<Running> {
+  const state = temporaryFolder(t);
   const args = [
     'serve',
     '--data',
     folder,
     '--state',
-    temporaryFolder(t),
+    state,
     '--spool',
     spool,
     '--port',
@@ -51,17 +53,22 @@ async function start(t: Test, spool = temporaryFolder(t)): Promise<Running> {
   while ((await ask(`${url}/readyz`)).status !== 200) await sleep(20);
   const loaders = childrenOf(command.pid);
   t.equal(loaders.length, 2);
-  return { command, url, spool, loaders };
+  return { command, url, state, spool, loaders };
 }
 
 /** Asks the command to end, and checks that it ends well within a time and leaves nothing. */
-async function endsWell(t: Test, { command, spool, loaders }: Running, withinMs: number): Promise<void> {
+async function endsWell(
+  t: Test,
+  { command, state, spool, loaders }: Running,
+  withinMs: number,
+): Promise<void> {
   command.kill('SIGTERM');
   const end = await Promise.race([command.ended, sleep(withinMs, null, { ref: false })]);
   t.ok(end, `it ends within ${withinMs} ms`);
   t.match(end, { code: 0, signal: null, stdout: '' });
   t.strictSame(readdirSync(spool), [], 'nothing in the spool folder');
   t.strictSame(loaders.filter(isRunning), [], 'no loader');
+  t.notOk(existsSync(join(state, 'deliveries')), 'no delivery that is not settled');
 }
 
 t.test('SIGTERM ends an idle service cleanly', async (t) => {
