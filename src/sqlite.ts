@@ -43,7 +43,7 @@ export function prepare(db: Database, sql: string): StatementSyncInstance {
   return statement;
 }
 
-/** Closes a connection and leaves one file behind: what the write-ahead log holds goes into the database first. */
+/** Closes a connection and leaves all of it in one file: what the write-ahead log holds goes into the database first. */
 export function closeSqlite(db: Database): void {
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   statements.delete(db);
