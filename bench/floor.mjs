@@ -1,4 +1,4 @@
-// The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE LOADERS`: node:http alone, loader children that load two batches
+// The barest server of this design, `node floor.mjs STATE DATA STRUCTURE DTYPE`: node:http alone, one loader child that loads two batches
 // ahead into shared memory, a record in a journal before the end of a batch leaves. No route, no check, no session, no log; everything that the
 // catalogue in STATE knows is looked up before the first request. GET /N is batch N, GET /N-M the batches from N up to, not with, M in one answer.
 // Prints its port as a JSON line.
@@ -18,7 +18,7 @@ const AHEAD = 2;
 const LAST_BYTES = 64 * 1024;
 const SETTLED_TOGETHER = 50;
 
-const [state, root, structure, dtype, loaders] = process.argv.slice(2);
+const [state, root, structure, dtype] = process.argv.slice(2);
 const { batches, shape } = readBatches(state, root, structure, dtype);
 const layout = batchLayout(shape);
 const recipe = recipeOf(dtype);
@@ -32,11 +32,8 @@ process.once('SIGTERM', () => process.exit());
 const journal = new Journal(join(written, 'deliveries'));
 
 const memory = sharedMemory();
-const children = Array.from({ length: Number(loaders) }, () => ({
-  child: new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true }),
-  line: Promise.resolve(),
-}));
-for (const { child } of children) await child.ready;
+const child = new LoaderChild({ limits: LIMITS, memoryBytes: LOADER_MEMORY, sharesSegments: true });
+await child.ready;
 
 const headers = batches.map((units) => {
   const pairIds = units.map(({ source }) => source.content.source.path);
@@ -56,17 +53,17 @@ const free = Array.from({ length: AHEAD + 2 }, (_, at) => {
 });
 
 const warm = new Map();
+let line = Promise.resolve();
 
 function ready(step) {
   const known = warm.get(step);
   if (known) return known;
   const segment = free.pop();
   const units = batches[step % batches.length];
-  const worker = children[step % children.length];
-  worker.line = worker.line.then(() =>
-    worker.child.run({ kind: 'load', segment: segment.path, shape, recipe, units }, 10_000, 'calm'),
+  line = line.then(() =>
+    child.run({ kind: 'load', segment: segment.path, shape, recipe, units }, 10_000, 'calm'),
   );
-  const batch = worker.line.then(() => segment);
+  const batch = line.then(() => segment);
   warm.set(step, batch);
   return batch;
 }

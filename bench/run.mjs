@@ -118,7 +118,7 @@ async function prepare(folder) {
     settings: {
       data: `${theirs.pairs.toLocaleString('en-US')} pairs in ${files.toLocaleString('en-US')} files: ${real ? 'real short-axis images, 256 × 256, 16 bits, one contour each, repeated' : 'a phantom, 256 × 256, 16 bits, repeated'}`,
       service:
-        'all settings at their defaults, beside the DataLoader as many loaders as it has workers; sessions with batchSize 8 and prefetch 2 (a DataLoader keeps 2 for each worker); a new state folder for each start',
+        'all settings at their defaults; sessions with batchSize 8 and prefetch 2 (a DataLoader keeps 2 for each worker); a new state folder for each start',
       reader: `Python, one thread, a raw socket read with readinto into two buffers used in turn, torch tensors as views of them; a DataLoader with ${machine.cores} workers that stay`,
       rounds: `${size.rounds}, ${size.batches} batches each against the fixed Buffer, ${size.paced} for the paced reader`,
     },

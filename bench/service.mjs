@@ -10,11 +10,10 @@ export const SPEC = { batchSize: 8, prefetch: 2 };
 
 const LOOK_EVERY_MS = 10;
 
-/** The barest server of this design over what a service knows of its data, with so many loaders. */
-export async function startFloor({ state, data }, { spec, room }, loaders = 1) {
+/** The barest server of this design over what a service knows of its data. */
+export async function startFloor({ state, data }, { spec, room }) {
   const { structures, image } = spec;
-  const of = [state, data, structures[0], image.dtype, String(loaders)];
-  const floor = new Lines(process.execPath, [beside('floor.mjs'), ...of]);
+  const floor = new Lines(process.execPath, [beside('floor.mjs'), state, data, structures[0], image.dtype]);
   const { port } = await floor.next();
   let next = 0;
   const take = (count) => {

@@ -9,10 +9,6 @@ const ALIKE = { ...SPEC, mask: { rule: 'pil' } };
 
 const rateOf = ({ pairs, seconds }) => pairs / seconds;
 
-/** A service that has as many loaders as the peer has workers. */
-const start = ({ data, folder, machine }) =>
-  Service.ready(data, folder, { env: { SLICEFEED_LOADERS: String(machine.cores) } });
-
 /** Reads an epoch with the peer's mask rule and throws unless both give the same bytes. */
 async function compareBytes(run, service) {
   const session = await service.open(ALIKE);
@@ -31,7 +27,7 @@ async function compareBytes(run, service) {
  */
 async function newStudies(run) {
   const { reader, size } = run;
-  const service = await start(run);
+  const service = await Service.ready(run.data, run.folder);
   const { studies } = await service.call('GET', '/v1/studies?limit=1000');
   // Copies of the same studies follow each other by name: every other one is in each half.
   const halves = [0, 1].map((half) => studies.filter((_, at) => at % 2 === half));
@@ -49,7 +45,7 @@ async function newStudies(run) {
 /** Delivered pairs beside a DataLoader, of the first epoch and of later ones. */
 export async function dataloaderFigures(run) {
   const { size, machine, peer, reader } = run;
-  const kept = await start(run);
+  const kept = await Service.ready(run.data, run.folder);
   const known = await compareBytes(run, kept);
   const session = await kept.open(SPEC);
   const { stepsPerEpoch } = session;
@@ -63,7 +59,7 @@ export async function dataloaderFigures(run) {
   });
   /** The first epoch of a service that has done nothing but its scan, its session opened within the time. */
   const firstOf = async (how) => {
-    const fresh = await start(run);
+    const fresh = await Service.ready(run.data, run.folder);
     const opening = { path: '/v1/sessions/bench', body: SPEC };
     const place = { ...known.session, path: `${opening.path}/batches/` };
     const rate = check(await reader.ask({ ...fresh[how](place, 0, stepsPerEpoch), opening }));
@@ -79,13 +75,13 @@ export async function dataloaderFigures(run) {
   // The peer keeps its workers warm; so is a service that trainers have read from for a while.
   await next('streamed', size.warmUp);
   await next('asked', size.warmUp);
-  const floor = await startFloor(kept, session, machine.cores);
+  const floor = await startFloor(kept, session);
   const bare = async (server, steps) => rateOf(await reader.ask(server.stream(steps)));
   await bare(floor, size.warmUp);
   const ours = async () => {
     const first = await firstOf('streamed');
     const firstAsked = await firstOf('asked');
-    const freshFloor = await startFloor(kept, session, machine.cores);
+    const freshFloor = await startFloor(kept, session);
     const firstFloor = await bare(freshFloor, stepsPerEpoch);
     await freshFloor.end();
     const other = await newStudies(run);

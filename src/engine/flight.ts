@@ -147,6 +147,8 @@ export class Flight {
       const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
       this.#options.onLoaded(loadMs);
       log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
+      // Who waits may write the batch to a connection at once, which takes a while: the loader has its next task before.
+      await new Promise<void>((resolve) => process.nextTick(resolve));
       return { segment, outcomes, loadMs };
     } catch (error) {
       if (error instanceof NoRoom) spool.discard(segment);
