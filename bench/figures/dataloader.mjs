@@ -13,7 +13,7 @@ const rateOf = ({ pairs, seconds }) => pairs / seconds;
 async function compareBytes(run, service) {
   const session = await service.open(ALIKE);
   const ours = await run.reader.ask(service.streamed(session, 0, session.stepsPerEpoch));
-  const theirs = await run.peer.ask({ do: 'epoch', batch: 8, workers: run.machine.cores });
+  const theirs = await run.peer.ask({ do: 'epoch', batch: SPEC.batchSize, workers: run.machine.cores });
   for (const name of ['pairs', 'images', 'masks'])
     if (ours[name] !== theirs[name])
       throw new Error(`the peer has other ${name}: ${ours[name]}, ${theirs[name]}`);
@@ -36,7 +36,8 @@ async function newStudies(run) {
   const session = await service.open(given);
   await reader.ask(service.streamed(session, 0, size.warmUp));
   const opening = { path: '/v1/sessions/other', body: other };
-  const read = service.streamed({ ...session, path: `${opening.path}/batches/` }, 0, Math.ceil(pairs / 8));
+  const steps = Math.ceil(pairs / SPEC.batchSize);
+  const read = service.streamed({ ...session, path: `${opening.path}/batches/` }, 0, steps);
   const epoch = await reader.ask({ ...read, opening });
   await service.stop();
   return pairs / epoch.seconds;

@@ -40,6 +40,15 @@ t.test(
   },
 );
 
+t.test('who waited for a batch goes on when its loader has the next one', async (t) => {
+  const { engine, lines } = await start(t);
+  const [first, second] = ['a', 'b'].map((name) => engine.load(order(t, name), 'asked'));
+  const lease = await first!.lease;
+  t.strictSame(started(lines), ['a', 'b']);
+  lease.release();
+  (await second!.lease).release();
+});
+
 t.test('other addresses are other loads', async (t) => {
   const { engine, lines } = await start(t);
   const leases = await Promise.all(['a', 'b'].map((name) => engine.load(order(t, name), 'asked').lease));

@@ -12,8 +12,9 @@ import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { type BatchLayout, type BatchShape, batchLayout } from '../../src/core/layout.js';
 import { LoaderChild } from '../../src/loader/child.js';
+import type { DecodedCache } from '../../src/loader/decoded-cache.js';
 import { isRoomError } from '../../src/loader/files.js';
-import { load } from '../../src/loader/load.js';
+import { load, readFrame } from '../../src/loader/load.js';
 import type { LoadOutcome, LoadUnit, PairSource, Recipe, Task } from '../../src/loader/messages.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
@@ -176,6 +177,23 @@ t.test('a file that was touched goes on, and its new guard is learned', async (t
   const { outcomes, values } = await loadInto(folder, [unit(source)]);
   t.strictSame(outcomes, [{ kind: 'loaded', checksum: null, guard }]);
   t.strictSame(values('images'), [1, 2, 3, 4, 5, 6]);
+});
+
+t.test('a file that is touched while it is read goes on', (t) => {
+  const folder = temporaryFolder(t);
+  const source = { ...writeImage(folder, 'a.dcm', IMAGE), checksum: CRC };
+  let looks = 0;
+  // Asked for in the middle of a read: the moment to touch the file.
+  const cache = {
+    keyOf() {
+      if (looks++ === 0) utimesSync(join(folder, 'a.dcm'), 1, 1);
+      return null;
+    },
+  } as unknown as DecodedCache;
+  const read = readFrame(source, 'stored', LIMITS, cache);
+  t.match(read, { checksum: null, guard: guardAt(folder, 'a.dcm') });
+  t.equal(looks, 2);
+  t.end();
 });
 
 t.test('a file that was replaced by an equal copy goes on', async (t) => {

@@ -9,6 +9,10 @@ const SPEC = { batchSize: 2, shuffle: false, structures: ['i'] };
 const folder = join(temporaryFolder(t), 'data');
 await makePhantom(folder, { studies: 1, slices: 4, phases: 2, rows: 32, columns: 32 });
 
+/** Whose batches are large enough to leave from the memory that they were loaded into. */
+const large = join(temporaryFolder(t), 'data');
+await makePhantom(large, { studies: 1, slices: 2, phases: 1, rows: 256, columns: 256 });
+
 /** Lets the records of deliveries fail from step `from` on, as a kill at that moment would. */
 function recordsFailFrom({ service }: TestServer, from: number): void {
   const { store } = service.sessions;
@@ -19,32 +23,39 @@ function recordsFailFrom({ service }: TestServer, from: number): void {
   };
 }
 
-/** What of an answer's body comes, and whether its end comes too. */
-async function bodyOf(url: string, method = 'GET'): Promise<{ body: Buffer; ended: boolean }> {
+/** What of an answer's body comes, how long the answer says that it is, and whether its end comes too. */
+async function bodyOf(
+  url: string,
+  method = 'GET',
+): Promise<{ body: Buffer; sizeBytes: number; ended: boolean }> {
   const answer = await fetch(url, { method });
+  const sizeBytes = Number(answer.headers.get('slicefeed-bytes'));
   const chunks: Uint8Array[] = [];
   try {
     for await (const chunk of answer.body!) chunks.push(chunk);
-    return { body: Buffer.concat(chunks), ended: true };
+    return { body: Buffer.concat(chunks), sizeBytes, ended: true };
   } catch {
-    return { body: Buffer.concat(chunks), ended: false };
+    return { body: Buffer.concat(chunks), sizeBytes, ended: false };
   }
 }
 
 // A trainer that saw the end of a body goes on to the next step and never asks for this one again: were it not recorded by then, a kill
 // of the service would leave it out of the audit for ever.
-for (const [way, method] of [
-  ['batches/0', 'GET'],
-  ['next', 'POST'],
-  ['next?after=-1', 'POST'],
+for (const [way, method, data] of [
+  ['batches/0', 'GET', folder],
+  ['next', 'POST', folder],
+  ['next?after=-1', 'POST', folder],
+  ['batches/0?rank=0', 'GET', large],
 ] as const)
   t.test(`${way}: who sees the end of a body finds it recorded`, async (t) => {
-    const server = await startTestServer(t, folder);
+    const server = await startTestServer(t, data);
     await server.ready();
     const { id } = await openSession(server.url, SPEC);
     const base = `${server.url}/v1/sessions/${id}`;
     recordsFailFrom(server, 0);
-    t.equal((await bodyOf(`${base}/${way}`, method)).ended, false);
+    const { body, sizeBytes, ended } = await bodyOf(`${base}/${way}`, method);
+    t.equal(ended, false);
+    t.ok(body.length < sizeBytes, `${body.length} of ${sizeBytes} bytes`);
     t.match(await getJson(base), { cursors: [0], delivered: 0 });
   });
 
