@@ -61,7 +61,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
   app.get(
     '/v1/sessions/:id/batches/:step',
     {
-      config: { rate: 'spared' },
+      config: { rate: 'spared', compiled: 'early' },
       exposeHeadRoute: false,
       schema: {
         summary: 'The batch of a step; the same URL always gives the same bytes',
@@ -110,7 +110,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
   app.post(
     '/v1/sessions/:id/next',
     {
-      config: { access: 'read', rate: 'spared' },
+      config: { access: 'read', rate: 'spared', compiled: 'early' },
       schema: {
         summary: "The batch at a rank's cursor; the cursor moves once the body has been sent",
         tags: ['batches'],

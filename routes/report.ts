@@ -4,6 +4,7 @@ import { findStudy, presentRevision, presentStudies, type StudyState } from '../
 import { FINDING_CODES } from '../src/core/finding-codes.js';
 import type { StudyId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
+import { orNull } from '../src/nullable.js';
 import { type ReportDocument, reportDocument } from '../src/report-document.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -11,23 +12,20 @@ import { problems, query, StudyParams } from './schemas.js';
 
 const MOST_FINDINGS = 10_000;
 
-const orNull = (type: 'string' | 'number', description?: string) =>
-  Type.Unsafe<string | number | null>({ type: [type, 'null'], ...(description ? { description } : {}) });
-
 const Report = Type.Object({
   pairs: Type.Integer({ description: 'slices with a contour that were looked at' }),
   findings: Type.Array(
     Type.Object({
       code: Type.String({ enum: [...FINDING_CODES] }),
       pair: Type.String(),
-      structure: orNull('string', 'null: the whole slice'),
-      value: orNull('number', 'what was measured'),
-      threshold: orNull('number', 'what it was compared with'),
+      structure: orNull(Type.String({ description: 'null: the whole slice' })),
+      value: orNull(Type.Number({ description: 'what was measured' })),
+      threshold: orNull(Type.Number({ description: 'what it was compared with' })),
       detail: Type.String(),
       overlay: Type.String({ description: "the path of the pair's picture" }),
     }),
   ),
-  next: orNull('string', '`after` of the next page; null after the last'),
+  next: orNull(Type.String({ description: '`after` of the next page; null after the last' })),
 });
 
 const ReportQuery = query({

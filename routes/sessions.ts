@@ -5,6 +5,7 @@ import { presentStudies } from '../src/catalog/studies.js';
 import { BYTES_VERSION } from '../src/core/bytes-version.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
+import { orNull } from '../src/nullable.js';
 import type { Service } from '../src/service.js';
 import { chooseStudies } from '../src/sessions/choose.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -26,7 +27,7 @@ const Opened = {
   bytesVersion: Type.String(),
   pairs: Type.Integer(),
   stepsPerEpoch: Type.Integer(),
-  steps: Type.Union([Type.Integer(), Type.Null()]),
+  steps: orNull(Type.Integer()),
   batchBytes: Type.Integer({ description: "the tensors of one rank's full batch" }),
   batch: Type.Record(Type.String(), Tensor),
 };
@@ -130,7 +131,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   app.put(
     '/v1/sessions/:id',
     {
-      config: { access: 'read' },
+      config: { access: 'read', compiled: 'early' },
       schema: {
         summary: 'Opens a session under your name, or joins it: every rank sends the same PUT',
         tags: ['sessions'],
@@ -165,7 +166,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         tags: ['sessions'],
         querystring: PageQuery,
         response: {
-          200: Type.Object({ sessions: Type.Array(Seen), next: Type.Union([Type.String(), Type.Null()]) }),
+          200: Type.Object({ sessions: Type.Array(Seen), next: orNull(Type.String()) }),
           ...problems(400),
         },
       },

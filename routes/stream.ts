@@ -14,7 +14,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
   app.get(
     '/v1/sessions/:id/stream',
     {
-      config: { rate: 'spared' },
+      config: { rate: 'spared', compiled: 'early' },
       exposeHeadRoute: false,
       schema: {
         summary: 'Batch bodies one after the other, as fast as the reader reads',

@@ -5,6 +5,7 @@ import { listSlices } from '../src/catalog/slices.js';
 import { findStudy, listProblems, listStudies } from '../src/catalog/studies.js';
 import { PROBLEMS } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
+import { orNull } from '../src/nullable.js';
 import type { Service } from '../src/service.js';
 import { Page, PageQuery, problems, query, StudyParams } from './schemas.js';
 
@@ -14,14 +15,14 @@ export const Study = {
   slices: Type.Integer({ description: 'images' }),
   pairs: Type.Integer({ description: 'images with at least one contour' }),
   structures: Type.Record(Type.String(), Type.Integer(), { description: 'images that carry each structure' }),
-  rows: Type.Union([Type.Integer(), Type.Null()], { description: 'null where images differ' }),
-  columns: Type.Union([Type.Integer(), Type.Null()]),
+  rows: orNull(Type.Integer({ description: 'null where images differ' })),
+  columns: orNull(Type.Integer()),
 };
 
 export const ProblemList = Type.Array(
   Type.Object({
     code: Type.String({ enum: Object.keys(PROBLEMS) }),
-    file: Type.Union([Type.String(), Type.Null()], { description: "relative to the source's root" }),
+    file: orNull(Type.String({ description: "relative to the source's root" })),
     detail: Type.String(),
   }),
 );
@@ -38,7 +39,7 @@ export const SourceList = Type.Array(
 
 const StudyList = Type.Object({
   studies: Type.Array(Type.Object({ ...Study, problems: Type.Integer() })),
-  next: Type.Union([Type.String(), Type.Null()]),
+  next: orNull(Type.String()),
   problems: Type.Optional(ProblemList),
 });
 
@@ -54,7 +55,7 @@ const PairList = Type.Object({
       transferSyntax: Type.String(),
     }),
   ),
-  next: Type.Union([Type.String(), Type.Null()]),
+  next: orNull(Type.String()),
 });
 
 /** What the catalogue holds. */

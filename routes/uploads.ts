@@ -8,6 +8,7 @@ import { problemsOf } from '../src/catalog/uploads.js';
 import { isId, type StudyId } from '../src/core/ids.js';
 import type { Problem } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
+import { orNull } from '../src/nullable.js';
 import { ignoredField, receiveForm, refuseForm, takeMultipart } from '../src/plugins/multipart.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -24,7 +25,7 @@ const Uploaded = Type.Object({
   ),
   unpaired: Type.Array(
     Type.Object({
-      file: Type.Union([Type.String(), Type.Null()]),
+      file: orNull(Type.String()),
       code: Type.String(),
       detail: Type.String(),
     }),

@@ -3,6 +3,13 @@ import build from 'fast-json-stringify';
 import type { FastifySchema, FastifySchemaCompiler } from 'fastify';
 import plugin from 'fastify-plugin';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** `early`: what checks its requests and writes its answers is compiled once the service listens; else with its first request. */
+    compiled?: 'early';
+  }
+}
+
 // A body says what it means; a query can hold nothing but text, so its numbers are read from it.
 const OPTIONS = {
   removeAdditional: false,
@@ -19,25 +26,22 @@ const OPTIONS = {
 
 type Check = ReturnType<FastifySchemaCompiler<FastifySchema>>;
 
-/** A check that is compiled with its first use: to compile every route's took a start longer than all else it does. */
-function checkBy(ajv: Ajv, schema: object): Check {
-  let compiled: ReturnType<Ajv['compile']> | null = null;
+/** What is made with its first use: to compile the checks of every route took a start longer than all else it does. */
+function lazy<Made>(make: () => Made): () => Made {
+  let made: { readonly value: Made } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function checkBy(compiled: () => ReturnType<Ajv['compile']>): Check {
   const check: Check = (data: unknown) => {
-    compiled ??= ajv.compile(schema);
-    const holds = compiled(data) as boolean;
-    check.errors = compiled.errors as Check['errors'];
+    const holds = compiled()(data) as boolean;
+    check.errors = compiled().errors as Check['errors'];
     return holds;
   };
   return check;
-}
-
-/** A writer of answers, compiled with the first one for the same reason. */
-function writerOf(schema: object): (answer: unknown) => string {
-  let compiled: ((answer: unknown) => string) | null = null;
-  return (answer) => {
-    compiled ??= build(schema);
-    return compiled(answer);
-  };
 }
 
 /** JSON bodies as the contract has them: an empty one means all defaults, nothing is coerced, an unknown field is refused. */
@@ -45,10 +49,35 @@ export const parsing = plugin(
   async (app) => {
     const bodies = new Ajv({ ...OPTIONS, coerceTypes: false });
     const queries = new Ajv({ ...OPTIONS, coerceTypes: true });
-    app.setValidatorCompiler(({ schema, httpPart }) =>
-      checkBy(httpPart === 'body' ? bodies : queries, schema as object),
-    );
-    app.setSerializerCompiler(({ schema }) => writerOf(schema as object));
+    const onTheWay = new Set<string>();
+    const early: (() => unknown)[] = [];
+    app.addHook('onRoute', ({ method, url, config }) => {
+      if (config?.compiled === 'early') onTheWay.add(`${method} ${url}`);
+    });
+    app.setValidatorCompiler(({ schema, httpPart, method, url }) => {
+      const compiled = lazy(() => (httpPart === 'body' ? bodies : queries).compile(schema as object));
+      if (onTheWay.has(`${method} ${url}`)) early.push(compiled);
+      return checkBy(compiled);
+    });
+    app.setSerializerCompiler(({ schema, method, url, httpStatus = '' }) => {
+      const compiled = lazy(() => build(schema as object));
+      if (onTheWay.has(`${method} ${url}`) && httpStatus.startsWith('2')) early.push(compiled);
+      return (answer) => compiled()(answer);
+    });
+    let closing = false;
+    // One a turn: requests are answered in between.
+    const compileNext = () => {
+      if (closing) return;
+      early.shift()?.();
+      if (early.length > 0) setImmediate(compileNext);
+    };
+    app.addHook('onListen', (done) => {
+      setImmediate(compileNext);
+      done();
+    });
+    app.addHook('preClose', async () => {
+      closing = true;
+    });
     app.removeContentTypeParser('text/plain');
     const parseJson = app.getDefaultJsonParser('error', 'error');
     app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

@@ -1,12 +1,9 @@
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { FINDING_CODES } from '../core/finding-codes.js';
+import { orNull } from '../nullable.js';
 
 const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
-
-/** The same schema, which also takes null: an answered spec can be sent back as it is. */
-const orNull = <T extends TSchema>(schema: T) =>
-  Type.Unsafe<Static<T> | null>({ ...schema, type: [(schema as { type?: string }).type, 'null'] });
 
 const Names = (description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { description, maxItems: 10_000 });
