@@ -156,27 +156,29 @@ def open_session(connection, opening):
     connection.body(connection.head(), memoryview(bytearray(1 << 20)))
 
 
+def asked(connection, path, first, last, room):
+    """Batches `first` to `last` (exclusive), each by a request of its own: the buffer that it lies in and its size."""
+    for step in range(first, last):
+        buffer = buffer_for(step, room)
+        connection.ask(f"{path}{step}")
+        yield buffer, connection.body(connection.head(), memoryview(buffer))
+
+
 def read(port, path, first, last, room, opening=None):
-    """Batches `first` to `last` (exclusive) one by one; with `opening`, a session is opened first, within the time."""
+    """Batches one by one; with `opening`, a session is opened first, within the time."""
     connection, sums = Connection(port), Sums()
     started = time.perf_counter()
     if opening:
         open_session(connection, opening)
-    for step in range(first, last):
-        buffer = buffer_for(step, room)
-        connection.ask(f"{path}{step}")
-        sums.add(buffer, connection.body(connection.head(), memoryview(buffer)))
+    for buffer, size in asked(connection, path, first, last, room):
+        sums.add(buffer, size)
     seconds = time.perf_counter() - started
     connection.close()
     return sums.answer(seconds)
 
 
-def stream(port, path, count, room, opening=None):
-    """`count` bodies out of one answer; `opening` as for `read`."""
-    connection, sums = Connection(port), Sums()
-    started = time.perf_counter()
-    if opening:
-        open_session(connection, opening)
+def bodies_of(connection, path, count, room):
+    """`count` bodies out of one answer, likewise."""
     connection.ask(path)
     connection.head()
     chunks = Chunks(connection)
@@ -189,25 +191,47 @@ def stream(port, path, count, room, opening=None):
         header = json.loads(buffer[8:start])
         end = start + max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
         chunks.exactly(view[start:end])
-        sums.add(buffer, end)
+        yield buffer, end
+
+
+def stream(port, path, count, room, opening=None):
+    """`count` bodies out of one answer; `opening` as for `read`."""
+    connection, sums = Connection(port), Sums()
+    started = time.perf_counter()
+    if opening:
+        open_session(connection, opening)
+    for buffer, size in bodies_of(connection, path, count, room):
+        sums.add(buffer, size)
     seconds = time.perf_counter() - started
     connection.close()
     return sums.answer(seconds)
 
 
-def pace(port, path, first, last, room, stepMs):
-    """A reader that works `stepMs` on each batch, here asleep; answers what it waited for each, in ms."""
-    connection, waits = Connection(port), []
-    for step in range(first, last):
-        buffer = buffer_for(step, room)
-        asked = time.perf_counter()
-        connection.ask(f"{path}{step}")
-        connection.body(connection.head(), memoryview(buffer))
-        waits.append((time.perf_counter() - asked) * 1000)
+def waits_of(bodies, step_ms):
+    """What a reader waits for each body that works `step_ms` on each, here asleep; in ms."""
+    waits, began = [], time.perf_counter()
+    for buffer, _ in bodies:
+        waits.append((time.perf_counter() - began) * 1000)
         tensors_of(buffer)
-        time.sleep(stepMs / 1000)
-    connection.close()
+        time.sleep(step_ms / 1000)
+        began = time.perf_counter()
     return {"waitsMs": waits}
+
+
+def pace(port, path, first, last, room, stepMs):
+    """A paced reader that asks for each batch."""
+    connection = Connection(port)
+    answer = waits_of(asked(connection, path, first, last, room), stepMs)
+    connection.close()
+    return answer
+
+
+def pace_stream(port, path, count, room, stepMs):
+    """A paced reader of one answer."""
+    connection = Connection(port)
+    answer = waits_of(bodies_of(connection, path, count, room), stepMs)
+    connection.close()
+    return answer
 
 
 def many(port, paths, first, last, room):
@@ -233,7 +257,7 @@ def versions():
 
 
 if __name__ == "__main__":
-    commands = {"read": read, "stream": stream, "pace": pace, "many": many, "versions": versions}
+    commands = {"read": read, "stream": stream, "pace": pace, "pace-stream": pace_stream, "many": many, "versions": versions}
     for line in sys.stdin:
         command = json.loads(line)
         print(json.dumps(commands[command.pop("do")](**command)), flush=True)

@@ -7,6 +7,9 @@ import { startFloor } from '../service.mjs';
 const LOAD_SHARE = 1.3;
 const CALM_MS = 20;
 
+/** The paced way of a place that the reader is told. */
+const PACED = { read: 'pace', stream: 'pace-stream' };
+
 const rate = ({ bytes, seconds }) => ({ rate: bytes / seconds / 1e6 });
 
 /** Delivered bytes, and the waits of a paced reader, beside one fixed Buffer. `run.service` has loaded every pair before. */
@@ -18,50 +21,53 @@ export async function wireFigures(run) {
   const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
   const { port } = await fixed.next();
   const floor = await startFloor(service, session);
-  const { path, room } = session;
-  const steps = (count) => {
+  const { room } = session;
+  const take = (count) => {
     const first = run.nextStep;
     run.nextStep += count;
-    return { path, first, last: run.nextStep, room, port: service.port };
+    return [first, run.nextStep];
   };
-  const same = (count) => ({ path: '/', first: 0, last: count, room, port });
+  const steps = (count) => service.asked(session, ...take(count));
+  const streamed = (count) => service.streamed(session, ...take(count));
+  const same = (count) => ({ do: 'read', path: '/', first: 0, last: count, room, port });
+  const sameStreamed = (count) => ({ do: 'stream', path: `/stream/${count}`, count, room, port });
   try {
     const count = size.batches;
-    await reader.ask({ do: 'read', ...same(Math.min(count, 50)) });
-    await reader.ask({ do: 'read', ...steps(size.warmUp) });
+    await reader.ask(same(Math.min(count, 50)));
+    await reader.ask(steps(size.warmUp));
     await reader.ask(floor.steps(size.warmUp));
     const one = await interleave(
       size.rounds,
-      async () => rate(await reader.ask({ do: 'read', ...same(count) })),
+      async () => rate(await reader.ask(same(count))),
       async () => ({
-        ...rate(await reader.ask({ do: 'read', ...steps(count) })),
+        ...rate(await reader.ask(steps(count))),
         floor: rate(await reader.ask(floor.steps(count))).rate,
       }),
     );
     const endless = await interleave(
       size.rounds,
-      async () => rate(await reader.ask({ do: 'stream', port, path: `/stream/${count}`, count, room })),
-      async () => {
-        const { first, last } = steps(count);
-        return rate(await reader.ask(service.streamed(session, first, last)));
-      },
+      async () => rate(await reader.ask(sameStreamed(count))),
+      async () => rate(await reader.ask(streamed(count))),
     );
     const loadMs = await meanLoadMs(run, steps);
     const stepMs = loadMs * LOAD_SHARE;
-    const wait = async (place) => {
-      const { waitsMs } = await reader.ask({ ...place, do: 'pace', stepMs });
+    const wait = async (place, prefix = '') => {
+      const { waitsMs } = await reader.ask({ ...place, do: PACED[place.do], stepMs });
       // The first one is asked for without a step before it.
       const waits = waitsMs.slice(1);
-      return { p50: quantile(waits, 0.5), p99: quantile(waits, 0.99) };
+      return { [`${prefix}p50`]: quantile(waits, 0.5), [`${prefix}p99`]: quantile(waits, 0.99) };
     };
     const paced = await interleave(
       size.rounds,
-      () => wait(same(size.paced)),
-      async () => {
-        const ours = await wait(steps(size.paced));
-        const { p50, p99 } = await wait(floor.steps(size.paced));
-        return { ...ours, 'floor-p50': p50, 'floor-p99': p99 };
-      },
+      async () => ({
+        ...(await wait(same(size.paced), 'asked-')),
+        ...(await wait(sameStreamed(size.paced), 'stream-')),
+      }),
+      async () => ({
+        ...(await wait(steps(size.paced), 'asked-')),
+        ...(await wait(streamed(size.paced), 'stream-')),
+        ...(await wait(floor.steps(size.paced), 'floor-')),
+      }),
     );
     const busy = () => besideBusyCores(run.machine.cores, () => wait(same(size.busy)));
     const crowded = await interleave(size.rounds, busy, () =>
@@ -97,29 +103,36 @@ export async function wireFigures(run) {
         ['p50', 1.2],
         ['p99', 1.5],
       ].flatMap(([name, atMost]) => {
-        const common = { unit: 'ms', anchorTitle: 'the fixed Buffer at the same pace' };
+        const asked = 'fetching the fixed Buffer at the same pace';
+        const row = (id, title, way, anchorTitle, anchor, goal) => ({
+          id: `wait-${name}${id}`,
+          title,
+          unit: 'ms',
+          anchorTitle,
+          ...besides(paced, `${way}-${name}`, `${anchor}-${name}`),
+          goal,
+        });
         return [
-          {
-            id: `wait-${name}`,
-            title: `wait of a paced reader, ${name} (${pace})`,
-            ...common,
-            ...besides(paced, name),
-            goal: { atMost },
-          },
-          {
-            id: `wait-${name}-floor`,
-            title: 'the same by the barest server of this design',
-            ...common,
-            ...besides(paced, `floor-${name}`, name),
-            goal: null,
-          },
+          row('', `wait of a paced reader (\`stream\`), ${name} (${pace})`, 'stream', asked, 'asked', {
+            atMost,
+          }),
+          row(
+            '-even',
+            'the same',
+            'stream',
+            'the fixed Buffer again and again in one answer',
+            'stream',
+            null,
+          ),
+          row('-asked', 'the same, a request for each batch', 'asked', asked, 'asked', null),
+          row('-floor', 'that by the barest server of this design', 'floor', asked, 'asked', null),
         ];
       }),
       {
         id: 'wait-busy',
-        title: 'wait of a paced reader, p50, every core busy with something else',
+        title: 'wait of a paced reader, a request for each batch, p50, every core busy with something else',
         unit: 'ms',
-        anchorTitle: 'the fixed Buffer at the same pace, cores as busy',
+        anchorTitle: 'fetching the fixed Buffer at the same pace, cores as busy',
         ...besides(crowded, 'p50'),
         goal: null,
       },
@@ -144,7 +157,7 @@ async function besideBusyCores(cores, work) {
 async function meanLoadMs({ service, session, reader, size }, steps) {
   const look = async () => service.call('GET', `/v1/sessions/${session.id}`);
   const before = await look();
-  await reader.ask({ do: 'pace', ...steps(Math.min(size.paced, 100)), stepMs: CALM_MS });
+  await reader.ask({ ...steps(Math.min(size.paced, 100)), do: PACED.read, stepMs: CALM_MS });
   const after = await look();
   return (after.loadMs - before.loadMs) / (after.hits + after.misses - before.hits - before.misses);
 }
