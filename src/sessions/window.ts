@@ -74,11 +74,11 @@ export class RankWindow {
   }
 
   /**
-   * Starts the batches after a step that was taken, and gives back what the window does not reach any more. Where the batch lay ready
-   * for a trainer that takes its time, its answer goes first: all but the very next one start behind it.
+   * Starts the batches after a step that was taken, and gives back what the window does not reach any more. Where the batch lay ready, and the
+   * next one does or the trainer takes its time, the answer goes first: all but the very next one start behind it.
    */
   warmAfter(step: number, taken: Warm): void {
-    const isCalm = taken.loading.finished && performance.now() - this.#answeredMs >= CALM_MS;
+    const isCalm = taken.loading.finished && (this.#isLoaded(step + 1) || this.#takesItsTime());
     const { prefetch } = this.#reach;
     const last = step + prefetch;
     this.#latest = step;
@@ -102,6 +102,14 @@ export class RankWindow {
         // Nobody asked for it yet: who does meets the same failure, and gets it as an answer.
       }
     });
+  }
+
+  #isLoaded(step: number): boolean {
+    return this.#warm.get(step)?.loading.finished === true;
+  }
+
+  #takesItsTime(): boolean {
+    return performance.now() - this.#answeredMs >= CALM_MS;
   }
 
   /** Gives every warm batch back, and starts none any more. */

@@ -80,6 +80,17 @@ t.test('so they are for a trainer that asks as soon as it has the last one', asy
   ]);
 });
 
+t.test('but not where the next one lies ready: its answer goes first', async (t) => {
+  const { window, ordered } = windowOf({ steps: null, prefetch: 2 });
+  window.warmAfter(0, window.take(0));
+  await turn();
+  window.letGo(0);
+  window.warmAfter(1, window.take(1));
+  t.equal(ordered.length, 3);
+  await turn();
+  t.strictSame(ordered[3], [3, 'calm'], 'behind the answer');
+});
+
 t.test('what fails while the next batch is looked up ahead is told to who asks for it', async (t) => {
   const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, (step) => {
     if (step === 2) throw new Error('gone');
