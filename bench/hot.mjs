@@ -40,8 +40,8 @@ function callerOf(node, parents) {
 }
 
 /**
- * What of a CPU profile took the time: `busyMs` of `totalMs`, the functions with the most time of their own, and those of this project
- * with the most time including what they call.
+ * What of a CPU profile took the time: `busyMs` of `totalMs`, how many functions were seen, those with the most time of their own, and
+ * those of this project with the most time including what they call.
  */
 export function hotSpots(path, count = 15) {
   const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(path, 'utf8'));
@@ -77,6 +77,7 @@ export function hotSpots(path, count = 15) {
   return {
     totalMs,
     busyMs: totalMs - idleMs,
+    functions: own.size,
     own: top(own).map(([key, ms]) => {
       const [name, place, caller] = JSON.parse(key);
       return { name, place, caller, ms };

@@ -3,12 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const TICK_US = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** What follows the name in a process's status: its state, its parent and so on. */
-function fieldsOf(pid) {
-  return readFileSync(`/proc/${pid}/stat`, 'utf8')
+/** What follows the name in the status of a process, or of a thread of it: its state, its parent and so on. */
+function fieldsOf(pid, thread = '') {
+  return readFileSync(`/proc/${pid}${thread}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ');
 }
+
+const timesOf = (fields) => ({ user: Number(fields[11]) * TICK_US, system: Number(fields[12]) * TICK_US });
 
 /** The processes whose parent is `pid`. */
 export function childrenOf(pid) {
@@ -21,11 +23,17 @@ export function childrenOf(pid) {
   });
 }
 
-/** The processor time that processes have used so far, all their threads, in µs. */
+/** The processor time that processes have used so far, all their threads, in µs; `helpers` is that of all threads but the first of each. */
 export function processorTime(pids) {
-  const all = pids.map(fieldsOf);
-  const sum = (at) => all.reduce((total, fields) => total + Number(fields[at]) * TICK_US, 0);
-  return { user: sum(11), system: sum(12) };
+  const time = { user: 0, system: 0, helpers: 0 };
+  for (const pid of pids) {
+    const first = timesOf(fieldsOf(pid, `/task/${pid}`));
+    const all = timesOf(fieldsOf(pid));
+    time.user += all.user;
+    time.system += all.system;
+    time.helpers += all.user + all.system - first.user - first.system;
+  }
+  return time;
 }
 
 /** Runs `work` and answers what it cost these processes, each name with its pids, in µs. */
@@ -33,9 +41,10 @@ export async function costOf(processes, work) {
   const look = () => Object.entries(processes).map(([name, pids]) => ({ name, ...processorTime(pids) }));
   const before = look();
   await work();
-  return look().map(({ name, user, system }, i) => ({
+  return look().map(({ name, user, system, helpers }, i) => ({
     name,
     user: user - before[i].user,
     system: system - before[i].system,
+    helpers: helpers - before[i].helpers,
   }));
 }

@@ -78,10 +78,11 @@ export async function profile({ data, folder, reader, batches, warmUp, kind, out
 }
 
 function aBatch(cost, batches) {
-  return cost.map(({ name, user, system }) => ({
+  return cost.map(({ name, user, system, helpers }) => ({
     name,
     userUs: Math.round(user / batches),
     systemUs: Math.round(system / batches),
+    helpersUs: Math.round(helpers / batches),
   }));
 }
 
@@ -89,12 +90,13 @@ function aBatch(cost, batches) {
 export function profileTables({ files, batches, seconds }) {
   return files.toReversed().map((file) => {
     const [, name] = /(service|loader)-\d+\.cpuprofile$/.exec(file);
-    const { busyMs, own, within } = hotSpots(file);
+    const { busyMs, functions, own, within } = hotSpots(file);
     const perBatch = (ms) => Math.round((ms * 1000) / batches);
     return {
       process: name,
       busyShare: busyMs / (seconds * 1000),
       busyUs: perBatch(busyMs),
+      functions,
       own: own.map(({ ms, ...rest }) => ({ ...rest, us: perBatch(ms) })),
       within: within.map(({ ms, name: where }) => ({ where, us: perBatch(ms) })),
     };
@@ -120,8 +122,10 @@ async function main() {
     const done = await profile({ data, folder, reader, batches, warmUp, kind, out, first });
     console.log(done.files.join('\n'));
     for (const [what, rows] of Object.entries(done.cost))
-      for (const { name, userUs, systemUs } of rows)
-        console.log(`${what}: ${name}: ${userUs} + ${systemUs} µs a batch, user + system`);
+      for (const { name, userUs, systemUs, helpersUs } of rows)
+        console.log(
+          `${what}: ${name}: ${userUs} + ${systemUs} µs a batch, user + system, ${helpersUs} of it in helper threads`,
+        );
     if (kind === 'cpu')
       for (const table of profileTables(done)) {
         console.log(

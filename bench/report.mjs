@@ -89,36 +89,48 @@ function where({ name, place, caller }) {
   return `\`${name}\`${place ? ` ${place}` : ''}${made}`;
 }
 
+/** Functions of a profile's table; the others are summed. */
+const SHOWN = 10;
+
 function profileSection(tables) {
-  return tables.map(({ process, busyUs, busyShare, own }) =>
-    [
+  return tables.map(({ process, busyUs, busyShare, functions, own }) => {
+    const shown = own.slice(0, SHOWN);
+    const others = busyUs - shown.reduce((sum, { us }) => sum + us, 0);
+    return [
       `The ${process} is busy ${Math.round(busyShare * 100)} % of the time, ${busyUs.toLocaleString('en-US')} µs a batch:`,
       '',
       table(
         ['own time, µs a batch', 'where'],
-        own.slice(0, 10).map((spot) => [String(spot.us), where(spot)]),
+        [
+          ...shown.map((spot) => [String(spot.us), where(spot)]),
+          [String(others), `${functions - shown.length} others`],
+        ],
       ),
-    ].join('\n'),
-  );
+    ].join('\n');
+  });
 }
 
 /** What a batch costs all who take part, and what follows from that alone: no sharing of the cores makes a batch faster. */
 function costSection({ first, later, fixed }, cores) {
-  const shown = ({ userUs, systemUs }) => `${userUs} + ${systemUs}`;
   const sum = (rows) => rows.reduce((total, { userUs, systemUs }) => total + userUs + systemUs, 0);
   const columns = [first, later, fixed];
-  const rows = ['service', 'loaders', 'reader'].map((name, at) => [
-    name,
-    shown(first[at]),
-    shown(later[at]),
-    name === 'loaders' ? '' : shown(fixed[name === 'service' ? 0 : 1]),
-  ]);
+  const service = [first[0], later[0], fixed[0]];
+  const loaders = [first[1], later[1]];
+  const row = (name, costs, shown) =>
+    columns.map((_, at) => (costs[at] ? shown(costs[at]) : '')).toSpliced(0, 0, name);
+  const times = ({ userUs, systemUs }) => `${userUs} + ${systemUs}`;
+  const helpers = ({ helpersUs }) => String(helpersUs);
+  const inHelpers = 'of it in threads of V8, which compile and collect';
   return [
     'Processor time of one batch of 8 pairs, one reader, without a profiler, user + system in µs:',
     table(
       ['process', 'first epoch', 'later epochs', 'the fixed Buffer'],
       [
-        ...rows,
+        row('service', service, times),
+        row(inHelpers, service, helpers),
+        row('loaders', loaders, times),
+        row(inHelpers, loaders, helpers),
+        row('reader', [first[2], later[2], fixed[1]], times),
         ['together', ...columns.map((column) => String(sum(column)))],
         [
           `the least a batch can take on ${cores} cores`,
@@ -152,7 +164,7 @@ function otherSection({ figures, versions }, other) {
  * null.
  */
 export function markdown(results, notes, other = null) {
-  const { figures, cost, profile, size } = results;
+  const { figures, cost, profiles, size } = results;
   return `${[
     '# Performance',
     `Made by \`npm run bench\`${size !== 'full' ? ' (`--quick`)' : ''}; do not edit. Each figure is the median of several rounds, with its smallest and largest
@@ -169,8 +181,11 @@ are equal. Nothing is left undone on either side: batches end as torch tensors a
 the system.`,
     '## Where the time goes',
     ...(cost ? costSection(cost, results.machine.cores) : []),
-    'Of one reader over later epochs, by the sampling profiler of V8, which slows both processes a little. Calls into the system count for who made them.',
-    ...profileSection(profile),
+    'By the sampling profiler of V8, which slows both processes a little and sees their first threads alone. Calls into the system count for who made them.',
+    '### The first epoch of a service, one reader',
+    ...profileSection(profiles.first),
+    '### Later epochs, one reader',
+    ...profileSection(profiles.later),
     '## How to look closer',
     `\`\`\`sh
 npm run bench                       # all of it: a table, bench/results.json, this page

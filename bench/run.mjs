@@ -76,8 +76,13 @@ async function measure(run) {
   const out = join(folder, 'profiles');
   const { profiledBatches: batches, warmUp } = size;
   const looking = { data, folder, reader, batches, warmUp, kind: 'cpu', out };
-  const done = isAsked('profile') ? await profile(looking) : null;
-  return { figures, points, cost: done?.cost ?? null, profile: done ? profileTables(done) : [] };
+  if (!isAsked('profile')) return { figures, points, cost: null, profiles: { first: [], later: [] } };
+  const later = await profile(looking);
+  const profiles = {
+    later: profileTables(later),
+    first: profileTables(await profile({ ...looking, first: true })),
+  };
+  return { figures, points, cost: later.cost, profiles };
 }
 
 function isAsked(name) {

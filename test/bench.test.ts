@@ -26,7 +26,9 @@ interface Results {
   readonly figures: readonly Figure[];
   readonly points: readonly { side: number; batchSize: number; ours: number; theirs: number | null }[];
   readonly cost: Readonly<Record<string, readonly { name: string }[]>>;
-  readonly profile: readonly { process: string; own: readonly { place: string }[] }[];
+  readonly profiles: Readonly<
+    Record<'first' | 'later', readonly { process: string; own: readonly { place: string }[] }[]>
+  >;
 }
 
 const WITH_TORCH = [
@@ -136,12 +138,14 @@ t.test(
 );
 
 t.test('the benchmark profiles service and loader and says where time goes', { skip: missing }, async (t) => {
-  const { profile, cost } = run!.results;
-  t.strictSame(
-    profile.map(({ process }) => process),
-    ['service', 'loader'],
-  );
-  for (const { process, own } of profile) t.ok(own.length > 0, process);
+  const { profiles, cost } = run!.results;
+  for (const tables of [profiles.first, profiles.later]) {
+    t.strictSame(
+      tables.map(({ process }) => process),
+      ['service', 'loader'],
+    );
+    for (const { process, own } of tables) t.ok(own.length > 0, process);
+  }
   const names = Object.entries(cost).map(([what, rows]) => [what, rows.map(({ name }) => name)]);
   const own = ['service', 'loaders', 'reader'];
   t.strictSame(names, [
