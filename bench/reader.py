@@ -164,6 +164,17 @@ def asked(connection, path, first, last, room):
         yield buffer, connection.body(connection.head(), memoryview(buffer))
 
 
+def asked_ahead(connection, path, first, last, room):
+    """The same, the request for the next one sent before a batch is handed on (RFC 9112, section 9.3.2, pipelining)."""
+    connection.ask(f"{path}{first}")
+    for step in range(first, last):
+        buffer = buffer_for(step, room)
+        size = connection.body(connection.head(), memoryview(buffer))
+        if step + 1 < last:
+            connection.ask(f"{path}{step + 1}")
+        yield buffer, size
+
+
 def read(port, path, first, last, room, opening=None):
     """Batches one by one; with `opening`, a session is opened first, within the time."""
     connection, sums = Connection(port), Sums()
@@ -218,18 +229,13 @@ def waits_of(bodies, step_ms):
     return {"waitsMs": waits}
 
 
-def pace(port, path, first, last, room, stepMs):
-    """A paced reader that asks for each batch."""
-    connection = Connection(port)
-    answer = waits_of(asked(connection, path, first, last, room), stepMs)
-    connection.close()
-    return answer
+WAYS = {"asked": asked, "ahead": asked_ahead, "stream": bodies_of}
 
 
-def pace_stream(port, path, count, room, stepMs):
-    """A paced reader of one answer."""
+def pace(port, path, way, room, stepMs, **steps):
+    """A paced reader that comes by its batches in one of the ways."""
     connection = Connection(port)
-    answer = waits_of(bodies_of(connection, path, count, room), stepMs)
+    answer = waits_of(WAYS[way](connection, path, room=room, **steps), stepMs)
     connection.close()
     return answer
 
@@ -257,7 +263,7 @@ def versions():
 
 
 if __name__ == "__main__":
-    commands = {"read": read, "stream": stream, "pace": pace, "pace-stream": pace_stream, "many": many, "versions": versions}
+    commands = {"read": read, "stream": stream, "pace": pace, "many": many, "versions": versions}
     for line in sys.stdin:
         command = json.loads(line)
         print(json.dumps(commands[command.pop("do")](**command)), flush=True)

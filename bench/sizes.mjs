@@ -11,7 +11,7 @@ export const SIZES = {
     rounds: 5,
     batches: 750,
     warmUp: 4000,
-    paced: 400,
+    paced: 600,
     busy: 150,
     loaded: 4000,
     few: 1000,

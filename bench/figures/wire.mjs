@@ -7,9 +7,6 @@ import { startFloor } from '../service.mjs';
 const LOAD_SHARE = 1.3;
 const CALM_MS = 20;
 
-/** The paced way of a place that the reader is told. */
-const PACED = { read: 'pace', stream: 'pace-stream' };
-
 const rate = ({ bytes, seconds }) => ({ rate: bytes / seconds / 1e6 });
 
 /** Delivered bytes, and the waits of a paced reader, beside one fixed Buffer. `run.service` has loaded every pair before. */
@@ -51,22 +48,24 @@ export async function wireFigures(run) {
     );
     const loadMs = await meanLoadMs(run, steps);
     const stepMs = loadMs * LOAD_SHARE;
-    const wait = async (place, prefix = '') => {
-      const { waitsMs } = await reader.ask({ ...place, do: PACED[place.do], stepMs });
+    const wait = async (place, way = 'asked', name = way) => {
+      const { waitsMs } = await reader.ask({ ...place, do: 'pace', way, stepMs });
       // The first one is asked for without a step before it.
       const waits = waitsMs.slice(1);
-      return { [`${prefix}p50`]: quantile(waits, 0.5), [`${prefix}p99`]: quantile(waits, 0.99) };
+      return { [`${name}-p50`]: quantile(waits, 0.5), [`${name}-p99`]: quantile(waits, 0.99) };
     };
     const paced = await interleave(
       size.rounds,
       async () => ({
-        ...(await wait(same(size.paced), 'asked-')),
-        ...(await wait(sameStreamed(size.paced), 'stream-')),
+        ...(await wait(same(size.paced))),
+        ...(await wait(same(size.paced), 'ahead')),
+        ...(await wait(sameStreamed(size.paced), 'stream')),
       }),
       async () => ({
-        ...(await wait(steps(size.paced), 'asked-')),
-        ...(await wait(streamed(size.paced), 'stream-')),
-        ...(await wait(floor.steps(size.paced), 'floor-')),
+        ...(await wait(steps(size.paced))),
+        ...(await wait(steps(size.paced), 'ahead')),
+        ...(await wait(streamed(size.paced), 'stream')),
+        ...(await wait(floor.steps(size.paced), 'asked', 'floor')),
       }),
     );
     const busy = () => besideBusyCores(run.machine.cores, () => wait(same(size.busy)));
@@ -103,37 +102,31 @@ export async function wireFigures(run) {
         ['p50', 1.2],
         ['p99', 1.5],
       ].flatMap(([name, atMost]) => {
-        const asked = 'fetching the fixed Buffer at the same pace';
-        const row = (id, title, way, anchorTitle, anchor, goal) => ({
-          id: `wait-${name}${id}`,
+        const row = (way, title, anchor, anchorTitle, goal) => ({
+          id: way === 'asked' ? `wait-${name}` : `wait-${name}-${way}`,
           title,
           unit: 'ms',
           anchorTitle,
           ...besides(paced, `${way}-${name}`, `${anchor}-${name}`),
           goal,
         });
+        const title = `wait of a paced reader, ${name}`;
+        const same = 'the fixed Buffer at the same pace';
+        const early = `${same}, asked for as early`;
+        const endless = `${same}, again and again in one answer`;
         return [
-          row('', `wait of a paced reader (\`stream\`), ${name} (${pace})`, 'stream', asked, 'asked', {
-            atMost,
-          }),
-          row(
-            '-even',
-            'the same',
-            'stream',
-            'the fixed Buffer again and again in one answer',
-            'stream',
-            null,
-          ),
-          row('-asked', 'the same, a request for each batch', 'asked', asked, 'asked', null),
-          row('-floor', 'that by the barest server of this design', 'floor', asked, 'asked', null),
+          row('asked', `${title} (${pace})`, 'asked', same, { atMost }),
+          row('floor', 'the same by the barest server of this design', 'asked', same, null),
+          row('ahead', `${title}, each batch asked for before the step`, 'ahead', early, { atMost }),
+          row('stream', `${title}, with \`stream\``, 'stream', endless, { atMost }),
         ];
       }),
       {
         id: 'wait-busy',
-        title: 'wait of a paced reader, a request for each batch, p50, every core busy with something else',
+        title: 'wait of a paced reader, p50, every core busy with something else',
         unit: 'ms',
-        anchorTitle: 'fetching the fixed Buffer at the same pace, cores as busy',
-        ...besides(crowded, 'p50'),
+        anchorTitle: 'the fixed Buffer at the same pace, cores as busy',
+        ...besides(crowded, 'asked-p50'),
         goal: null,
       },
     ];
@@ -157,7 +150,7 @@ async function besideBusyCores(cores, work) {
 async function meanLoadMs({ service, session, reader, size }, steps) {
   const look = async () => service.call('GET', `/v1/sessions/${session.id}`);
   const before = await look();
-  await reader.ask({ ...steps(Math.min(size.paced, 100)), do: PACED.read, stepMs: CALM_MS });
+  await reader.ask({ ...steps(Math.min(size.paced, 100)), do: 'pace', way: 'asked', stepMs: CALM_MS });
   const after = await look();
   return (after.loadMs - before.loadMs) / (after.hits + after.misses - before.hits - before.misses);
 }
