@@ -219,14 +219,14 @@ def stream(port, path, count, room, opening=None):
 
 
 def waits_of(bodies, step_ms):
-    """What a reader waits for each body that works `step_ms` on each, here asleep; in ms."""
-    waits, began = [], time.perf_counter()
+    """What a reader waits for each body that works `step_ms` on each, here asleep: in ms, and from when to when in ns of the system's clock."""
+    spans, began = [], time.perf_counter_ns()
     for buffer, _ in bodies:
-        waits.append((time.perf_counter() - began) * 1000)
+        spans.append((began, time.perf_counter_ns()))
         tensors_of(buffer)
         time.sleep(step_ms / 1000)
-        began = time.perf_counter()
-    return {"waitsMs": waits}
+        began = time.perf_counter_ns()
+    return {"waitsMs": [(end - begin) / 1e6 for begin, end in spans], "spans": spans}
 
 
 WAYS = {"asked": asked, "ahead": asked_ahead, "stream": bodies_of}

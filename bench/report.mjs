@@ -141,6 +141,26 @@ function costSection({ first, later, fixed }, cores) {
   ];
 }
 
+const PHASES = [
+  'until the server has the request',
+  'until its first write',
+  'until its last write is done',
+  'until the reader has all of it',
+  'together',
+];
+
+/** Where the wait of a paced reader goes, a column a server. */
+function waitSection(waits) {
+  return [
+    '### The wait of a paced reader that asks for each batch',
+    'Medians in µs, each of its own, in turns. The reader may have the last byte before the call that wrote it returns.',
+    table(
+      ['from the end of its step', ...waits.map(({ title }) => title)],
+      PHASES.map((phase, at) => [phase, ...waits.map(({ phasesUs }) => String(phasesUs[at]))]),
+    ),
+  ];
+}
+
 /** The ratios of a run beside those of another one, of the same figures. */
 function otherSection({ figures, versions }, other) {
   const titled = new Map(other.figures.map((figure) => [figure.id, figure]));
@@ -164,7 +184,7 @@ function otherSection({ figures, versions }, other) {
  * null.
  */
 export function markdown(results, notes, other = null) {
-  const { figures, cost, profiles, size } = results;
+  const { figures, waits, cost, profiles, size } = results;
   return `${[
     '# Performance',
     `Made by \`npm run bench\`${size !== 'full' ? ' (`--quick`)' : ''}; do not edit. Each figure is the median of several rounds, with its smallest and largest
@@ -181,10 +201,12 @@ are equal. Nothing is left undone on either side: batches end as torch tensors a
 the system.`,
     '## Where the time goes',
     ...(cost ? costSection(cost, results.machine.cores) : []),
+    ...(waits.length > 0 ? waitSection(waits) : []),
+    '### Functions',
     'By the sampling profiler of V8, which slows both processes a little and sees their first threads alone. Calls into the system count for who made them.',
-    '### The first epoch of a service, one reader',
+    'The first epoch of a service, one reader:',
     ...profileSection(profiles.first),
-    '### Later epochs, one reader',
+    'Later epochs, one reader:',
     ...profileSection(profiles.later),
     '## How to look closer',
     `\`\`\`sh

@@ -1,7 +1,7 @@
 // Every figure of docs/performance.md: `node run.mjs [--quick | --tiny] [--out FOLDER] [--only GROUP,…] [--without-torch] [--other FILE]`,
 // after a build. The page also has the ratios of FILE, the results of a run on the same machine with another Node.
 // Prints a table and writes results.json to FOLDER (this one); a full run also makes docs/performance.md and its plot, of the others
-// only one with --docs FOLDER. Groups: dataloader, wire, loading, sessions, opening, scan, plot, profile.
+// only one with --docs FOLDER. Groups: dataloader, wire, loading, sessions, opening, scan, plot, timeline, profile.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ import { profile, profileTables } from './profile.mjs';
 import { markdown, textTable } from './report.mjs';
 import { Service, SPEC } from './service.mjs';
 import { SIZES } from './sizes.mjs';
+import { timeline } from './timeline.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -71,18 +72,20 @@ async function measure(run) {
   await run.service?.stop();
   say('plot');
   const points = isAsked('plot') ? await gridPoints(run) : [];
+  say('timeline');
+  const waits = isAsked('timeline') ? await timeline(run) : [];
   say('profile');
   const { data, folder, reader, size } = run;
   const out = join(folder, 'profiles');
   const { profiledBatches: batches, warmUp } = size;
   const looking = { data, folder, reader, batches, warmUp, kind: 'cpu', out };
-  if (!isAsked('profile')) return { figures, points, cost: null, profiles: { first: [], later: [] } };
+  if (!isAsked('profile')) return { figures, points, waits, cost: null, profiles: { first: [], later: [] } };
   const later = await profile(looking);
   const profiles = {
     later: profileTables(later),
     first: profileTables(await profile({ ...looking, first: true })),
   };
-  return { figures, points, cost: later.cost, profiles };
+  return { figures, points, waits, cost: later.cost, profiles };
 }
 
 function isAsked(name) {

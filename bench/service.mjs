@@ -10,10 +10,11 @@ export const SPEC = { batchSize: 8, prefetch: 2 };
 
 const LOOK_EVERY_MS = 10;
 
-/** The barest server of this design over what a service knows of its data. */
-export async function startFloor({ state, data }, { spec, room }) {
+/** The barest server of this design over what a service knows of its data; `node` and `options` are of its process. */
+export async function startFloor({ state, data }, { spec, room }, node = [], options = {}) {
   const { structures, image } = spec;
-  const floor = new Lines(process.execPath, [beside('floor.mjs'), state, data, structures[0], image.dtype]);
+  const args = [...node, beside('floor.mjs'), state, data, structures[0], image.dtype];
+  const floor = new Lines(process.execPath, args, options);
   const { port } = await floor.next();
   let next = 0;
   const take = (count) => {
@@ -22,6 +23,7 @@ export async function startFloor({ state, data }, { spec, room }) {
     return { first, last: next };
   };
   return {
+    pid: floor.pid,
     /** Its next so many batches, for the reader; it gives each once. */
     steps: (count) => ({ do: 'read', path: '/', ...take(count), room, port }),
     /** The same as one answer. */
@@ -38,7 +40,8 @@ function withoutSettings(env) {
 }
 
 const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
-const [, ...START] = scripts.start.split(' ');
+/** What `npm start` gives node. */
+export const [, ...SERVE] = scripts.start.split(' ');
 
 /** `slicefeed serve` as `npm start` starts it, all settings at their defaults, with a state folder that nobody used before. */
 export class Service {
@@ -48,7 +51,7 @@ export class Service {
   #child;
   #log;
 
-  constructor(data, folder, { entry = START, env = {} } = {}) {
+  constructor(data, folder, { entry = SERVE, env = {} } = {}) {
     this.data = data;
     this.state = join(folder, `state-${randomUUID()}`);
     mkdirSync(this.state, { recursive: true });

@@ -25,6 +25,7 @@ interface Figure {
 interface Results {
   readonly figures: readonly Figure[];
   readonly points: readonly { side: number; batchSize: number; ours: number; theirs: number | null }[];
+  readonly waits: readonly { title: string; phasesUs: readonly number[] }[];
   readonly cost: Readonly<Record<string, readonly { name: string }[]>>;
   readonly profiles: Readonly<
     Record<'first' | 'later', readonly { process: string; own: readonly { place: string }[] }[]>
@@ -153,6 +154,19 @@ t.test('the benchmark profiles service and loader and says where time goes', { s
     ['later', own],
     ['fixed', ['server of the fixed Buffer', 'its reader']],
   ]);
+});
+
+t.test('the benchmark says where a wait goes, of three servers', { skip: missing }, async (t) => {
+  const { waits } = run!.results;
+  t.strictSame(
+    waits.map(({ title }) => title),
+    ['slicefeed', 'the barest server', 'the fixed Buffer'],
+  );
+  for (const { title, phasesUs } of waits) {
+    const [request, write, sent, rest, together] = phasesUs as [number, number, number, number, number];
+    t.ok(request > 0 && write > 0 && sent > 0, `${title} takes its time`);
+    t.ok(together > 0 && Number.isInteger(rest), title);
+  }
 });
 
 t.test('the benchmark makes a page with every figure, and a plot', { skip: missing }, async (t) => {

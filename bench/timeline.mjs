@@ -1,0 +1,87 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beside, Lines } from './processes.mjs';
+import { median } from './rounds.mjs';
+import { SERVE, Service, SPEC, startFloor } from './service.mjs';
+
+const STEP_MS = 1;
+const LOOK_EVERY_MS = 5;
+
+/** What was noted by a server that `marks.mjs` is loaded into, since the last time. */
+async function marksOf(pid, file) {
+  rmSync(file, { force: true });
+  process.kill(pid, 'SIGWINCH');
+  while (!existsSync(file)) await pause(LOOK_EVERY_MS);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** The phases of waits, in µs, from what the reader (`spans`) and the server (`marks`) noted of the same batches. */
+function phasesOf(spans, marks) {
+  const rows = spans.map(([asked, got], at) => {
+    const [request, firstWrite] = marks[at];
+    const written = marks[at].at(-1);
+    return [request - asked, firstWrite - request, written - firstWrite, got - written, got - asked];
+  });
+  // The first one is asked for without a step before it.
+  return rows.slice(1).map((row) => row.map((ns) => ns / 1000));
+}
+
+/**
+ * Where the wait of a paced reader goes that asks for each batch, in µs, medians: of slicefeed, the barest server of this design and the server of the fixed
+ * Buffer, in turns.
+ */
+export async function timeline({ data, folder, reader, size }) {
+  const marksIn = (name) => ({
+    file: join(folder, `marks-${name}`),
+    node: ['--import', beside('marks.mjs')],
+  });
+  const [ours, bare, fixed] = ['service', 'floor', 'fixed'].map(marksIn);
+  const withMarks = ({ file }) => ({ env: { ...process.env, MARKS: file } });
+  const service = await Service.ready(data, folder, {
+    entry: [...ours.node, ...SERVE],
+    env: { MARKS: ours.file },
+  });
+  const session = await service.open(SPEC);
+  const floor = await startFloor(service, session, bare.node, withMarks(bare));
+  const batch = join(folder, 'marked-batch');
+  writeFileSync(batch, Buffer.from(await (await fetch(service.url(`${session.path}0`))).arrayBuffer()));
+  const server = new Lines(process.execPath, [...fixed.node, beside('fixed.mjs'), batch], withMarks(fixed));
+  const { port } = await server.next();
+  let next = 0;
+  const take = (count) => {
+    const first = next;
+    next += count;
+    return service.asked(session, first, next);
+  };
+  const sides = [
+    {
+      title: 'slicefeed',
+      pid: service.pid,
+      ...ours,
+      steps: take,
+    },
+    { title: 'the barest server', pid: floor.pid, ...bare, steps: floor.steps },
+    {
+      title: 'the fixed Buffer',
+      pid: server.pid,
+      ...fixed,
+      steps: (count) => ({ path: '/', first: 0, last: count, room: session.room, port }),
+    },
+  ].map((side) => ({ ...side, rows: [] }));
+  for (const { steps } of sides) await reader.ask({ ...steps(size.warmUp), do: 'read' });
+  for (let round = 0; round < size.rounds; round++)
+    for (const { pid, file, steps, rows } of sides) {
+      await marksOf(pid, file);
+      const paced = { ...steps(size.paced), do: 'pace', way: 'asked', stepMs: STEP_MS };
+      const { spans } = await reader.ask(paced);
+      rows.push(...phasesOf(spans, await marksOf(pid, file)));
+    }
+  await server.end();
+  await floor.end();
+  await service.stop();
+  return sides.map(({ title, rows }) => ({
+    title,
+    phasesUs: rows[0].map((_, phase) => Math.round(median(rows.map((row) => row[phase])))),
+  }));
+}
