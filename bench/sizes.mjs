@@ -19,7 +19,7 @@ export const SIZES = {
     perStudy: 200,
     openings: 3,
     sessions: 100,
-    steps: 10,
+    steps: 20,
     files: 100_000,
     sides: [128, 256, 512, 1024],
     batchSizes: [1, 2, 4, 8, 16, 32, 64],
