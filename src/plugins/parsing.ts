@@ -49,19 +49,24 @@ export const parsing = plugin(
   async (app) => {
     const bodies = new Ajv({ ...OPTIONS, coerceTypes: false });
     const queries = new Ajv({ ...OPTIONS, coerceTypes: true });
-    const onTheWay = new Set<string>();
+    const earlyRoutes = new Set<string>();
     const early: (() => unknown)[] = [];
+    const compiledOf = <Made>({ method, url }: { method: string; url: string }, compile: () => Made) => {
+      const compiled = lazy(compile);
+      if (earlyRoutes.has(`${method} ${url}`)) early.push(compiled);
+      return compiled;
+    };
     app.addHook('onRoute', ({ method, url, config }) => {
-      if (config?.compiled === 'early') onTheWay.add(`${method} ${url}`);
+      if (config?.compiled === 'early') earlyRoutes.add(`${method} ${url}`);
     });
-    app.setValidatorCompiler(({ schema, httpPart, method, url }) => {
-      const compiled = lazy(() => (httpPart === 'body' ? bodies : queries).compile(schema as object));
-      if (onTheWay.has(`${method} ${url}`)) early.push(compiled);
-      return checkBy(compiled);
+    app.setValidatorCompiler(({ schema, httpPart, ...route }) => {
+      const ajv = httpPart === 'body' ? bodies : queries;
+      return checkBy(compiledOf(route, () => ajv.compile(schema as object)));
     });
-    app.setSerializerCompiler(({ schema, method, url, httpStatus = '' }) => {
-      const compiled = lazy(() => build(schema as object));
-      if (onTheWay.has(`${method} ${url}`) && httpStatus.startsWith('2')) early.push(compiled);
+    app.setSerializerCompiler(({ schema, httpStatus = '', ...route }) => {
+      const compile = () => build(schema as object);
+      // What a problem is answered with, every route has, and few requests need.
+      const compiled = httpStatus.startsWith('2') ? compiledOf(route, compile) : lazy(compile);
       return (answer) => compiled()(answer);
     });
     let closing = false;
