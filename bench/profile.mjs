@@ -1,7 +1,7 @@
 // Where the time or the memory goes: `node bench/profile.mjs cpu|heap [--out FOLDER] [--quick] [--first]`, after a build. Runs a service with one
 // reader over later epochs (--first: over the first one) and writes a .cpuprofile or .heapsnapshot of the service and of each loader to
 // FOLDER (bench/profiles), which Chrome's developer tools open; of CPU profiles it prints what took most.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { realPairs, repeatStudies, smallPhantom } from './folders.mjs';
 import { hotSpots } from './hot.mjs';
 import { beside, Lines } from './processes.mjs';
 import { childrenOf, costOf } from './processor-time.mjs';
-import { Service, SPEC } from './service.mjs';
+import { Service, SPEC, startFixed } from './service.mjs';
 import { SIZES } from './sizes.mjs';
 
 const LOOK_EVERY_MS = 20;
@@ -19,12 +19,8 @@ const WRITTEN = /^(service|loader)-\d+\.(cpuprofile|heapsnapshot)$/;
 
 /** Reads `batches` of a fixed Buffer and answers what that cost, in µs of processor time a batch. */
 async function fixedCost({ folder, reader, batches }, service, session) {
-  const body = await fetch(service.url(`${session.path}0`));
-  const file = join(folder, 'fixed-batch');
-  writeFileSync(file, Buffer.from(await body.arrayBuffer()));
-  const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
-  const { port } = await fixed.next();
-  const read = (last) => reader.ask({ do: 'read', port, path: '/', first: 0, last, room: session.room });
+  const fixed = await startFixed(service, session, folder);
+  const read = (count) => reader.ask(fixed.steps(count));
   await read(50);
   const cost = await costOf({ 'server of the fixed Buffer': [fixed.pid], 'its reader': [reader.pid] }, () =>
     read(batches),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beside, Lines, start } from './processes.mjs';
@@ -32,6 +32,21 @@ export async function startFloor({ state, data }, { spec, room }, node = [], opt
       return { do: 'stream', path: `/${first}-${last}`, count, room, port };
     },
     end: () => floor.end(),
+  };
+}
+
+/** The server of the fixed Buffer, which holds the first batch of a session; asked like `startFloor`. */
+export async function startFixed(service, { path, room }, folder, node = [], options = {}) {
+  const file = join(folder, `batch-${randomUUID()}`);
+  const body = await fetch(service.url(`${path}0`));
+  writeFileSync(file, Buffer.from(await body.arrayBuffer()));
+  const fixed = new Lines(process.execPath, [...node, beside('fixed.mjs'), file], options);
+  const { port } = await fixed.next();
+  return {
+    pid: fixed.pid,
+    steps: (count) => ({ do: 'read', path: '/', first: 0, last: count, room, port }),
+    stream: (count) => ({ do: 'stream', path: `/stream/${count}`, count, room, port }),
+    end: () => fixed.end(),
   };
 }
 

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { beside, Lines } from './processes.mjs';
+import { beside } from './processes.mjs';
 import { median } from './rounds.mjs';
-import { SERVE, Service, SPEC, startFloor } from './service.mjs';
+import { SERVE, Service, SPEC, startFixed, startFloor } from './service.mjs';
 
 const STEP_MS = 1;
 const LOOK_EVERY_MS = 5;
@@ -44,10 +44,7 @@ export async function timeline({ data, folder, reader, size }) {
   });
   const session = await service.open(SPEC);
   const floor = await startFloor(service, session, bare.node, withMarks(bare));
-  const batch = join(folder, 'marked-batch');
-  writeFileSync(batch, Buffer.from(await (await fetch(service.url(`${session.path}0`))).arrayBuffer()));
-  const server = new Lines(process.execPath, [...fixed.node, beside('fixed.mjs'), batch], withMarks(fixed));
-  const { port } = await server.next();
+  const server = await startFixed(service, session, folder, fixed.node, withMarks(fixed));
   let next = 0;
   const take = (count) => {
     const first = next;
@@ -55,21 +52,11 @@ export async function timeline({ data, folder, reader, size }) {
     return service.asked(session, first, next);
   };
   const sides = [
-    {
-      title: 'slicefeed',
-      pid: service.pid,
-      ...ours,
-      steps: take,
-    },
+    { title: 'slicefeed', pid: service.pid, ...ours, steps: take },
     { title: 'the barest server', pid: floor.pid, ...bare, steps: floor.steps },
-    {
-      title: 'the fixed Buffer',
-      pid: server.pid,
-      ...fixed,
-      steps: (count) => ({ path: '/', first: 0, last: count, room: session.room, port }),
-    },
+    { title: 'the fixed Buffer', pid: server.pid, ...fixed, steps: server.steps },
   ].map((side) => ({ ...side, rows: [] }));
-  for (const { steps } of sides) await reader.ask({ ...steps(size.warmUp), do: 'read' });
+  for (const { steps } of sides) await reader.ask(steps(size.warmUp));
   for (let round = 0; round < size.rounds; round++)
     for (const { pid, file, steps, rows } of sides) {
       await marksOf(pid, file);

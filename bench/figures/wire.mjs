@@ -1,8 +1,6 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { beside, Lines, start } from '../processes.mjs';
+import { start } from '../processes.mjs';
 import { besides, interleave, quantile } from '../rounds.mjs';
-import { startFloor } from '../service.mjs';
+import { startFixed, startFloor } from '../service.mjs';
 
 const LOAD_SHARE = 1.3;
 const CALM_MS = 20;
@@ -12,13 +10,8 @@ const rate = ({ bytes, seconds }) => ({ rate: bytes / seconds / 1e6 });
 /** Delivered bytes, and the waits of a paced reader, beside one fixed Buffer. `run.service` has loaded every pair before. */
 export async function wireFigures(run) {
   const { service, session, reader, folder, size } = run;
-  const file = join(folder, 'batch');
-  const body = await fetch(service.url(`${session.path}${run.nextStep}`));
-  writeFileSync(file, Buffer.from(await body.arrayBuffer()));
-  const fixed = new Lines(process.execPath, [beside('fixed.mjs'), file]);
-  const { port } = await fixed.next();
+  const fixed = await startFixed(service, session, folder);
   const floor = await startFloor(service, session);
-  const { room } = session;
   const take = (count) => {
     const first = run.nextStep;
     run.nextStep += count;
@@ -26,16 +19,14 @@ export async function wireFigures(run) {
   };
   const steps = (count) => service.asked(session, ...take(count));
   const streamed = (count) => service.streamed(session, ...take(count));
-  const same = (count) => ({ do: 'read', path: '/', first: 0, last: count, room, port });
-  const sameStreamed = (count) => ({ do: 'stream', path: `/stream/${count}`, count, room, port });
   try {
     const count = size.batches;
-    await reader.ask(same(Math.min(count, 50)));
+    await reader.ask(fixed.steps(Math.min(count, 50)));
     await reader.ask(steps(size.warmUp));
     await reader.ask(floor.steps(size.warmUp));
     const one = await interleave(
       size.rounds,
-      async () => rate(await reader.ask(same(count))),
+      async () => rate(await reader.ask(fixed.steps(count))),
       async () => ({
         ...rate(await reader.ask(steps(count))),
         floor: rate(await reader.ask(floor.steps(count))).rate,
@@ -43,7 +34,7 @@ export async function wireFigures(run) {
     );
     const endless = await interleave(
       size.rounds,
-      async () => rate(await reader.ask(sameStreamed(count))),
+      async () => rate(await reader.ask(fixed.stream(count))),
       async () => rate(await reader.ask(streamed(count))),
     );
     const loadMs = await meanLoadMs(run, steps);
@@ -57,9 +48,9 @@ export async function wireFigures(run) {
     const paced = await interleave(
       size.rounds,
       async () => ({
-        ...(await wait(same(size.paced))),
-        ...(await wait(same(size.paced), 'ahead')),
-        ...(await wait(sameStreamed(size.paced), 'stream')),
+        ...(await wait(fixed.steps(size.paced))),
+        ...(await wait(fixed.steps(size.paced), 'ahead')),
+        ...(await wait(fixed.stream(size.paced), 'stream')),
       }),
       async () => ({
         ...(await wait(steps(size.paced))),
@@ -68,7 +59,7 @@ export async function wireFigures(run) {
         ...(await wait(floor.steps(size.paced), 'asked', 'floor')),
       }),
     );
-    const busy = () => besideBusyCores(run.machine.cores, () => wait(same(size.busy)));
+    const busy = () => besideBusyCores(run.machine.cores, () => wait(fixed.steps(size.busy)));
     const crowded = await interleave(size.rounds, busy, () =>
       besideBusyCores(run.machine.cores, () => wait(steps(size.busy))),
     );
