@@ -1,5 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import { temporaryFolder } from './helper.js';
 
 const HERE = new URL('./', import.meta.url);
 
@@ -19,4 +23,31 @@ t.test('every folder that the runner leaves out is run by exactly one file', asy
       return folders?.match(/[a-z]+/g) ?? [];
     });
   t.strictSame(run.sort(), excluded().sort());
+});
+
+t.test('a file that takes longer to start than the tests before it keeps what it started', async (t) => {
+  const folder = temporaryFolder(t);
+  const tap = import.meta.resolve('tap');
+  const write = (name: string, ...lines: string[]) => {
+    const path = join(folder, name);
+    writeFileSync(path, [`import t from '${tap}';`, ...lines, ''].join('\n'));
+    return pathToFileURL(path).href;
+  };
+  const pause = (ms: number) => `await new Promise((resolve) => setTimeout(resolve, ${ms}));`;
+  const quick = write('quick.js', `t.test('quick', async (t) => { ${pause(50)} t.pass(); });`);
+  const slow = write(
+    'slow.js',
+    'let isThere = true;',
+    't.teardown(() => { isThere = false; });',
+    pause(300),
+    "t.test('slow', async (t) => t.ok(isThere));",
+  );
+  const main = write(
+    'main.js',
+    `import { runFiles } from '${new URL('./together.js', import.meta.url)}';`,
+    `await runFiles([new URL('${quick}'), new URL('${slow}')]);`,
+  );
+  const { stdout, status } = spawnSync(process.execPath, [new URL(main).pathname], { encoding: 'utf8' });
+  t.equal(status, 0, stdout);
+  t.match(stdout, /^ok \d - slow #/m);
 });
