@@ -116,8 +116,7 @@ function costSection({ first, later, fixed }, cores) {
   const columns = [first, later, fixed];
   const service = [first[0], later[0], fixed[0]];
   const loaders = [first[1], later[1]];
-  const row = (name, costs, shown) =>
-    columns.map((_, at) => (costs[at] ? shown(costs[at]) : '')).toSpliced(0, 0, name);
+  const row = (name, costs, shown) => [name, ...columns.map((_, at) => (costs[at] ? shown(costs[at]) : ''))];
   const times = ({ userUs, systemUs }) => `${userUs} + ${systemUs}`;
   const helpers = ({ helpersUs }) => String(helpersUs);
   const inHelpers = 'of it in threads of V8, which compile and collect';

@@ -164,7 +164,7 @@ t.test('the benchmark says where a wait goes, of three servers', { skip: missing
   );
   for (const { title, phasesUs } of waits) {
     const [request, write, sent, rest, together] = phasesUs as [number, number, number, number, number];
-    t.ok(request > 0 && write > 0 && sent > 0, `${title} takes its time`);
+    t.ok(request >= 0 && write >= 0 && sent >= 0, `${title}: nothing comes before what it follows`);
     t.ok(together > 0 && Number.isInteger(rest), title);
   }
 });

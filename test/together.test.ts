@@ -25,6 +25,16 @@ t.test('every folder that the runner leaves out is run by exactly one file', asy
   t.strictSame(run.sort(), excluded().sort());
 });
 
+t.test('no file that is run with others waits for a test of its own while it is read', async (t) => {
+  for (const folder of excluded())
+    for (const name of readdirSync(new URL(`${folder}/`, HERE)).filter((file) => file.endsWith('.test.js')))
+      t.notMatch(
+        readFileSync(new URL(`${folder}/${name}`, HERE), 'utf8'),
+        /^(?:.*= )?await t\.test\(/m,
+        name,
+      );
+});
+
 t.test('a file that takes longer to start than the tests before it keeps what it started', async (t) => {
   const folder = temporaryFolder(t);
   const tap = import.meta.resolve('tap');

@@ -15,7 +15,8 @@ export async function runTogether(...folders: readonly string[]): Promise<void> 
 
 /**
  * Runs files of tests one after the other. A file is read while the tests of the one before run, and what it starts may take longer than those: a test in
- * between waits for it, since tap ends, and tears down what was started, where it has nothing to do for a moment.
+ * between waits for it, since tap ends, and tears down what was started, where it has nothing to do for a moment. A file that itself waited for a test of its own
+ * before it is read would wait for ever.
  */
 export async function runFiles(files: readonly URL[]): Promise<void> {
   for (const file of files) {
