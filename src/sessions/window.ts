@@ -75,7 +75,8 @@ export class RankWindow {
 
   /**
    * Starts the batches after a step that was taken, and gives back what the window does not reach any more. Where the batch lay ready, and the
-   * next one does or the trainer takes its time, the answer goes first: all but the very next one start behind it.
+   * next one does or the trainer takes its time, the answer goes first: all but the very next one start behind it, and what follows the window is looked
+   * up behind their loads.
    */
   warmAfter(step: number, taken: Warm): void {
     const isCalm = taken.loading.finished && (this.#isLoaded(step + 1) || this.#takesItsTime());
@@ -91,13 +92,29 @@ export class RankWindow {
     const warmFrom = (first: number) => {
       for (let ahead = first; ahead <= prefetch; ahead++) this.warm(step + ahead, isCalm ? 'calm' : 'brisk');
     };
-    if (!isCalm) warmFrom(1);
-    else if (prefetch > 0) this.warm(step + 1, 'calm');
+    const prepareNext = () => this.#prepare(last + 1);
+    if (isCalm) {
+      if (prefetch > 0) this.warm(step + 1, 'calm');
+      this.#behind(step, () => {
+        warmFrom(2);
+        // A reader that has to share a processor with this process takes its batch in when this one sleeps: by the end of a load it has.
+        this.#warm.get(last)?.loading.lease.then(
+          () => this.#behind(step, prepareNext),
+          () => {},
+        );
+      });
+    } else {
+      warmFrom(1);
+      this.#behind(step, prepareNext);
+    }
+  }
+
+  /** Does something behind what is under way, where no other step is asked for by then. */
+  #behind(step: number, work: () => void): void {
     setImmediate(() => {
       if (this.#latest !== step) return;
       try {
-        if (isCalm) warmFrom(2);
-        this.#prepare(last + 1);
+        work();
       } catch {
         // Nobody asked for it yet: who does meets the same failure, and gets it as an answer.
       }

@@ -4,18 +4,22 @@ import type { Engine, Lease, Loading, Pace } from '../../src/engine/engine.js';
 import type { Batch } from '../../src/sessions/batch.js';
 import { RankWindow } from '../../src/sessions/window.js';
 
-/** A window over batches that are loaded as soon as they are ordered, or not at all; the steps that were ordered, with their pace, and those abandoned. */
+/**
+ * A window over batches that are loaded as soon as they are ordered, or not at all; the steps that were ordered, with their pace, those looked up ahead, and
+ * those abandoned.
+ */
 function windowOf(
   reach: { steps: number | null; prefetch: number },
   onMake: (step: number) => void = () => {},
-  finished = true,
+  { finished = true, loaded = Promise.resolve() } = {},
 ) {
+  const prepared: number[] = [];
   const ordered: [step: number, pace: Pace | undefined][] = [];
   const abandoned: number[] = [];
   const load = (order: { key: number }, _priority: string, pace?: Pace): Loading => {
     ordered.push([order.key, pace]);
     return {
-      lease: Promise.resolve({} as Lease),
+      lease: loaded.then(() => ({}) as Lease),
       finished,
       stale: false,
       raise: () => {},
@@ -24,10 +28,10 @@ function windowOf(
   };
   const make = (step: number) => {
     onMake(step);
-    return { order: { key: step }, prepare: () => {} } as unknown as Batch;
+    return { order: { key: step }, prepare: () => prepared.push(step) } as unknown as Batch;
   };
   const window = new RankWindow(reach, make, { load } as unknown as Engine);
-  return { window, ordered, abandoned };
+  return { window, ordered, prepared, abandoned };
 }
 
 t.test('behind a batch that lay ready the next ones have time', async (t) => {
@@ -60,7 +64,7 @@ t.test(
 );
 
 t.test('behind one that is waited for they are in a hurry', async (t) => {
-  const { window, ordered } = windowOf({ steps: null, prefetch: 2 }, () => {}, false);
+  const { window, ordered } = windowOf({ steps: null, prefetch: 2 }, () => {}, { finished: false });
   window.warmAfter(0, window.take(0));
   t.strictSame(ordered, [
     [0, 'brisk'],
@@ -91,11 +95,37 @@ t.test('but not where the next one lies ready: its answer goes first', async (t)
   t.strictSame(ordered[3], [3, 'calm'], 'behind the answer');
 });
 
+t.test('what follows the window is looked up once all of the window is loaded', async (t) => {
+  let load = () => {};
+  const loaded = new Promise<void>((resolve) => {
+    load = resolve;
+  });
+  const { window, prepared } = windowOf({ steps: null, prefetch: 2 }, () => {}, { loaded });
+  window.warmAfter(0, window.take(0));
+  await turn();
+  t.strictSame(prepared, [], 'not before');
+  load();
+  await turn();
+  await turn();
+  t.strictSame(prepared, [3]);
+});
+
+t.test('where a batch is waited for it is looked up at once, while a loader is busy', async (t) => {
+  const { window, prepared } = windowOf({ steps: null, prefetch: 2 }, () => {}, {
+    finished: false,
+    loaded: new Promise<void>(() => {}),
+  });
+  window.warmAfter(0, window.take(0));
+  await turn();
+  t.strictSame(prepared, [3]);
+});
+
 t.test('what fails while the next batch is looked up ahead is told to who asks for it', async (t) => {
   const { window, ordered } = windowOf({ steps: null, prefetch: 1 }, (step) => {
     if (step === 2) throw new Error('gone');
   });
   window.warmAfter(0, window.take(0));
+  await turn();
   await turn();
   t.throws(() => window.warmAfter(1, window.take(1)), { message: 'gone' });
   t.strictSame(
