@@ -6,6 +6,7 @@ Sums are of little-endian 64-bit words, modulo 2**64, so that the order of the b
 """
 import json
 import math
+import os
 import socket
 import sys
 import time
@@ -258,12 +259,22 @@ def many(port, paths, first, last, room):
     return sums.answer(seconds)
 
 
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def place(cores):
+    """Has the first thread of each process, by its id, run on the so-many-eth core of this one, or on any of them (None)."""
+    for pid, at in cores.items():
+        os.sched_setaffinity(int(pid), CORES if at is None else [CORES[at]])
+    return {}
+
+
 def versions():
     return {"python": sys.version.split()[0], "torch": torch.__version__ if torch else None}
 
 
 if __name__ == "__main__":
-    commands = {"read": read, "stream": stream, "pace": pace, "many": many, "versions": versions}
+    commands = {"read": read, "stream": stream, "pace": pace, "many": many, "place": place, "versions": versions}
     for line in sys.stdin:
         command = json.loads(line)
         print(json.dumps(commands[command.pop("do")](**command)), flush=True)

@@ -141,21 +141,28 @@ function costSection({ first, later, fixed }, cores) {
 }
 
 const PHASES = [
-  'until the server has the request',
+  'from the end of the step until the server has the request',
   'until its first write',
   'until its last write is done',
   'until the reader has all of it',
-  'together',
 ];
 
-/** Where the wait of a paced reader goes, a column a server. */
+/** Where the wait of a paced reader goes, a table for each way to place reader and server, a column a server. */
 function waitSection(waits) {
+  const beside = ({ us, ratio }) => `${us} (${short(ratio)} ×)`;
   return [
     '### The wait of a paced reader that asks for each batch',
-    'Medians in µs, each of its own, in turns. The reader may have the last byte before the call that wrote it returns.',
-    table(
-      ['from the end of its step', ...waits.map(({ title }) => title)],
-      PHASES.map((phase, at) => [phase, ...waits.map(({ phasesUs }) => String(phasesUs[at]))]),
+    `In µs, in turns: medians of the phases, each of its own, then p50 and p99 of the whole wait, in parentheses beside the fixed Buffer in the same round. The
+reader may have the last byte before the call that wrote it returns.`,
+    ...waits.map(({ where, servers }) =>
+      table(
+        [`reader and server ${where}`, ...servers.map(({ title }) => title)],
+        [
+          ...PHASES.map((phase, at) => [phase, ...servers.map(({ phasesUs }) => String(phasesUs[at]))]),
+          ['all of it, p50', ...servers.map(({ p50 }) => beside(p50))],
+          ['all of it, p99', ...servers.map(({ p99 }) => beside(p99))],
+        ],
+      ),
     ),
   ];
 }

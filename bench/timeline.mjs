@@ -2,10 +2,16 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beside } from './processes.mjs';
-import { median } from './rounds.mjs';
+import { median, quantile } from './rounds.mjs';
 import { SERVE, Service, SPEC, startFixed, startFloor } from './service.mjs';
 
 const STEP_MS = 1;
+/** On which of the cores reader and server run their first threads; null: on any. */
+const PLACES = [
+  { where: 'where the system puts them', reader: null, server: null },
+  { where: 'on one core', reader: 0, server: 0 },
+  { where: 'on a core each', reader: 0, server: 1 },
+];
 const LOOK_EVERY_MS = 5;
 
 /** What was noted by a server that `marks.mjs` is loaded into, since the last time. */
@@ -27,11 +33,29 @@ function phasesOf(spans, marks) {
   return rows.slice(1).map((row) => row.map((ns) => ns / 1000));
 }
 
+/** A server's waits over all rounds: medians of their phases, and p50 and p99, beside those that the anchor had in the same round. */
+function summary({ title, rounds }, anchor) {
+  const rows = rounds.flat();
+  const waits = (round) => round.map((phases) => phases.at(-1));
+  const of = (share) => ({
+    us: Math.round(quantile(waits(rows), share)),
+    ratio: median(
+      rounds.map((round, at) => quantile(waits(round), share) / quantile(waits(anchor.rounds[at]), share)),
+    ),
+  });
+  return {
+    title,
+    phasesUs: rows[0].map((_, phase) => Math.round(median(rows.map((row) => row[phase])))),
+    p50: of(0.5),
+    p99: of(0.99),
+  };
+}
+
 /**
- * Where the wait of a paced reader goes that asks for each batch, in µs, medians: of slicefeed, the barest server of this design and the server of the fixed
- * Buffer, in turns.
+ * Where the wait of a paced reader goes that asks for each batch, in µs: of slicefeed, the barest server of this design and the server of the fixed Buffer, in
+ * turns; wherever the system puts reader and server, and where both are told.
  */
-export async function timeline({ data, folder, reader, size }) {
+export async function timeline({ data, folder, reader, size, machine }) {
   const marksIn = (name) => ({
     file: join(folder, `marks-${name}`),
     node: ['--import', beside('marks.mjs')],
@@ -55,20 +79,28 @@ export async function timeline({ data, folder, reader, size }) {
     { title: 'slicefeed', pid: service.pid, ...ours, steps: take },
     { title: 'the barest server', pid: floor.pid, ...bare, steps: floor.steps },
     { title: 'the fixed Buffer', pid: server.pid, ...fixed, steps: server.steps },
-  ].map((side) => ({ ...side, rows: [] }));
+  ];
   for (const { steps } of sides) await reader.ask(steps(size.warmUp));
+  const wait = async ({ pid, file, steps }, where) => {
+    await reader.ask({ do: 'place', cores: { [reader.pid]: where.reader, [pid]: where.server } });
+    await marksOf(pid, file);
+    const { spans } = await reader.ask({ ...steps(size.paced), do: 'pace', way: 'asked', stepMs: STEP_MS });
+    return phasesOf(spans, await marksOf(pid, file));
+  };
+  const places = machine.cores > 1 ? PLACES : PLACES.slice(0, 1);
+  const placed = places.map((place) => ({
+    place,
+    waited: sides.map(({ title }) => ({ title, rounds: [] })),
+  }));
   for (let round = 0; round < size.rounds; round++)
-    for (const { pid, file, steps, rows } of sides) {
-      await marksOf(pid, file);
-      const paced = { ...steps(size.paced), do: 'pace', way: 'asked', stepMs: STEP_MS };
-      const { spans } = await reader.ask(paced);
-      rows.push(...phasesOf(spans, await marksOf(pid, file)));
-    }
+    for (const { place, waited } of placed)
+      for (const [at, side] of sides.entries()) waited[at].rounds.push(await wait(side, place));
+  await reader.ask({ do: 'place', cores: { [reader.pid]: null } });
   await server.end();
   await floor.end();
   await service.stop();
-  return sides.map(({ title, rows }) => ({
-    title,
-    phasesUs: rows[0].map((_, phase) => Math.round(median(rows.map((row) => row[phase])))),
+  return placed.map(({ place: { where }, waited }) => ({
+    where,
+    servers: waited.map((side) => summary(side, waited.at(-1))),
   }));
 }
