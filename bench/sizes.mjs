@@ -1,7 +1,8 @@
 /**
  * How much each run does. `copies`: how often the real studies are repeated; `rounds` of anchor, ours, anchor; `batches`: read in a row
- * against the fixed buffer; `warmUp`: batches that a service gave before any later epoch is timed; `paced`: batches of a paced reader, `busy`: of one beside busy cores; `loaded`: pairs in one process; `few`, `many`: pairs of the two
- * catalogues, in studies of `perStudy`; `openings` a round; `sessions` at once, `steps` of each; `files` of the large scan;
+ * against the fixed buffer; `warmUp`: batches that a service gave before any later epoch is timed, `steady`: before it stands beside the
+ * fixed Buffer; `paced`: batches of a paced reader, `busy`: of one beside busy cores; `loaded`: pairs in one process; `few`, `many`: pairs
+ * of the two catalogues, in studies of `perStudy`; `openings` a round; `sessions` at once, `steps` of each; `files` of the large scan;
  * `sides`, `batchSizes`, `gridBytes`, `gridSeconds`: the plot, so many bytes of images for each side, read for at least so long.
  * `profiledBatches`: of the profile.
  */
@@ -11,6 +12,7 @@ export const SIZES = {
     rounds: 5,
     batches: 750,
     warmUp: 4000,
+    steady: 10_000,
     paced: 600,
     busy: 150,
     loaded: 4000,
@@ -32,6 +34,7 @@ export const SIZES = {
     rounds: 3,
     batches: 250,
     warmUp: 1000,
+    steady: 1000,
     paced: 150,
     busy: 50,
     loaded: 2000,
@@ -53,6 +56,7 @@ export const SIZES = {
     rounds: 1,
     batches: 4,
     warmUp: 4,
+    steady: 4,
     paced: 4,
     busy: 4,
     loaded: 16,

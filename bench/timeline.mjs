@@ -80,7 +80,7 @@ export async function timeline({ data, folder, reader, size, machine }) {
     { title: 'the barest server', pid: floor.pid, ...bare, steps: floor.steps },
     { title: 'the fixed Buffer', pid: server.pid, ...fixed, steps: server.steps },
   ];
-  for (const { steps } of sides) await reader.ask(steps(size.warmUp));
+  for (const { steps } of sides) await reader.ask(steps(size.steady));
   const wait = async ({ pid, file, steps }, where) => {
     await reader.ask({ do: 'place', cores: { [reader.pid]: where.reader, [pid]: where.server } });
     await marksOf(pid, file);

@@ -22,8 +22,8 @@ export async function wireFigures(run) {
   try {
     const count = size.batches;
     await reader.ask(fixed.steps(Math.min(count, 50)));
-    await reader.ask(steps(size.warmUp));
-    await reader.ask(floor.steps(size.warmUp));
+    await reader.ask(steps(size.steady));
+    await reader.ask(floor.steps(size.steady));
     const one = await interleave(
       size.rounds,
       async () => rate(await reader.ask(fixed.steps(count))),

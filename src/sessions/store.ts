@@ -36,8 +36,8 @@ export interface Delivered {
 
 const SNAPSHOTS_HELD = 32;
 const DELIVERIES_HELD = 1024;
-/** Deliveries of so long are one transaction. */
-const SETTLE_MS = 50;
+/** Deliveries of so long are one transaction: whoever asks for a batch meanwhile waits for it. */
+const SETTLE_MS = 500;
 
 /**
  * Sessions, cursors and delivery records in the database; every call is one transaction. Deliveries are told to a journal first, which survives the end of

@@ -194,7 +194,7 @@ t.test('where the database fails, deliveries stay in the journal and the next on
   store.put(session(id));
   store.delivered(delivered(id, 0, 0, 0));
   db.exec('ALTER TABLE delivery RENAME TO away');
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   t.throws(() => store.delivered(delivered(id, 0, 0, 1)), /delivery/);
   t.strictSame(journalOf(t, state).read(), [delivered(id, 0, 0, 0)]);
   db.exec('ALTER TABLE away RENAME TO delivery');
