@@ -36,6 +36,11 @@ export function processorTime(pids) {
   return time;
 }
 
+/** How long the first thread of a process has been ready to run and had no core so far, in µs. */
+export function queuedTime(pid) {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1000;
+}
+
 /** Runs `work` and answers what it cost these processes, each name with its pids, in µs. */
 export async function costOf(processes, work) {
   const look = () => Object.entries(processes).map(([name, pids]) => ({ name, ...processorTime(pids) }));

@@ -152,8 +152,9 @@ function waitSection(waits) {
   const beside = ({ us, ratio }) => `${us} (${short(ratio)} ×)`;
   return [
     '### The wait of a paced reader that asks for each batch',
-    `In µs, in turns: medians of the phases, each of its own, then p50 and p99 of the whole wait, in parentheses beside the fixed Buffer in the same round. The
-reader may have the last byte before the call that wrote it returns.`,
+    `In µs, in turns: medians of the phases, each of its own; p50 and p99 of the whole wait, in parentheses beside the fixed Buffer in the same round; and how long
+the first thread of either process stood in line for a core, a batch, by the count of the system. The reader may have the last byte before the call that wrote
+it returns.`,
     ...waits.map(({ where, servers }) =>
       table(
         [`reader and server ${where}`, ...servers.map(({ title }) => title)],
@@ -161,6 +162,14 @@ reader may have the last byte before the call that wrote it returns.`,
           ...PHASES.map((phase, at) => [phase, ...servers.map(({ phasesUs }) => String(phasesUs[at]))]),
           ['all of it, p50', ...servers.map(({ p50 }) => beside(p50))],
           ['all of it, p99', ...servers.map(({ p99 }) => beside(p99))],
+          [
+            'the server ready to run, without a core',
+            ...servers.map(({ queuedUs }) => String(queuedUs.server)),
+          ],
+          [
+            'the reader ready to run, without a core',
+            ...servers.map(({ queuedUs }) => String(queuedUs.reader)),
+          ],
         ],
       ),
     ),

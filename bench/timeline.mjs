@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beside } from './processes.mjs';
+import { queuedTime } from './processor-time.mjs';
 import { median, quantile } from './rounds.mjs';
 import { SERVE, Service, SPEC, startFixed, startFloor } from './service.mjs';
 
@@ -35,19 +36,23 @@ function phasesOf(spans, marks) {
 
 /** A server's waits over all rounds: medians of their phases, and p50 and p99, beside those that the anchor had in the same round. */
 function summary({ title, rounds }, anchor) {
-  const rows = rounds.flat();
-  const waits = (round) => round.map((phases) => phases.at(-1));
-  const of = (share) => ({
-    us: Math.round(quantile(waits(rows), share)),
-    ratio: median(
-      rounds.map((round, at) => quantile(waits(round), share) / quantile(waits(anchor.rounds[at]), share)),
-    ),
-  });
+  const all = rounds.flatMap(({ rows }) => rows);
+  const queued = (who) => Math.round(median(rounds.map(({ queuedUs }) => queuedUs[who])));
+  const of = (share) => {
+    const wait = (rows) =>
+      quantile(
+        rows.map((phases) => phases.at(-1)),
+        share,
+      );
+    const ratios = rounds.map(({ rows }, at) => wait(rows) / wait(anchor.rounds[at].rows));
+    return { us: Math.round(wait(all)), ratio: median(ratios) };
+  };
   return {
     title,
-    phasesUs: rows[0].map((_, phase) => Math.round(median(rows.map((row) => row[phase])))),
+    phasesUs: all[0].map((_, phase) => Math.round(median(all.map((row) => row[phase])))),
     p50: of(0.5),
     p99: of(0.99),
+    queuedUs: { server: queued('server'), reader: queued('reader') },
   };
 }
 
@@ -84,8 +89,10 @@ export async function timeline({ data, folder, reader, size, machine }) {
   const wait = async ({ pid, file, steps }, where) => {
     await reader.ask({ do: 'place', cores: { [reader.pid]: where.reader, [pid]: where.server } });
     await marksOf(pid, file);
+    const before = [pid, reader.pid].map(queuedTime);
     const { spans } = await reader.ask({ ...steps(size.paced), do: 'pace', way: 'asked', stepMs: STEP_MS });
-    return phasesOf(spans, await marksOf(pid, file));
+    const [ours, theirs] = [pid, reader.pid].map((id, at) => (queuedTime(id) - before[at]) / size.paced);
+    return { rows: phasesOf(spans, await marksOf(pid, file)), queuedUs: { server: ours, reader: theirs } };
   };
   const places = machine.cores > 1 ? PLACES : PLACES.slice(0, 1);
   const placed = places.map((place) => ({

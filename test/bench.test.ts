@@ -28,12 +28,23 @@ interface Share {
   readonly ratio: number;
 }
 
+interface Queued {
+  readonly server: number;
+  readonly reader: number;
+}
+
 interface Results {
   readonly figures: readonly Figure[];
   readonly points: readonly { side: number; batchSize: number; ours: number; theirs: number | null }[];
   readonly waits: readonly {
     where: string;
-    servers: readonly { title: string; phasesUs: readonly number[]; p50: Share; p99: Share }[];
+    servers: readonly {
+      title: string;
+      phasesUs: readonly number[];
+      p50: Share;
+      p99: Share;
+      queuedUs: Queued;
+    }[];
   }[];
   readonly cost: Readonly<Record<string, readonly { name: string }[]>>;
   readonly profiles: Readonly<
@@ -177,7 +188,7 @@ t.test('the benchmark says where a wait goes, of three servers', { skip: missing
       servers.map(({ title }) => title),
       ['slicefeed', 'the barest server', 'the fixed Buffer'],
     );
-    for (const { title, phasesUs, p50, p99 } of servers) {
+    for (const { title, phasesUs, p50, p99, queuedUs } of servers) {
       const [request, write, sent] = phasesUs as [number, number, number];
       t.ok(
         request >= 0 && write >= 0 && sent >= 0,
@@ -187,6 +198,7 @@ t.test('the benchmark says where a wait goes, of three servers', { skip: missing
         p50.us > 0 && p50.us <= p99.us,
         `${title} ${where}: the longest waits are no shorter than the others`,
       );
+      t.ok(queuedUs.server >= 0 && queuedUs.reader >= 0, `${title} ${where}: time in line is counted`);
     }
     const { p50, p99 } = servers[2]!;
     t.strictSame([p50.ratio, p99.ratio], [1, 1], 'the Buffer is beside itself');
