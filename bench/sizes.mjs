@@ -12,7 +12,7 @@ export const SIZES = {
     rounds: 5,
     batches: 750,
     warmUp: 4000,
-    steady: 10_000,
+    steady: 30_000,
     paced: 600,
     busy: 150,
     loaded: 4000,

@@ -1,13 +1,25 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LoggerOptions, stdSerializers, stdTimeFunctions } from 'pino';
+import {
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdSerializers,
+  stdTimeFunctions,
+  symbols,
+} from 'pino';
 import type { Config } from './config.js';
 import { PROBLEMS } from './core/problem.js';
 
 const KEY_FILE = 'log.key';
 const KEY_BYTES = 32;
 const SHOWN = 16;
+
+/** Lines wait so long for others to be written with them: a batch has three of its own, and each write is a trip to another thread. */
+const TOGETHER_MS = 50;
+const TOGETHER_BYTES = 12 * 1024;
 
 /** The key of a state folder that ids in the log are hashed with, made with the first use: equal ids stay equal over restarts. */
 function keyOf(state: string): string {
@@ -58,4 +70,37 @@ export function logOptions({ logLevel: level, hashStudyIds, state }: Config): Lo
       },
     },
   };
+}
+
+/** Where lines go; `flush` hands on what `write` may hold back. */
+interface Lines {
+  write(line: string): unknown;
+  flush(): void;
+}
+
+/** Writes lines together; one that warns or is worse leaves at once, and those before it with it. */
+export function together(lines: Lines): DestinationStream {
+  let isDue = false;
+  const flush = () => {
+    isDue = false;
+    lines.flush();
+  };
+  return {
+    [symbols.needsMetadataGsym]: true,
+    lastLevel: 0,
+    write(line: string) {
+      lines.write(line);
+      if (this.lastLevel >= pino.levels.values.warn!) flush();
+      else if (!isDue) {
+        isDue = true;
+        setTimeout(flush, TOGETHER_MS).unref();
+      }
+    },
+  } as DestinationStream & { lastLevel: number };
+}
+
+/** Logs as JSON lines on stderr; stdout is for results. Written behind the request's back, in order, and flushed at the end. */
+export function makeLog(config: Config): Logger {
+  const lines = pino.destination({ fd: 2, sync: false, minLength: TOGETHER_BYTES });
+  return pino(logOptions(config), together(lines));
 }

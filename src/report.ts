@@ -1,7 +1,7 @@
 import { presentStudies } from './catalog/studies.js';
 import type { Config } from './config.js';
+import { makeLog } from './log.js';
 import { type FindingDocument, type ReportDocument, reportDocument } from './report-document.js';
-import { makeLog } from './server.js';
 import { startService } from './service.js';
 
 /** How often progress is told on stderr. */

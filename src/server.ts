@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Server as Listener } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import closeWithGrace from 'close-with-grace';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, ConfigError, isLoopback } from './config.js';
-import { logOptions } from './log.js';
+import { makeLog } from './log.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
 import { followTlsFiles, readTlsFiles, TlsError, type TlsFiles } from './tls.js';
 import { followTokenFile, readTokenFile } from './token-file.js';
@@ -18,26 +18,6 @@ export interface Server {
   readonly listener: Listener;
   /** Ends the server; a second call waits for the first. */
   close(): Promise<void>;
-}
-
-/** Lines wait so long for others to be written with them: a batch has three of its own, and each write is a trip to another thread. */
-const LOG_WITHIN_MS = 10;
-const LOG_BYTES = 4096;
-
-/** Logs as JSON lines on stderr; stdout is for results. Written behind the request's back, in order, and flushed at the end. */
-export function makeLog(config: Config): Logger {
-  const lines = pino.destination({ fd: 2, sync: false, minLength: LOG_BYTES });
-  let isDue = false;
-  const flush = () => {
-    isDue = false;
-    lines.flush();
-  };
-  const write = (line: string) => {
-    lines.write(line);
-    if (!isDue) setTimeout(flush, LOG_WITHIN_MS).unref();
-    isDue = true;
-  };
-  return pino(logOptions(config), { write });
 }
 
 /** The tokens that are asked for: those of the settings and of their file, else beyond loopback one that is made now and shown once. */
