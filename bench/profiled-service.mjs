@@ -2,7 +2,8 @@
 // ends and writes.
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/src/config.js';
-import { makeLog, startServer } from '../dist/src/server.js';
+import { makeLog } from '../dist/src/log.js';
+import { startServer } from '../dist/src/server.js';
 import { Look } from './look.mjs';
 import { beside } from './processes.mjs';
 
