@@ -89,6 +89,12 @@ export const parsing = plugin(
       if (body === '') done(null, {});
       else parseJson(request, body as string, done);
     });
+    // Many clients name a type for every POST; a body that is not there has none, but a form of files, which is told that it is empty.
+    app.addHook('onRequest', ({ raw: { headers } }, _reply, done) => {
+      if (headers['content-length'] === '0' && !headers['content-type']?.startsWith('multipart/'))
+        delete headers['content-type'];
+      done();
+    });
     app.addHook('preValidation', (request, _reply, done) => {
       if (request.body === undefined || request.body === null) request.body = {};
       done();

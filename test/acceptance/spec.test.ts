@@ -88,6 +88,14 @@ t.test('a form gets 415 with the words to use instead', async (t) => {
   }
 });
 
+t.test('an empty body means all defaults, whatever type its sender gives it', async (t) => {
+  for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
+    const answer = await fetch(sessions, { method: 'POST', body: '', headers: { 'content-type': type } });
+    t.match(await answer.json(), { spec: { batchSize: 8, seed: 0 } }, type);
+    t.equal(answer.status, 201, type);
+  }
+});
+
 t.test('a body over the limit gets 413', async (t) => {
   const body = { studies: Array.from({ length: 40_000 }, (_, n) => `a-study-with-a-long-name-${n}`) };
   await refused(t, sessions, { method: 'POST', body }, 413, 'SLF_TOO_LARGE');
