@@ -72,23 +72,38 @@ export function logOptions({ logLevel: level, hashStudyIds, state }: Config): Lo
   };
 }
 
-/** Where lines go; `flush` hands on what `write` may hold back. */
+/** Where lines go: `flush` hands on what `write` may hold back, but does nothing in the middle of a write. */
 interface Lines {
   write(line: string): unknown;
   flush(): void;
+  on(event: 'write', listener: (bytes: number) => void): unknown;
+  on(event: 'drain', listener: () => void): unknown;
 }
 
 /** Writes lines together; one that warns or is worse leaves at once, and those before it with it. */
 export function together(lines: Lines): DestinationStream {
   let isDue = false;
+  // Bytes: of all lines, of those that are to leave, and of those that left.
+  let handed = 0;
+  let wanted = 0;
+  let written = 0;
   const flush = () => {
     isDue = false;
+    if (wanted === handed) return;
+    wanted = handed;
     lines.flush();
   };
+  lines.on('write', (bytes) => {
+    written += bytes;
+  });
+  lines.on('drain', () => {
+    if (written < wanted) lines.flush();
+  });
   return {
     [symbols.needsMetadataGsym]: true,
     lastLevel: 0,
     write(line: string) {
+      handed += Buffer.byteLength(line);
       lines.write(line);
       if (this.lastLevel >= pino.levels.values.warn!) flush();
       else if (!isDue) {
