@@ -55,7 +55,7 @@ async function revisionDigestInTurns(study: FoundStudy): Promise<string> {
 
 /** Yields the bytes of each row that it took in, and returns the digest. */
 function* digestSteps(study: FoundStudy): Generator<number, string> {
-  const hash = createHash('sha256').update(`revision 1\n${study.id}\n`);
+  const hash = createHash('sha256').update(`revision 2\n${study.id}\n`);
   for (const { slice, guard, frame, headerDigest, generation, contours } of study.slices) {
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
     yield 0;

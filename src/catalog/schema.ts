@@ -1,11 +1,10 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, openSqlite } from '../sqlite.js';
+import { closeSqlite, type Database, openSqlite } from '../sqlite.js';
+import { FORMAT, migrate } from './migrations.js';
 
 /** The file in the state folder that holds catalogue and sessions; the sqlite3 shell opens it. */
 export const DATABASE_FILE = 'slicefeed.db';
-
-const VERSION = 8;
 
 const TABLES = `
   -- What the last scan read of each file, so that the next one reads only what changed.
@@ -168,7 +167,9 @@ const TABLES = `
     digest TEXT PRIMARY KEY,
     selection TEXT NOT NULL,
     pairs INTEGER NOT NULL,
-    used_at INTEGER NOT NULL
+    used_at INTEGER NOT NULL,
+    -- The bytes version of the release that read its files.
+    bytes_version TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE snapshot_study (
@@ -248,10 +249,24 @@ const WATCH = `
   CREATE TEMP TRIGGER study_removed AFTER DELETE ON main.study BEGIN UPDATE study_version SET version = version + 1; END;
 `;
 
-/** Opens the database of a state folder, made where it is missing. Throws an error for people when it is of another release. */
+/**
+ * Opens the database of a state folder: makes it where it is missing, and brings one of an earlier release to the present format.
+ * Throws an error for people when it is of a later release.
+ */
 export function openDatabase(stateFolder: string): Database {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  const db = openSqlite(join(stateFolder, DATABASE_FILE));
+  const path = join(stateFolder, DATABASE_FILE);
+  const db = openSqlite(path);
+  try {
+    prepareDatabase(db, stateFolder, path);
+  } catch (error) {
+    closeSqlite(db);
+    throw error;
+  }
+  return db;
+}
+
+function prepareDatabase(db: Database, stateFolder: string, path: string): void {
   db.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096',
   );
@@ -260,19 +275,13 @@ export function openDatabase(stateFolder: string): Database {
     const path = join(stateFolder, DATABASE_FILE + ending);
     if (existsSync(path)) chmodSync(path, 0o600);
   }
-  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (version === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${VERSION}; COMMIT`);
-  else if (version !== VERSION) {
-    db.close();
-    throw new Error(
-      `the state folder was written by another release (format ${version}, this one reads ${VERSION}): name another with --state`,
-    );
-  }
+  const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (format === 0) db.exec(`BEGIN; ${TABLES}; PRAGMA user_version = ${FORMAT}; COMMIT`);
+  else migrate(db, path);
   // What a stop in the middle of a scan left unfinished.
   db.exec('DELETE FROM revision WHERE complete = 0');
   db.exec(
     'DELETE FROM file_numbers WHERE key NOT IN (SELECT numbers_key FROM file WHERE numbers_key IS NOT NULL)',
   );
   db.exec(WATCH);
-  return db;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SnapshotDigest, StudyId } from '../core/ids.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
@@ -112,8 +113,8 @@ const made = new WeakMap<Database, Recent<string, Snapshot>>();
 export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {
   const { changes } = prepare(
     db,
-    'INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at) VALUES (?, ?, ?, ?)',
-  ).run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs);
+    'INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at, bytes_version) VALUES (?, ?, ?, ?, ?)',
+  ).run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs, BYTES_VERSION);
   if (Number(changes) === 0) return;
   const insert = prepare(db, 'INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
   snapshot.studies.forEach(({ revision }, number) => {
@@ -132,6 +133,14 @@ export function keptSnapshot(db: Database, digest: SnapshotDigest): Snapshot | n
     'SELECT r.id, r.digest, r.study FROM snapshot_study s JOIN revision r ON r.id = s.revision WHERE s.snapshot = ? ORDER BY s.number',
   ).all(digest) as unknown as RevisionRow[];
   return assemble(db, revisions, JSON.parse(row.selection));
+}
+
+/** The bytes version of the release that read the files of a kept snapshot; null where it is not kept. */
+export function bytesVersionOf(db: Database, digest: SnapshotDigest): string | null {
+  const row = prepare(db, 'SELECT bytes_version FROM snapshot WHERE digest = ?').get(digest) as
+    | { bytes_version: string }
+    | undefined;
+  return row?.bytes_version ?? null;
 }
 
 /** Finds pair `place` of a snapshot by its prefix sums. */

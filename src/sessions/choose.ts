@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Flagged, type Selection, selectionKey } from '../catalog/selection.js';
-import { keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
+import { bytesVersionOf, keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import {
   patientOf,
   presentStudies,
@@ -8,6 +8,7 @@ import {
   type StudyState,
   structureCounts,
 } from '../catalog/studies.js';
+import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
@@ -116,6 +117,13 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
       {
         field: 'snapshot',
       },
+    );
+  const readUnder = bytesVersionOf(db, digest);
+  if (readUnder !== BYTES_VERSION)
+    throw new SlfError(
+      'SLF_BYTES_VERSION',
+      `the files of the snapshot were read under bytes version ${readUnder}, this release makes ${BYTES_VERSION}: open one without it`,
+      { field: 'snapshot' },
     );
   const conflict = (field: string) =>
     new SlfError('SLF_SPEC_CONFLICT', `the snapshot was made with another ${field}: leave ${field} out`, {

@@ -95,7 +95,7 @@ export class Sessions {
     if (stored.bytesVersion !== BYTES_VERSION)
       throw new SlfError(
         'SLF_BYTES_VERSION',
-        `the session was opened under bytes version ${stored.bytesVersion}, this release makes ${BYTES_VERSION}`,
+        `the session was opened under bytes version ${stored.bytesVersion}, this release makes ${BYTES_VERSION}: open a new one, under another name or after a DELETE of this one`,
       );
     const session = this.#make(stored);
     this.#reserve(session);

@@ -38,13 +38,13 @@ t.test('a state that a stop left unfinished is gone at the next start', async (t
   second.close();
 });
 
-t.test('a folder of another release is told in words and left alone', async (t) => {
+t.test('a folder of a later release is told in words and left alone', async (t) => {
   const folder = temporaryFolder(t);
   openDatabase(folder).close();
   const raw = openSqlite(join(folder, DATABASE_FILE));
   raw.exec('PRAGMA user_version = 4711');
   raw.close();
-  t.throws(() => openDatabase(folder), { message: /written by another release \(format 4711, .*--state/ });
+  t.throws(() => openDatabase(folder), { message: /written by a later release \(format 4711, .*--state/ });
   const again = openSqlite(join(folder, DATABASE_FILE));
   t.match(again.prepare('PRAGMA user_version').get(), { user_version: 4711 });
   again.close();
