@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Flagged } from '../src/catalog/selection.js';
 import { presentStudies } from '../src/catalog/studies.js';
-import { BYTES_VERSION } from '../src/core/bytes-version.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
 import { orNull } from '../src/nullable.js';
@@ -58,7 +57,7 @@ function opened(session: Session) {
     spec: stored.spec,
     specDigest: digest as string,
     snapshot: stored.snapshot.digest as string,
-    bytesVersion: BYTES_VERSION,
+    bytesVersion: stored.bytesVersion,
     pairs: stored.snapshot.pairs,
     stepsPerEpoch: plan.stepsPerEpoch,
     steps: plan.steps,
