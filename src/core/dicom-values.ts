@@ -52,53 +52,63 @@ export class DicomValues {
     return this.text(tag)?.split('\\').map(decimal) ?? null;
   }
 
-  /**
-   * The first value of an integer string, which some writers give a point or an exponent, or write as a number: NaN where it is
-   * none, null where the element is missing or empty.
-   */
+  /** The first value of an integer string, as `integerOf` reads it; null where the element is missing or empty. */
   integer(tag: number): number | null {
-    const vr = this.element(tag)?.vr;
-    if (vr === 'US' || vr === 'SS') return this.uint16(tag);
-    if (vr === 'UL' || vr === 'SL') return this.uint32(tag);
-    const text = this.text(tag)?.split('\\')[0];
-    if (text === undefined) return null;
-    const value = decimal(text);
-    return Number.isInteger(value) ? value : Number.NaN;
+    const element = this.element(tag);
+    return element ? integerOf(this.cursor, element) : null;
   }
 
   /** The first number of 32 bits, null where the element is missing or shorter. */
   uint32(tag: number): number | null {
-    const offset = this.#binary(tag, 4);
-    return offset === null ? null : this.cursor.uint32(offset);
+    const element = this.element(tag);
+    return element && hasBytes(this.cursor, element, 4) ? this.cursor.uint32(element.offset) : null;
   }
 
   /** The first finite number of 64 bits, null where there is none. */
   float64(tag: number): number | null {
-    const offset = this.#binary(tag, 8);
-    const value = offset === null ? Number.NaN : this.cursor.float64(offset);
+    const element = this.element(tag);
+    if (!element || !hasBytes(this.cursor, element, 8)) return null;
+    const value = this.cursor.float64(element.offset);
     return Number.isFinite(value) ? value : null;
   }
 
-  /**
-   * The first number of 16 bits, null where the element is missing or shorter. One that is written as a text or with 32 bits,
-   * as its VR says, is read so, and null where it isn't whole or is over 16 bits.
-   */
+  /** The first number of 16 bits, as `uint16Of` reads it; null where the element is missing or shorter. */
   uint16(tag: number): number | null {
-    const vr = this.element(tag)?.vr ?? null;
-    if (vr !== null && OTHER_NUMBERS.has(vr)) {
-      const value = this.integer(tag);
-      return value !== null && value >= 0 && value <= 0xffff ? value : null;
-    }
-    const offset = this.#binary(tag, 2);
-    return offset === null ? null : this.cursor.uint16(offset);
-  }
-
-  #binary(tag: number, size: number): number | null {
     const element = this.element(tag);
-    if (!element || element.length < size || element.undefinedLength) return null;
-    this.cursor.need(element.offset + size);
-    return element.offset;
+    return element ? uint16Of(this.cursor, element) : null;
   }
+}
+
+/**
+ * The first value of an integer string, which some writers give a point or an exponent, or write as a number: NaN where it is
+ * none, null where it is empty.
+ */
+export function integerOf(cursor: DicomCursor, element: DicomElement): number | null {
+  if (element.vr === 'US' || element.vr === 'SS') return uint16Of(cursor, element);
+  if (element.vr === 'UL' || element.vr === 'SL')
+    return hasBytes(cursor, element, 4) ? cursor.uint32(element.offset) : null;
+  const text = textOf(cursor, element)?.split('\\')[0];
+  if (text === undefined) return null;
+  const value = decimal(text);
+  return Number.isInteger(value) ? value : Number.NaN;
+}
+
+/**
+ * The first number of 16 bits, null where there are fewer. One that is written as a text or with 32 bits, as its VR says, is
+ * read so, and null where it isn't whole or is over 16 bits.
+ */
+export function uint16Of(cursor: DicomCursor, element: DicomElement): number | null {
+  if (element.vr !== null && OTHER_NUMBERS.has(element.vr)) {
+    const value = integerOf(cursor, element);
+    return value !== null && value >= 0 && value <= 0xffff ? value : null;
+  }
+  return hasBytes(cursor, element, 2) ? cursor.uint16(element.offset) : null;
+}
+
+function hasBytes(cursor: DicomCursor, element: DicomElement, size: number): boolean {
+  if (element.length < size || element.undefinedLength) return false;
+  cursor.need(element.offset + size);
+  return true;
 }
 
 /** The text of one element, as `DicomValues.text` gives it; no more than `limit` characters are read. */
@@ -131,4 +141,10 @@ function fnv(text: string, seed: number): number {
   let hash = seed;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
+}
+
+/** A text's number where it is whole and not negative, whatever zeros or sign it begins with; null for any other text. */
+export function wholeNumber(text: string | null): number | null {
+  const value = decimal(text ?? '');
+  return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

@@ -44,6 +44,10 @@ export const PROBLEMS = {
   CONTOUR_NESTED:
     'A CLOSED_PLANAR contour lies inside another one of its ROI: with `mask.holes` standard or union it adds nothing, with xor it is a hole',
   ROI_UNKNOWN: 'The contours of an ROI whose number the structure set does not define are left out',
+  ROI_NUMBER_TWICE:
+    'Several ROIs of a structure set have one number: apart by the order of both sequences where that is certain, else left out',
+  SEGMENT_NUMBER_TWICE:
+    'Several segments of a segmentation have one number: whose its pixels are is not known, they are left out',
   SEGMENT_UNKNOWN:
     'A frame or pixel of a segmentation belongs to a segment that it does not define; it is left out',
   SEGMENTATION_GRID:

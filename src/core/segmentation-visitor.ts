@@ -1,13 +1,14 @@
 import { decodeText } from './character-set.js';
 import type { HeaderProblem, ImageHeader } from './dicom.js';
 import type { DicomCursor, DicomElement } from './dicom-cursor.js';
-import { decimal, shortIdentifier, textOf } from './dicom-values.js';
+import { decimal, shortIdentifier, textOf, uint16Of, wholeNumber } from './dicom-values.js';
 import { ItemVisitor, itemPath } from './item-path.js';
 import { type Plane, planeOf } from './plane.js';
 import { ProblemList } from './problem-list.js';
 import type { Segment, SegmentationRead, SegmentFrame } from './segmentation.js';
 import { structureName } from './structure-name.js';
 import type { ImageReference } from './structure-set.js';
+import { emplace } from './study-files.js';
 
 const SHARED = 0x52009229;
 const PER_FRAME = 0x52009230;
@@ -166,7 +167,7 @@ export class SegmentationVisitor extends ItemVisitor {
           'SEGMENT_UNKNOWN',
           'frame',
           at + 1,
-          'SegmentSequence does not have its segment; left out',
+          'SegmentSequence does not have its segment, or has several of its number; left out',
         );
       return {
         segment,
@@ -192,23 +193,35 @@ export class SegmentationVisitor extends ItemVisitor {
   /** Background is what no segment covers, and no structure (code 125040 of DICOM's own scheme in a label map). */
   #namedSegments(isLabelMap: boolean): Segment[] {
     const names = new Set<string>();
+    const named = this.#segments.map(({ number, label }) =>
+      structureName(label === null ? '' : decodeText(label, this.#characterSet), `segment-${number}`),
+    );
+    const structuresOf = new Map<number | null, Set<string>>();
+    this.#segments.forEach(({ number }, at) => {
+      emplace(structuresOf, number, () => new Set()).add(named[at]!);
+    });
     const numbers = new Set<number>();
     return this.#segments.flatMap(({ number, label, code }, at): Segment[] => {
       const item = at + 1;
-      if (number === null || numbers.has(number)) {
+      if (number === null) {
+        this.#problems.add('SEGMENT_UNKNOWN', 'segment', item, 'it has no number; left out');
+        return [];
+      }
+      if (structuresOf.get(number)!.size > 1) {
         this.#problems.add(
-          'SEGMENT_UNKNOWN',
-          'segment',
-          item,
-          'it has no number, or that of an earlier one; left out',
+          'SEGMENT_NUMBER_TWICE',
+          'SegmentNumber',
+          number,
+          'several segments have this number: left out; give each a number of its own',
         );
         return [];
       }
+      // One that is there again, with the same label, is the same segment.
+      if (numbers.has(number)) return [];
       numbers.add(number);
       if (isLabelMap && (number === 0 || number === this.#padding || BACKGROUND.has(code))) return [];
-      const text = label === null ? '' : decodeText(label, this.#characterSet);
-      const structure = structureName(text, `segment-${number}`);
-      if (text.trim() === '')
+      const structure = named[at]!;
+      if (label === null || decodeText(label, this.#characterSet).trim() === '')
         this.#problems.add(
           'STRUCTURE_NAME',
           'segment',
@@ -248,10 +261,7 @@ export class SegmentationVisitor extends ItemVisitor {
     else if (path === IN_SOURCE) {
       if (tag === SOP_INSTANCE) this.#image.uid = this.#identifier(element);
       else if (tag === FRAME_NUMBER)
-        this.#image.frames = (this.#text(element) ?? '').split('\\').map((text) => {
-          const trimmed = text.trim();
-          return /^\d{1,9}$/.test(trimmed) ? Number(trimmed) : null;
-        });
+        this.#image.frames = (this.#text(element) ?? '').split('\\').map(wholeNumber);
     }
   }
 
@@ -262,9 +272,7 @@ export class SegmentationVisitor extends ItemVisitor {
   }
 
   #uint16(element: DicomElement): number | null {
-    if (element.undefinedLength || element.length < 2) return null;
-    this.cursor.need(element.offset + 2);
-    return this.cursor.uint16(element.offset);
+    return uint16Of(this.cursor, element);
   }
 
   #text(element: DicomElement): string | null {

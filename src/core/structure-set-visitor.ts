@@ -2,9 +2,10 @@ import { decodeText } from './character-set.js';
 import { countDecimals, readDecimals } from './decimal-list.js';
 import type { HeaderProblem } from './dicom.js';
 import type { DicomCursor, DicomElement } from './dicom-cursor.js';
-import { shortIdentifier, textOf } from './dicom-values.js';
+import { integerOf, shortIdentifier, textOf, wholeNumber } from './dicom-values.js';
 import { ItemVisitor, itemPath } from './item-path.js';
 import { ProblemList } from './problem-list.js';
+import { matchRois, type RoiMatch, type RoiNumber } from './roi-numbers.js';
 import { structureName } from './structure-name.js';
 import type { ImageReference, Roi, RoiContour } from './structure-set.js';
 
@@ -46,8 +47,8 @@ const OPEN = new Set(['POINT', 'OPEN_PLANAR', 'OPEN_NONPLANAR']);
 /** Each frame of a file may be named once by a contour; more is an attack on memory. */
 const MAX_REFERENCES = 65_536;
 
-interface RoiHead {
-  number: string | null;
+interface RoiElements {
+  number: RoiNumber | null;
   name: DicomElement | null;
   frameOfReferenceUid: string | null;
 }
@@ -62,8 +63,8 @@ interface OpenContour {
 /** Takes an RT structure set in as its sequences are walked through (DICOM PS3.3, sections C.8.8.5 and C.8.8.6). */
 export class StructureSetVisitor extends ItemVisitor {
   readonly #problems = new ProblemList();
-  readonly #heads: RoiHead[] = [];
-  readonly #rois: { roi: string | null; contours: RoiContour[] }[] = [];
+  readonly #heads: RoiElements[] = [];
+  readonly #rois: { roi: RoiNumber | null; contours: RoiContour[] }[] = [];
   readonly #images = new Map<string, number>();
   readonly #series = new Set<string>();
   readonly #framesOfReference = new Set<string>();
@@ -107,11 +108,11 @@ export class StructureSetVisitor extends ItemVisitor {
         this.#image!.frames = (this.#text(element) ?? '').split('\\').map(wholeNumber);
     } else if (path === AT_ROI) {
       const head = this.#heads.at(-1)!;
-      if (tag === ROI_NUMBER) head.number = this.#text(element);
+      if (tag === ROI_NUMBER) head.number = this.#roiNumber(element);
       else if (tag === ROI_NAME) head.name = element;
       else if (tag === ROI_FRAME_OF_REFERENCE) head.frameOfReferenceUid = this.#identifier(element);
     } else if (path === AT_ROI_CONTOUR && tag === REFERENCED_ROI)
-      this.#rois.at(-1)!.roi = this.#text(element);
+      this.#rois.at(-1)!.roi = this.#roiNumber(element);
     else if (path === AT_SERIES && tag === SERIES_UID) this.#series.add(this.#identifier(element) ?? '');
     else if (path === AT_FRAME_OF_REFERENCE && tag === FRAME_OF_REFERENCE)
       this.#framesOfReference.add(this.#identifier(element) ?? '');
@@ -129,20 +130,27 @@ export class StructureSetVisitor extends ItemVisitor {
 
   /** All that was found; `frameOfReferenceUid` is that of the data set's top level. */
   finish(characterSet: string | null, frameOfReferenceUid: string | null) {
-    const heads = new Map(this.#heads.map((head, at) => [head.number, { ...head, item: at + 1 }]));
     // A set that knows one frame of reference alone means it where an ROI names none.
     const [only, other] = [...this.#framesOfReference];
     const otherwise = (other === undefined ? only : null) ?? frameOfReferenceUid;
+    const heads = this.#heads.map(({ number, name, frameOfReferenceUid: own }, at) => ({
+      number,
+      isNamed: name !== null && name.length > 0,
+      structure: structureName(this.#roiName(name, characterSet), `roi-${at + 1}`),
+      frameOfReferenceUid: own || otherwise || null,
+    }));
+    const matches = matchRois(
+      heads,
+      this.#rois.map(({ roi }) => roi),
+    );
     const names = new Set<string>();
     const rois = this.#rois.flatMap(({ roi, contours }, at): Roi[] => {
       const item = at + 1;
-      const head = heads.get(roi);
-      if (roi === null || !head) {
-        this.#problems.add('ROI_UNKNOWN', 'ROI', item, 'StructureSetROISequence does not have its number');
-        return [];
-      }
-      const structure = structureName(this.#roiName(head.name, characterSet), `roi-${head.item}`);
-      if (head.name === null || head.name.length === 0)
+      const { kind, head } = matches[at]!;
+      if (head === null || kind === 'order') this.#tellMatch(kind, roi, item);
+      if (head === null) return [];
+      const { structure } = head;
+      if (!head.isNamed)
         this.#problems.add(
           'STRUCTURE_NAME',
           'ROI',
@@ -157,9 +165,7 @@ export class StructureSetVisitor extends ItemVisitor {
           'an earlier ROI has its name; they are one structure',
         );
       names.add(structure);
-      return [
-        { item, structure, frameOfReferenceUid: head.frameOfReferenceUid || otherwise || null, contours },
-      ];
+      return [{ item, structure, frameOfReferenceUid: head.frameOfReferenceUid, contours }];
     });
     return {
       rois,
@@ -168,6 +174,19 @@ export class StructureSetVisitor extends ItemVisitor {
       points: this.#points.slice(0, 3 * this.#count),
       problems: this.#problems.list satisfies HeaderProblem[],
     };
+  }
+
+  #tellMatch(kind: RoiMatch<unknown>['kind'], roi: RoiNumber | null, item: number): void {
+    if (kind === 'unknown') {
+      this.#problems.add('ROI_UNKNOWN', 'ROI', item, 'StructureSetROISequence does not have its number');
+      return;
+    }
+    const what =
+      kind === 'order'
+        ? 'several ROIs have this number, and as many items of contours: each has those at its place'
+        : 'several ROIs have this number, and not as many items of contours: left out; give each a number of its own';
+    if (typeof roi === 'number') this.#problems.add('ROI_NUMBER_TWICE', 'ROINumber', roi, what);
+    else this.#problems.add('ROI_NUMBER_TWICE', 'the ROINumber of ROI', item, what);
   }
 
   #finishContour(): void {
@@ -242,6 +261,11 @@ export class StructureSetVisitor extends ItemVisitor {
     return element ? decodeText(this.#bytes(element).subarray(0, 1024), characterSet) : '';
   }
 
+  #roiNumber(element: DicomElement): RoiNumber | null {
+    const number = integerOf(this.cursor, element);
+    return number === null || Number.isSafeInteger(number) ? number : this.#text(element);
+  }
+
   #text(element: DicomElement): string | null {
     return textOf(this.cursor, element);
   }
@@ -250,9 +274,4 @@ export class StructureSetVisitor extends ItemVisitor {
     const text = this.#text(element);
     return text === null ? null : shortIdentifier(text);
   }
-}
-
-function wholeNumber(text: string | null): number | null {
-  const trimmed = text?.trim() ?? '';
-  return /^\d{1,9}$/.test(trimmed) ? Number(trimmed) : null;
 }

@@ -3,7 +3,7 @@ import t from 'tap';
 import { DEFAULT_LIMITS } from '../../src/core/dicom.js';
 import { readStructureSet, type StructureSet } from '../../src/core/structure-set.js';
 import { EXPLICIT_BIG, IMPLICIT_LITTLE } from '../../src/demo/part10.js';
-import { type ContourOptions, structureSetFile } from '../fixtures/structure-set-file.js';
+import { type ContourOptions, type RoiOptions, structureSetFile } from '../fixtures/structure-set-file.js';
 
 const LIMITS = { ...DEFAULT_LIMITS, contourPoints: 10 };
 const TRIANGLE = [0, 0, 5, 4, 0, 5, 0, 4, 5];
@@ -183,6 +183,88 @@ t.test('contours of an ROI that is not defined are left out', async (t) => {
   const { rois, problems } = read(changed);
   t.strictSame(rois, []);
   t.match(problems, [{ code: 'ROI_UNKNOWN' }]);
+});
+
+t.test('ROIs of one number are apart by the order of both sequences, or left out', async (t) => {
+  const contoursOf = (z: number) => [{ points: [0, 0, z, 4, 0, z, 0, 4, z] }];
+  const found = (...rois: RoiOptions[]) => {
+    const set = read(structureSetFile({ rois }));
+    const drawn = set.rois.map(
+      ({ structure, contours }) => `${structure} ${contours.map(({ first }) => set.points[3 * first + 2])}`,
+    );
+    return [drawn.join(', '), ...set.problems.map(({ code, detail }) => `${code} ${detail}`)];
+  };
+  const apart = 'several ROIs have this number, and as many items of contours: each has those at its place';
+  const leftOut =
+    'several ROIs have this number, and not as many items of contours: left out; give each a number of its own';
+  t.strictSame(
+    found(
+      { name: 'Heart', number: 1, contours: contoursOf(5) },
+      { name: 'Liver', number: 3, contours: contoursOf(6) },
+      { name: 'Spleen', number: 3, contours: contoursOf(7) },
+    ),
+    ['Heart 5, Liver 6, Spleen 7', `ROI_NUMBER_TWICE ROINumber 3: ${apart}`],
+  );
+  t.strictSame(
+    found(
+      { name: 'Heart', number: 1, contours: contoursOf(5) },
+      { name: 'Lung', number: 1, contours: null },
+      { name: 'Liver', number: 2, contours: contoursOf(6) },
+    ),
+    ['Liver 6', `ROI_NUMBER_TWICE ROINumber 1: ${leftOut}`],
+  );
+  t.strictSame(
+    found(
+      { name: 'Heart', number: 1, contours: contoursOf(5) },
+      { name: 'Lung', number: '01', contours: contoursOf(6) },
+      { name: 'Liver', number: 2, refersTo: '+1', contours: contoursOf(7) },
+    ),
+    ['', `ROI_NUMBER_TWICE ROINumber 1: ${leftOut}`],
+    'an item too many, however the number is written',
+  );
+  t.strictSame(
+    found(
+      { name: 'Heart', number: 'A', contours: contoursOf(5) },
+      { name: 'Lung', number: 'A', contours: contoursOf(6) },
+      { name: 'Liver', number: 'B', contours: contoursOf(7) },
+    ),
+    ['Heart 5, Lung 6, Liver 7', `ROI_NUMBER_TWICE the ROINumber of ROI 1-2: ${apart}`],
+    'a number that is none',
+  );
+  t.strictSame(
+    found(
+      { name: 'Heart', number: 1, contours: contoursOf(5) },
+      { name: 'Heart ', number: 1, contours: null },
+    ),
+    ['Heart 5'],
+    'the same ROI twice',
+  );
+});
+
+t.test('integer strings are numbers, whatever they begin with', async (t) => {
+  for (const [number, refersTo] of [
+    ['01', '1'],
+    ['1', '+1'],
+    ['1.0', '0000000001'],
+    [' 7', '7 '],
+  ] as const) {
+    const bytes = structureSetFile({
+      rois: [{ name: 'G', number, refersTo, contours: [{ points: TRIANGLE }] }],
+    });
+    t.match(read(bytes), { rois: [{ structure: 'G' }], problems: [] }, `${number} is ${refersTo}`);
+  }
+  const named = structureSetFile({
+    rois: [
+      {
+        name: 'G',
+        contours: [{ points: TRIANGLE, images: [{ uid: '1.7', frames: ['0002', '+3', '4.'] }] }],
+      },
+    ],
+  });
+  t.strictSame(
+    read(named).rois[0]!.contours[0]!.references.map(({ frame }) => frame),
+    [2, 3, 4],
+  );
 });
 
 t.test('coordinates are the doubles that Number gives', async () => {

@@ -153,7 +153,7 @@ t.test(
     const found = await segments({
       rows: 1,
       columns: 1,
-      segments: [{}, { label: 'A' }, { label: 'A' }, { number: 2, label: 'again' }],
+      segments: [{}, { label: 'A' }, { label: 'A' }],
       frames: [
         { values, segment: 1 },
         { values, segment: 3 },
@@ -163,15 +163,45 @@ t.test(
     t.strictSame(texts(found), ['0 segment-1 1', '1 A 1']);
     t.strictSame(
       found.problems.map(({ code, detail }) => `${code} ${detail.split(':')[0]}`),
-      [
-        'STRUCTURE_NAME segment 1',
-        'STRUCTURE_NAME segment 3',
-        'SEGMENT_UNKNOWN segment 4',
-        'SEGMENT_UNKNOWN frame 3',
-      ],
+      ['STRUCTURE_NAME segment 1', 'STRUCTURE_NAME segment 3', 'SEGMENT_UNKNOWN frame 3'],
     );
   },
 );
+
+t.test('segments of one number: the same one twice, or nobody knows whose the pixels are', async (t) => {
+  const frames = [
+    { values: [1, 0], segment: 1 },
+    { values: [0, 1], segment: 2 },
+    { values: [1, 1], segment: '03' },
+  ];
+  const base = { rows: 1, columns: 2, frames };
+  const found = await segments({
+    ...base,
+    segments: [
+      { label: 'A' },
+      { label: 'B' },
+      { number: 2, label: 'C' },
+      { number: '+3', label: 'D' },
+      { number: 1, label: 'A' },
+    ],
+  });
+  t.strictSame(texts(found), ['0 A 10', '2 D 11']);
+  t.strictSame(
+    found.problems.map(({ code, detail }) => `${code} ${detail}`),
+    [
+      'SEGMENT_NUMBER_TWICE SegmentNumber 2: several segments have this number: left out; give each a number of its own',
+      'SEGMENT_UNKNOWN frame 2: SegmentSequence does not have its segment, or has several of its number; left out',
+    ],
+  );
+  const labels = await segments({
+    ...base,
+    type: 'LABELMAP',
+    segments: [{ label: 'A' }, { number: 1, label: 'B' }, { number: 2, label: 'C' }],
+    frames: [{ values: [1, 2] }],
+  });
+  t.strictSame(texts(labels), ['0 C 01']);
+  t.match(labels.problems, [{ code: 'SEGMENT_NUMBER_TWICE' }, { code: 'SEGMENT_UNKNOWN' }]);
+});
 
 t.test('what contradicts itself, or is over a limit, is refused with its reason', async (t) => {
   const good: SegmentationOptions = {
