@@ -13,8 +13,9 @@ import {
   refuseForm,
   takeMultipart,
 } from '../src/plugins/multipart.js';
-import { BodyStream } from '../src/plugins/send.js';
+import { BodyStream, firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
+import { Gate } from '../src/sessions/gate.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import {
   acceptUploadBatch,
@@ -27,7 +28,7 @@ import type { Staging } from '../src/sources/staging.js';
 import type { BatchMetadata, BatchProblem } from '../src/wire/body.js';
 import { problemBody } from '../src/wire/safetensors.js';
 import { How, howOf } from './pairs.js';
-import { bodyOf, chooseFormat } from './respond.js';
+import { bodyOf, chooseFormat, logSent } from './respond.js';
 import { FilesForm, Picture, problems, query } from './schemas.js';
 
 const MasksQuery = query({
@@ -54,9 +55,22 @@ const MasksQuery = query({
   scale: Type.Integer({ minimum: 1, maximum: 8, default: 1, description: 'of the overlay' }),
 });
 
+/** Answers that may be on their way at a time: a reader that takes its time holds no place of those who upload. */
+const ANSWERS_AT_A_TIME = 16;
+const WAIT_MS = 10_000;
+
+/** What became of the answer to an upload. */
+interface Sent {
+  readonly bodies: number;
+  readonly bytes: number;
+  /** False: the reader left before the end. */
+  readonly whole: boolean;
+}
+
 /** Masks of files that are sent along; nothing of them is kept. */
 export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { uploads, engine, config } = service;
+  const { uploads, engine, config, metrics } = service;
+  const answers = new Gate(ANSWERS_AT_A_TIME, 'masks of other uploads are still being sent: ask again later');
   await takeMultipart(app as never);
 
   app.post(
@@ -89,10 +103,14 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
       const values = format === 'png' ? 'windowed' : how.values;
       const asked: UploadRequest = { missing, batchSize, ...howOf({ ...how, values }) };
       const form = format === 'png' ? 'png' : chooseFormat(format, request.headers.accept);
-      await uploads.withStaging(false, async (staging) => {
-        try {
+      const startedAt = performance.now();
+      await firstInLine(request, reply);
+      let result: 'sent' | 'left' | 'refused' = 'refused';
+      try {
+        await uploads.withStaging(false, async (staging, freePlace) => {
           const fields = await receiveForm(request, staging);
           const content = await uploads.read(staging, request.gone);
+          const files = staging.files.length;
           const told = problemsOf(content, fields);
           const chosen = choosePairs(content.studies, told, asked);
           if (form === 'png' && chosen.pairs.length > 1)
@@ -101,13 +119,30 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           if (form === 'npz' && batches.length > 1)
             throw tooMany(chosen.pairs.length, `npz is of one batch, of ${asked.batchSize} pairs`);
           checkBytes(batches, config.batchBytesLimit);
-          if (form === 'png') await sendOverlay(reply, service, batches[0]!, request.query.scale, staging);
-          else await sendBatches(request, reply, batches, form, staging);
-        } catch (error) {
-          request.gone.throwIfAborted();
-          throw refuseForm(refuseLoad(error));
-        }
-      });
+          const leave = await answers.enter(WAIT_MS, request.gone);
+          try {
+            freePlace();
+            const { whole, ...sent } =
+              form === 'png'
+                ? await sendOverlay(reply, service, batches[0]!, request.query.scale, staging)
+                : await sendBatches(request, reply, batches, form, staging);
+            result = whole ? 'sent' : 'left';
+            const ms = Math.round(performance.now() - startedAt);
+            request.log.info(
+              { files, pairs: chosen.pairs.length, problems: told.length, ...sent, ms },
+              whole ? 'masks of an upload sent' : 'masks of an upload not taken: the reader left',
+            );
+          } finally {
+            leave();
+          }
+        });
+      } catch (error) {
+        if (request.gone.aborted) result = 'left';
+        request.gone.throwIfAborted();
+        throw refuseForm(refuseLoad(error));
+      } finally {
+        metrics.maskUploads.inc({ result });
+      }
       return reply;
     },
   );
@@ -118,16 +153,19 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     batches: readonly UploadBatch[],
     format: 'safetensors' | 'npz',
     staging: Staging,
-  ): Promise<void> {
+  ): Promise<Sent> {
     const flights = new Map<UploadBatch, Loading>();
     const start = (batch: UploadBatch) => {
       if (!flights.has(batch)) flights.set(batch, engine.load(batch.order, 'asked'));
     };
     let out: BodyStream | null = null;
+    let bodies = 0;
+    let bytes = 0;
     try {
       for (const [at, batch] of batches.entries()) {
         start(batch);
         const loading = flights.get(batch)!;
+        const askedAt = performance.now();
         let lease: Lease;
         try {
           lease = await loading.lease;
@@ -136,7 +174,10 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           // The first one's failure is a proper answer; later the last body has to say it.
           if (!out) throw error;
           await staging.remove();
-          await out.write(problemBody(failureOf(batch, refuseLoad(error))), null);
+          const last = problemBody(failureOf(batch, refuseLoad(error)));
+          if (!(await out.write(last, null))) return { bodies, bytes, whole: false };
+          bodies++;
+          bytes += last.sizeBytes;
           break;
         }
         // The next one is decoded while this one is sent; behind the last one the files are gone before the answer ends.
@@ -150,11 +191,15 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           });
           out = new BodyStream(request, reply, service.buffers, body.contentType);
         }
+        const sentAt = performance.now();
         const whole = await out.write(body, lease);
         loading.abandon();
-        if (!whole) return;
+        logSent(request, service, { batch, warm: 'miss', waitMs: sentAt - askedAt }, body, sentAt, whole);
+        if (!whole) return { bodies, bytes, whole };
+        bodies++;
+        bytes += body.sizeBytes;
       }
-      await out?.end();
+      return { bodies, bytes, whole: (await out?.end()) ?? false };
     } finally {
       for (const loading of flights.values()) loading.abandon();
     }
@@ -208,7 +253,7 @@ async function sendOverlay(
   batch: UploadBatch,
   scale: number,
   staging: Staging,
-): Promise<void> {
+): Promise<Sent> {
   const loading = engine.load(batch.order, 'asked');
   try {
     const lease = await loading.lease;
@@ -224,6 +269,7 @@ async function sendOverlay(
     });
     await staging.remove();
     await reply.type('image/png').header('cache-control', 'private, no-store').send(Buffer.from(png));
+    return { bodies: 1, bytes: png.length, whole: reply.raw.writableFinished };
   } finally {
     loading.abandon();
   }

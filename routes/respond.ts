@@ -5,6 +5,7 @@ import type { Lease } from '../src/engine/engine.js';
 import { SlfError } from '../src/errors.js';
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
+import type { Batch } from '../src/sessions/batch.js';
 import type { Delivery } from '../src/sessions/session.js';
 import type { BatchFormat, BatchMetadata, Body } from '../src/wire/body.js';
 import { npyCrcSeed, npzBody } from '../src/wire/npz.js';
@@ -89,7 +90,7 @@ export async function bodyOf(
 export function logSent(
   request: FastifyRequest,
   { metrics }: Service,
-  { batch, warm, waitMs }: Delivery,
+  { batch, warm, waitMs }: Pick<Delivery, 'warm' | 'waitMs'> & { readonly batch: Pick<Batch, 'order'> },
   body: Body,
   startedAt: number,
   whole: boolean,

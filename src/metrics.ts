@@ -28,6 +28,8 @@ export class Metrics {
   readonly delivered: Counter;
   /** Bodies that the reader left. */
   readonly aborted: Counter;
+  /** Uploads to POST /v1/masks by `result`: sent, left (by their reader or sender), refused. */
+  readonly maskUploads: Counter<'result'>;
   /** Frames of compressed images by where they came from; by `result`: hit (kept from before) or miss (decoded). */
   readonly decodes: Counter<'result'>;
 
@@ -61,6 +63,13 @@ export class Metrics {
       help: 'bodies the reader left',
       registers,
     });
+    this.maskUploads = new Counter({
+      name: 'slicefeed_mask_uploads_total',
+      help: 'uploads to POST /v1/masks whose answer was sent, whose reader left, or that were refused',
+      labelNames: ['result'],
+      registers,
+    });
+    for (const result of ['sent', 'left', 'refused']) this.maskUploads.inc({ result }, 0);
     this.decodes = new Counter({
       name: 'slicefeed_decode_cache_frames_total',
       help: 'frames of compressed images, kept from before (hit) or decoded (miss)',

@@ -51,6 +51,7 @@ export class Uploads {
   #area: StagingArea;
   #kept: KeptUploads;
   #underWay = new Set<Promise<unknown>>();
+  #placesTaken = 0;
   #closing = false;
   #line: Promise<unknown> = Promise.resolve();
 
@@ -62,22 +63,32 @@ export class Uploads {
   }
 
   /**
-   * Gives an upload a folder for the time of `work`, and removes what is left of it afterwards, whatever happened. Throws `SlfError`
-   * where too many are under way.
+   * Gives an upload a folder and one of the places for the time of `work`, and removes what is left of the folder afterwards, whatever happened.
+   * `work` may give the place back before it ends, by calling `freePlace`. Throws `SlfError` where no place is free.
    */
-  async withStaging<T>(durable: boolean, work: (staging: Staging) => Promise<T>): Promise<T> {
+  async withStaging<T>(
+    durable: boolean,
+    work: (staging: Staging, freePlace: () => void) => Promise<T>,
+  ): Promise<T> {
     const { atOnce } = this.#options;
     if (this.#closing) throw new SlfError('SLF_CLOSING', 'send it again when the service is back');
-    if (this.#underWay.size >= atOnce)
+    if (this.#placesTaken >= atOnce)
       throw new SlfError('SLF_UPLOADS_BUSY', `${atOnce} uploads are under way: send it again later`, {
         retryAfterS: 5,
       });
-    const whole = this.#stage(durable, work);
+    let places = 1;
+    const freePlace = () => {
+      this.#placesTaken -= places;
+      places = 0;
+    };
+    this.#placesTaken += places;
+    const whole = this.#stage(durable, (staging) => work(staging, freePlace));
     this.#underWay.add(whole);
     try {
       return await whole;
     } finally {
       this.#underWay.delete(whole);
+      freePlace();
     }
   }
 

@@ -232,3 +232,42 @@ t.test(
     t.same(readdirSync(join(other.config.state, 'uploads', 'incoming')), []);
   },
 );
+
+t.test(
+  'an answer that is not read holds no place of those who upload; calls are logged and counted',
+  async (t) => {
+    const other = await startTestServer(t, temporaryFolder(t), { UPLOADS: '1' });
+    await other.ready();
+    const large = { rows: 2048, columns: 2048, patientId: 'SECRET' };
+    const form = formOf({
+      'doe/1.dcm': imageFile(1, large),
+      'doe/1.txt': squareContour(2, 900),
+      'doe/2.dcm': imageFile(2, large),
+      'doe/2.txt': squareContour(2, 900),
+    });
+    const leaving = new AbortController();
+    const slow = await fetch(`${other.url}/v1/masks?batchSize=1`, {
+      method: 'POST',
+      body: form,
+      signal: leaving.signal,
+    });
+    t.equal(slow.status, 200);
+    const small = { 'doe/1.dcm': imageFile(), 'doe/1.txt': squareContour(2, 9) };
+    t.equal((await upload(`${other.url}/v1/masks`, small)).status, 200);
+    t.equal((await upload(`${other.url}/v1/studies`, small)).status, 201);
+    t.equal((await upload(`${other.url}/v1/masks`, { 'a.txt': 'x' })).status, 422);
+    leaving.abort();
+    await slow.arrayBuffer().catch(() => {});
+    const left = await other.logged(({ msg }) => msg === 'masks of an upload not taken: the reader left');
+    t.match(left, { files: 4, pairs: 2 });
+    const sent = await other.logged(({ msg }) => msg === 'masks of an upload sent');
+    t.match(sent, { files: 2, pairs: 1, problems: 0, bodies: 1, bytes: Number, ms: Number });
+    t.notMatch(JSON.stringify(other.log), /doe|SECRET/, 'no name is in the log');
+    const counts = ['sent', 'left', 'refused'].map(
+      (result) => `slicefeed_mask_uploads_total{result="${result}"} 1\n`,
+    );
+    // A call counts when its files are gone, which is behind its line of the log.
+    for (let metrics = ''; !counts.every((count) => metrics.includes(count)); )
+      metrics = await (await fetch(`${other.url}/metrics`)).text();
+  },
+);
