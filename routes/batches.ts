@@ -30,7 +30,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     at: { step: number; rank: number; format: BatchFormat; movesCursor: boolean },
   ) {
     const { step, rank, format, movesCursor } = at;
-    const { id } = session.stored;
+    const { id, incarnation } = session.stored;
     session.check(step, rank);
     const epoch = session.plan.epochOf(step);
     if (!movesCursor && request.headers['if-none-match'] !== undefined) {
@@ -53,7 +53,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       );
     const name = `${id}-step-${step}${session.stored.spec.worldSize > 1 ? `-rank-${rank}` : ''}`;
     await respondBatch(request, reply, service, delivery, format, name, () =>
-      sessions.store.delivered({ id, epoch, rank, step, movesCursor }),
+      sessions.store.delivered({ incarnation, rank, step, movesCursor }),
     );
     return reply;
   }
@@ -138,8 +138,9 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       const { rank, format, after } = request.query;
       const session = sessions.get(request.params.id);
       session.checkRank(rank);
-      const { id, spec } = session.stored;
-      const step = after === undefined ? sessions.store.cursors(id, spec.worldSize)[rank]! : after + 1;
+      const { incarnation, spec } = session.stored;
+      const step =
+        after === undefined ? sessions.store.cursors(incarnation, spec.worldSize)[rank]! : after + 1;
       if (session.plan.steps !== null && step >= session.plan.steps) return reply.code(204).send(null);
       return send(request, reply, session, {
         step,

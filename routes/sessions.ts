@@ -96,12 +96,12 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   function seen(id: string) {
     const { session, state } = all.look(id);
     const { waitMs, loadMs, hits, misses } = session.timings;
-    const { id: known, spec } = session.stored;
+    const { incarnation, spec } = session.stored;
     return {
       ...opened(session),
       state,
-      cursors: all.store.cursors(known, spec.worldSize),
-      delivered: all.store.deliveredCount(known),
+      cursors: all.store.cursors(incarnation, spec.worldSize),
+      delivered: all.store.deliveredCount(incarnation),
       warm: session.warmCount,
       waitMs: Math.round(waitMs * 100) / 100,
       loadMs: Math.round(loadMs * 100) / 100,

@@ -54,8 +54,8 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
           return session.fetch(step, rank, request.gone);
         },
         sent() {
-          const epoch = session.plan.epochOf(step);
-          sessions.store.delivered({ id: session.stored.id, epoch, rank, step, movesCursor: false });
+          const { incarnation } = session.stored;
+          sessions.store.delivered({ incarnation, rank, step, movesCursor: false });
         },
         unmade: () => session.batch(step, rank).metadata,
       });

@@ -1,4 +1,6 @@
+import { createHash, randomInt } from 'node:crypto';
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { addStep, countSteps, emptySteps, rowOfStep } from '../core/step-bits.js';
 import { type Database, transact } from '../sqlite.js';
 
 /** The format of the state folder that this release writes; `PRAGMA user_version` of its database. */
@@ -55,4 +57,104 @@ function toFormat9(db: Database): void {
     DELETE FROM upload;
     ALTER TABLE snapshot ADD COLUMN bytes_version TEXT NOT NULL DEFAULT '1';
   `);
+  toIncarnations(db);
+  toStepBits(db);
+  const selections = db.prepare('SELECT DISTINCT selection FROM selection').all() as { selection: string }[];
+  const rename = db.prepare('UPDATE selection SET selection = ? WHERE selection = ?');
+  for (const { selection } of selections) rename.run(sha256(selection), selection);
+}
+
+/** Sessions are told apart by an incarnation, not by a name that another one may take. */
+function toIncarnations(db: Database): void {
+  db.exec(`
+    ALTER TABLE session RENAME TO old_session;
+    ALTER TABLE cursor RENAME TO old_cursor;
+    ALTER TABLE delivery RENAME TO old_delivery;
+    CREATE TABLE session (
+      incarnation INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, spec TEXT NOT NULL,
+      snapshot TEXT NOT NULL REFERENCES snapshot, bytes_version TEXT NOT NULL, opened_at INTEGER NOT NULL, owner TEXT
+    ) STRICT;
+    CREATE INDEX session_by_owner ON session (owner);
+    CREATE TABLE cursor (
+      incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE, rank INTEGER NOT NULL, step INTEGER NOT NULL,
+      PRIMARY KEY (incarnation, rank)
+    ) STRICT, WITHOUT ROWID;
+  `);
+  const sessions = db.prepare('SELECT * FROM old_session').all() as {
+    id: string;
+    request: string;
+    spec: string;
+    snapshot: string;
+    bytes_version: string;
+    opened_at: number;
+  }[];
+  const insert = db.prepare(
+    'INSERT INTO session (incarnation, id, request, spec, snapshot, bytes_version, opened_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  for (const { id, request, spec, snapshot, bytes_version, opened_at } of sessions)
+    insert.run(randomInt(2 ** 47), id, sha256(request), spec, snapshot, bytes_version, opened_at);
+  db.exec(`
+    INSERT INTO cursor (incarnation, rank, step)
+      SELECT incarnation, rank, step FROM old_cursor JOIN session ON session.id = old_cursor.session;
+    DROP TABLE old_cursor;
+  `);
+}
+
+/** Steps are kept as bits in rows of a fixed size, where JSON ranges grew with every gap. */
+function toStepBits(db: Database): void {
+  db.exec(`
+    ALTER TABLE given RENAME TO old_given;
+    CREATE TABLE delivery (
+      incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE, rank INTEGER NOT NULL, number INTEGER NOT NULL,
+      steps BLOB NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (incarnation, rank, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE given (
+      snapshot TEXT NOT NULL, spec_digest TEXT NOT NULL, rank INTEGER NOT NULL, number INTEGER NOT NULL,
+      steps BLOB NOT NULL, PRIMARY KEY (snapshot, spec_digest, rank, number)
+    ) STRICT, WITHOUT ROWID;
+  `);
+  const ranks = db
+    .prepare(
+      `SELECT incarnation, rank, json_group_array(json(steps)) AS epochs
+         FROM old_delivery JOIN session ON session.id = old_delivery.session GROUP BY incarnation, rank`,
+    )
+    .all() as { incarnation: number; rank: number; epochs: string }[];
+  const deliver = db.prepare(
+    'INSERT INTO delivery (incarnation, rank, number, steps, count) VALUES (?, ?, ?, ?, ?)',
+  );
+  for (const { incarnation, rank, epochs } of ranks)
+    for (const [number, row] of rowsOf((JSON.parse(epochs) as Ranges[]).flat()))
+      deliver.run(incarnation, rank, number, row, countSteps(row));
+  const answered = db.prepare('SELECT snapshot, spec_digest, rank, steps FROM old_given').all() as {
+    snapshot: string;
+    spec_digest: string;
+    rank: number;
+    steps: string;
+  }[];
+  const give = db.prepare(
+    'INSERT INTO given (snapshot, spec_digest, rank, number, steps) VALUES (?, ?, ?, ?, ?)',
+  );
+  for (const { snapshot, spec_digest, rank, steps } of answered)
+    for (const [number, row] of rowsOf(JSON.parse(steps) as Ranges))
+      give.run(snapshot, spec_digest, rank, number, row);
+  db.exec('DROP TABLE old_delivery; DROP TABLE old_given; DROP TABLE old_session');
+}
+
+/** [from, to) ranges of steps, as format 8 kept them. */
+type Ranges = readonly (readonly [from: number, to: number])[];
+
+function rowsOf(ranges: Ranges): Map<number, Uint8Array> {
+  const rows = new Map<number, Uint8Array>();
+  for (const [from, to] of ranges)
+    for (let step = from; step < to; step++) {
+      const number = rowOfStep(step);
+      const row = rows.get(number) ?? emptySteps();
+      rows.set(number, row);
+      addStep(row, step);
+    }
+  return rows;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

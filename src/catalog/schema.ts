@@ -152,7 +152,7 @@ const TABLES = `
     PRIMARY KEY (study, number)
   ) STRICT, WITHOUT ROWID;
 
-  -- The slices of a revision that fit a selection, as uint32 places in it; ordinals NULL: all of them.
+  -- The slices of a revision that fit a selection (its SHA-256), as uint32 places in it; ordinals NULL: all of them.
   CREATE TABLE selection (
     revision INTEGER NOT NULL REFERENCES revision ON DELETE CASCADE,
     selection TEXT NOT NULL,
@@ -180,28 +180,35 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE session (
-    id TEXT PRIMARY KEY,
+    -- Another session that takes the name of one that was deleted has another incarnation.
+    incarnation INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    -- SHA-256 of the request that opened it.
     request TEXT NOT NULL,
     spec TEXT NOT NULL,
     snapshot TEXT NOT NULL REFERENCES snapshot,
     bytes_version TEXT NOT NULL,
-    opened_at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
+    opened_at INTEGER NOT NULL,
+    -- A keyed hash of the token that opened it; NULL where none was needed, or an earlier format did not say.
+    owner TEXT
+  ) STRICT;
+  CREATE INDEX session_by_owner ON session (owner);
 
   CREATE TABLE cursor (
-    session TEXT NOT NULL REFERENCES session ON DELETE CASCADE,
+    incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     rank INTEGER NOT NULL,
     step INTEGER NOT NULL,
-    PRIMARY KEY (session, rank)
+    PRIMARY KEY (incarnation, rank)
   ) STRICT, WITHOUT ROWID;
 
-  -- Steps whose body was sent whole, as JSON [from, to) ranges.
+  -- Steps whose body was sent whole: 2048 a row, a bit each (src/core/step-bits.ts).
   CREATE TABLE delivery (
-    session TEXT NOT NULL REFERENCES session ON DELETE CASCADE,
-    epoch INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
     rank INTEGER NOT NULL,
-    steps TEXT NOT NULL,
-    PRIMARY KEY (session, epoch, rank)
+    number INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (incarnation, rank, number)
   ) STRICT, WITHOUT ROWID;
 
   -- Pairs that ended their loader, alone and twice; a file with another header is another chance.
@@ -230,13 +237,14 @@ const TABLES = `
     PRIMARY KEY (snapshot, spec_digest, rank, step, slot)
   ) STRICT, WITHOUT ROWID;
 
-  -- Steps of such sessions that were answered, as JSON [from, to) ranges: a slot that was sent whole is never masked later.
+  -- Steps of such sessions that were answered, kept as those of delivery: a slot that was sent whole is never masked later.
   CREATE TABLE given (
     snapshot TEXT NOT NULL,
     spec_digest TEXT NOT NULL,
     rank INTEGER NOT NULL,
-    steps TEXT NOT NULL,
-    PRIMARY KEY (snapshot, spec_digest, rank)
+    number INTEGER NOT NULL,
+    steps BLOB NOT NULL,
+    PRIMARY KEY (snapshot, spec_digest, rank, number)
   ) STRICT, WITHOUT ROWID;
 `;
 

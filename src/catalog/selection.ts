@@ -58,6 +58,11 @@ export function selectionKey({ structures, missing, rename, where, leftOut }: Se
   ]);
 }
 
+/** What a selection is looked up by: its key may hold as many names as a request. */
+function selectionDigest(selection: Selection): string {
+  return createHash('sha256').update(selectionKey(selection)).digest('hex');
+}
+
 /** Every name in the files that means a structure: its own and those renamed to it. */
 export function namesOf(structure: string, rename: Selection['rename']): readonly string[] {
   return [structure, ...(Object.hasOwn(rename, structure) ? rename[structure]! : [])];
@@ -88,7 +93,7 @@ export function selectPairs(
   selection: Selection,
   flagged: Flagged | null = null,
 ): SelectedPairs {
-  const key = selectionKey(selection);
+  const key = selectionDigest(selection);
   const known = prepare(
     db,
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
@@ -123,7 +128,7 @@ export function selectPairs(
 export function selectedOrdinals(db: Database, revision: number, selection: Selection): Uint32Array | null {
   const row = prepare(db, 'SELECT ordinals FROM selection WHERE revision = ? AND selection = ?').get(
     revision,
-    selectionKey(selection),
+    selectionDigest(selection),
   ) as { ordinals: Uint8Array | null } | undefined;
   if (!row) throw new Error('the selection of a snapshot is gone');
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;

@@ -1,8 +1,8 @@
 import { sliceAt } from '../catalog/slices.js';
 import { locatePair } from '../catalog/snapshot.js';
+import { othersTurn } from '../catalog/turns.js';
 import type { Database } from '../sqlite.js';
 import type { Session } from './session.js';
-import { hasStep, type Steps } from './steps.js';
 import type { SessionStore } from './store.js';
 import type { Verdicts } from './verdicts.js';
 
@@ -28,8 +28,9 @@ export interface Audit {
 }
 
 const NAMED = 100;
-/** Batches after which the event loop gets its turn. */
-const BATCHES_PER_TURN = 500;
+/** Steps and pairs that are gone through before the event loop turns: a few milliseconds of them. */
+const STEPS_PER_TURN = 500;
+const PAIRS_PER_TURN = 50_000;
 
 /** Goes through an epoch's plan and what was delivered of it; time and memory grow with the pairs of the snapshot. */
 export async function auditEpoch(
@@ -38,48 +39,49 @@ export async function auditEpoch(
   epoch: number,
 ): Promise<Audit> {
   const { plan, stored, digest } = session;
-  const { spec, snapshot, id } = stored;
+  const { spec, snapshot, incarnation } = stored;
   const times = new Uint8Array(snapshot.pairs);
-  const masked = new Set<number>();
-  const sent: Steps[] = Array.from({ length: spec.worldSize }, (_, rank) =>
-    store.deliveredSteps(id, epoch, rank),
-  );
+  const isMasked = new Uint8Array(snapshot.pairs);
   const first = epoch * plan.stepsPerEpoch;
-  let walked = 0;
-  for (let step = first; step < first + plan.stepsPerEpoch; step++)
+  const end = first + plan.stepsPerEpoch;
+  const wasDelivered = store.deliveredIn(incarnation, first, end);
+  let [walkedSteps, walkedPairs] = [0, 0];
+  for (let step = first; step < end; step++)
     for (let rank = 0; rank < spec.worldSize; rank++) {
-      if (!hasStep(sent[rank]!, step)) continue;
+      if (++walkedSteps % STEPS_PER_TURN === 0) await othersTurn();
+      if (!wasDelivered(rank, step)) continue;
       const places = plan.share(step, rank);
       for (const place of places) if (place >= 0 && times[place]! < 255) times[place]!++;
       if (spec.onError === 'mask')
         for (const { slot } of verdicts.said({ snapshot: snapshot.digest, specDigest: digest, rank, step }))
-          masked.add(places[slot]!);
-      if (++walked % BATCHES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+          isMasked[places[slot]!] = 1;
+      walkedPairs += places.length;
+      if (walkedPairs < PAIRS_PER_TURN) continue;
+      walkedPairs = 0;
+      await othersTurn();
     }
-  const dropped = new Set(plan.dropped(epoch));
-  const name = (places: Iterable<number>): PairCount => {
-    const all = [...places].sort((a, b) => a - b);
-    const pairs = all.slice(0, NAMED).map((place) => {
-      const { study, revision, ordinal } = locatePair(db, snapshot, place);
-      return `${study}/${sliceAt(db, revision, ordinal).slice}`;
-    });
-    return { count: all.length, pairs };
+  const isDropped = new Uint8Array(snapshot.pairs);
+  for (const place of plan.dropped(epoch)) isDropped[place] = 1;
+  const named = (place: number) => {
+    const { study, revision, ordinal } = locatePair(db, snapshot, place);
+    return `${study}/${sliceAt(db, revision, ordinal).slice}`;
   };
-  const missing: number[] = [];
-  const repeated: number[] = [];
-  let delivered = 0;
-  for (let place = 0; place < times.length; place++) {
-    if (times[place]! > 0) delivered++;
-    else if (!dropped.has(place)) missing.push(place);
-    if (times[place]! > 1) repeated.push(place);
-  }
+  const counted = async (isMeant: (place: number) => boolean): Promise<PairCount> => {
+    const pairs: string[] = [];
+    let count = 0;
+    for (let place = 0; place < times.length; place++) {
+      if ((place + 1) % PAIRS_PER_TURN === 0) await othersTurn();
+      if (isMeant(place) && ++count <= NAMED) pairs.push(named(place));
+    }
+    return { count, pairs };
+  };
   return {
     epoch,
     pairs: snapshot.pairs,
-    delivered,
-    missing: name(missing),
-    repeated: name(repeated),
-    dropped: name(dropped),
-    masked: name(masked),
+    delivered: times.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0),
+    missing: await counted((place) => times[place] === 0 && isDropped[place] === 0),
+    repeated: await counted((place) => times[place]! > 1),
+    dropped: await counted((place) => isDropped[place] === 1),
+    masked: await counted((place) => isMasked[place] === 1),
   };
 }

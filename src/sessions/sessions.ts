@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Flagged } from '../catalog/selection.js';
 import type { Snapshot } from '../catalog/snapshot.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
@@ -10,7 +10,7 @@ import type { SpecRequest } from './request.js';
 import { resolveSpec } from './resolve.js';
 import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
-import { type Delivered, SessionStore, type StoredSession } from './store.js';
+import { type Delivered, newIncarnation, SessionStore, type StoredSession } from './store.js';
 
 export interface SessionsOptions extends SessionContext {
   readonly spool: Spool;
@@ -19,6 +19,10 @@ export interface SessionsOptions extends SessionContext {
   readonly batchBytesLimit: number;
   /** Told of each snapshot that a session in use stands on. */
   readonly onOpened: (snapshot: Snapshot) => void;
+}
+
+function requestDigest(request: SpecRequest): string {
+  return createHash('sha256').update(canonicalJson(request)).digest('hex');
 }
 
 const IDLE_CHECK_MS = 10_000;
@@ -66,7 +70,15 @@ export class Sessions {
     }
     const { spec, snapshot } = resolveSpec(this.#options.db, request, flagged);
     const id = name ?? (`s-${randomBytes(6).toString('hex')}` as SessionId);
-    const stored = { id, request: canonicalJson(request), spec, snapshot, bytesVersion: BYTES_VERSION };
+    const stored: StoredSession = {
+      incarnation: newIncarnation(),
+      id,
+      request: requestDigest(request),
+      spec,
+      snapshot,
+      bytesVersion: BYTES_VERSION,
+      owner: null,
+    };
     const session = this.#make(stored);
     if (session.layout.sizeBytes > this.#options.batchBytesLimit)
       throw new SlfError(
@@ -84,7 +96,7 @@ export class Sessions {
 
   /** Whether a session of this name was opened with the very same request: joining it needs no report. */
   isKnown(request: SpecRequest, name: SessionId): boolean {
-    return this.store.get(name)?.request === canonicalJson(request);
+    return this.store.get(name)?.request === requestDigest(request);
   }
 
   /** A session ready for use; one that rested gets its share of the budget back. Throws `SlfError`. */
@@ -142,7 +154,7 @@ export class Sessions {
   }
 
   #sameSpec(known: StoredSession, request: SpecRequest, flagged: Flagged | null): boolean {
-    if (known.request === canonicalJson(request)) return true;
+    if (known.request === requestDigest(request)) return true;
     try {
       return (
         canonicalJson(resolveSpec(this.#options.db, request, flagged).spec) === canonicalJson(known.spec)

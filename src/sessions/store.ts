@@ -1,41 +1,64 @@
+import { randomInt } from 'node:crypto';
 import { keepSnapshot, keptSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import type { SessionId, SnapshotDigest } from '../core/ids.js';
+import { addStep, countSteps, emptySteps, hasStep, rowOfStep } from '../core/step-bits.js';
 import { SlfError } from '../errors.js';
 import type { Journal } from '../journal.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import type { Spec } from './spec.js';
-import { addStep, type Steps, stepCount } from './steps.js';
 
 /** What of a session outlives the process. */
 export interface StoredSession {
+  /** Tells it from every other session, also from those that had its name before or take it later. */
+  readonly incarnation: Incarnation;
   readonly id: SessionId;
-  /** The request that opened it, as canonical JSON. */
+  /** Names the request that opened it: equal requests, equal digests. */
   readonly request: string;
   readonly spec: Spec;
   readonly snapshot: Snapshot;
   readonly bytesVersion: string;
+  /** A keyed hash of the token that opened it; null where none was needed. */
+  readonly owner: string | null;
+}
+
+export type Incarnation = number & { readonly brand: 'Incarnation' };
+
+/** Drawn, not counted: a journal that outlived its database names no session of another one. */
+export function newIncarnation(): Incarnation {
+  return randomInt(2 ** 47) as Incarnation;
 }
 
 interface SessionRow {
+  readonly incarnation: number;
   readonly id: string;
   readonly request: string;
   readonly spec: string;
   readonly snapshot: string;
   readonly bytes_version: string;
+  readonly owner: string | null;
 }
 
 /** A body that was sent whole: whose, and whether the rank's cursor for `next` goes behind it. */
 export interface Delivered {
-  readonly id: SessionId;
-  readonly epoch: number;
+  readonly incarnation: Incarnation;
   readonly rank: number;
   readonly step: number;
   readonly movesCursor: boolean;
 }
 
+interface DeliveredOfFormat8 extends Omit<Delivered, 'incarnation'> {
+  readonly id: string;
+}
+
+interface DeliveryRow {
+  readonly incarnation: Incarnation;
+  readonly rank: number;
+  readonly number: number;
+  readonly steps: Uint8Array;
+}
+
 const SNAPSHOTS_HELD = 32;
-const DELIVERIES_HELD = 1024;
 /** Deliveries of so long are one transaction: whoever asks for a batch meanwhile waits for it. */
 const SETTLE_MS = 500;
 
@@ -47,8 +70,6 @@ export class SessionStore {
   #db: Database;
   #journal: Journal<Delivered>;
   #snapshots = new Recent<SnapshotDigest, Snapshot | null>(SNAPSHOTS_HELD);
-  /** The records that were written last, so that the next step of an epoch reads none. */
-  #delivered = new Recent<string, Steps>(DELIVERIES_HELD);
   /** What the journal holds. */
   #unsettled: Delivered[];
   #settling: NodeJS.Timeout | null = null;
@@ -57,26 +78,24 @@ export class SessionStore {
   constructor(db: Database, journal: Journal<Delivered>) {
     this.#db = db;
     this.#journal = journal;
-    this.#unsettled = journal.read();
+    this.#unsettled = journal.read().flatMap((entry) => this.#ofFormat8(entry) ?? entry);
     this.#settle();
   }
 
-  put({ id, request, spec, snapshot, bytesVersion }: StoredSession): void {
-    // A session of this name may have ended: what it delivered is not this one's.
-    this.#settle();
+  put({ incarnation, id, request, spec, snapshot, bytesVersion, owner }: StoredSession): void {
     transact(this.#db, () => {
       keepSnapshot(this.#db, snapshot, Date.now());
       prepare(
         this.#db,
-        'INSERT INTO session (id, request, spec, snapshot, bytes_version, opened_at) VALUES (?, ?, ?, ?, ?, ?)',
-      ).run(id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now());
+        'INSERT INTO session (incarnation, id, request, spec, snapshot, bytes_version, opened_at, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      ).run(incarnation, id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now(), owner);
     });
   }
 
   get(id: string): StoredSession | null {
     const row = prepare(
       this.#db,
-      'SELECT id, request, spec, snapshot, bytes_version FROM session WHERE id = ?',
+      'SELECT incarnation, id, request, spec, snapshot, bytes_version, owner FROM session WHERE id = ?',
     ).get(id) as SessionRow | undefined;
     return row ? this.#stored(row) : null;
   }
@@ -89,8 +108,8 @@ export class SessionStore {
     return (rows as { id: string }[]).map((row) => row.id as SessionId);
   }
 
+  /** Ends a session; a body of it that is on its way yet is recorded for nobody. */
   delete(id: SessionId): void {
-    this.#settle();
     transact(this.#db, () => {
       prepare(
         this.#db,
@@ -98,15 +117,13 @@ export class SessionStore {
       ).run(Date.now(), id);
       prepare(this.#db, 'DELETE FROM session WHERE id = ?').run(id);
     });
-    // Another session of this name begins anew.
-    this.#delivered.clear();
   }
 
   /** The step each rank's `next` gives; 0 where it never asked. */
-  cursors(id: SessionId, worldSize: number): number[] {
+  cursors(incarnation: Incarnation, worldSize: number): number[] {
     this.#settle();
     const cursors = new Array<number>(worldSize).fill(0);
-    const rows = prepare(this.#db, 'SELECT rank, step FROM cursor WHERE session = ?').all(id);
+    const rows = prepare(this.#db, 'SELECT rank, step FROM cursor WHERE incarnation = ?').all(incarnation);
     for (const { rank, step } of rows as { rank: number; step: number }[])
       if (rank < worldSize) cursors[rank] = step;
     return cursors;
@@ -128,19 +145,28 @@ export class SessionStore {
     }, SETTLE_MS).unref();
   }
 
-  /** The steps of an epoch that a rank got whole. */
-  deliveredSteps(id: SessionId, epoch: number, rank: number): Steps {
+  /** Answers whether a rank got a step whole, for steps of [from, to): as it is known at the call. */
+  deliveredIn(incarnation: Incarnation, from: number, to: number): (rank: number, step: number) => boolean {
     this.#settle();
-    return this.#readSteps(id, epoch, rank);
+    const rows = prepare(
+      this.#db,
+      'SELECT rank, number, steps FROM delivery WHERE incarnation = ? AND number BETWEEN ? AND ?',
+    ).all(incarnation, rowOfStep(from), rowOfStep(to)) as unknown as DeliveryRow[];
+    const known = new Map(rows.map(({ rank, number, steps }) => [`${rank}/${number}`, steps]));
+    return (rank, step) => {
+      const row = known.get(`${rank}/${rowOfStep(step)}`);
+      return row !== undefined && hasStep(row, step);
+    };
   }
 
   /** How many batches were delivered, over all ranks and epochs. */
-  deliveredCount(id: SessionId): number {
+  deliveredCount(incarnation: Incarnation): number {
     this.#settle();
-    const rows = prepare(this.#db, 'SELECT steps FROM delivery WHERE session = ?').all(id) as {
-      steps: string;
-    }[];
-    return rows.reduce((sum, { steps }) => sum + stepCount(JSON.parse(steps)), 0);
+    const { sum } = prepare(
+      this.#db,
+      'SELECT coalesce(sum(count), 0) AS sum FROM delivery WHERE incarnation = ?',
+    ).get(incarnation) as { sum: number };
+    return sum;
   }
 
   /** Settles what is left, and ends the journal. */
@@ -157,45 +183,48 @@ export class SessionStore {
   /** Writes what the journal holds to the database: told twice, a delivery is the same. */
   #settle(): void {
     if (this.#unsettled.length === 0) return;
-    const steps = new Map<string, { readonly first: Delivered; steps: Steps }>();
+    const rows = new Map<string, DeliveryRow>();
     const cursors = new Map<string, Delivered>();
-    for (const delivery of this.#unsettled) {
-      const { id, epoch, rank, step, movesCursor } = delivery;
-      const key = `${id}/${epoch}/${rank}`;
-      const known = steps.get(key);
-      const before = known?.steps ?? this.#delivered.get(key, () => this.#readSteps(id, epoch, rank));
-      steps.set(key, { first: delivery, steps: addStep(before, step) });
-      if (movesCursor) cursors.set(`${id}/${rank}`, delivery);
-    }
-    const kept = new Set<string>();
     transact(this.#db, () => {
-      // A session may be deleted while its last body is on the way.
-      for (const [key, { first, steps: all }] of steps) {
-        const { changes } = prepare(
-          this.#db,
-          'INSERT OR REPLACE INTO delivery (session, epoch, rank, steps) SELECT id, ?, ?, ? FROM session WHERE id = ?',
-        ).run(first.epoch, first.rank, JSON.stringify(all), first.id);
-        if (Number(changes) > 0) kept.add(key);
+      for (const delivery of this.#unsettled) {
+        const { incarnation, rank, step, movesCursor } = delivery;
+        const number = rowOfStep(step);
+        const key = `${incarnation}/${rank}/${number}`;
+        const row = rows.get(key) ?? this.#row(incarnation, rank, number);
+        rows.set(key, row);
+        addStep(row.steps, step);
+        if (movesCursor) cursors.set(`${incarnation}/${rank}`, delivery);
       }
-      for (const { id, rank, step } of cursors.values())
+      // A session may be deleted while its last body is on the way.
+      for (const { incarnation, rank, number, steps } of rows.values())
         prepare(
           this.#db,
-          'INSERT OR REPLACE INTO cursor (session, rank, step) SELECT id, ?, ? FROM session WHERE id = ?',
-        ).run(rank, step + 1, id);
+          'INSERT OR REPLACE INTO delivery (incarnation, rank, number, steps, count) SELECT incarnation, ?, ?, ?, ? FROM session WHERE incarnation = ?',
+        ).run(rank, number, steps, countSteps(steps), incarnation);
+      for (const { incarnation, rank, step } of cursors.values())
+        prepare(
+          this.#db,
+          'INSERT OR REPLACE INTO cursor (incarnation, rank, step) SELECT incarnation, ?, ? FROM session WHERE incarnation = ?',
+        ).run(rank, step + 1, incarnation);
     });
-    for (const [key, { steps: all }] of steps)
-      if (kept.has(key)) this.#delivered.replace(key, () => all);
-      else this.#delivered.forget(key);
     this.#unsettled = [];
     this.#journal.clear();
   }
 
-  #readSteps(id: SessionId, epoch: number, rank: number): Steps {
-    const row = prepare(
+  #row(incarnation: Incarnation, rank: number, number: number): DeliveryRow {
+    const known = prepare(
       this.#db,
-      'SELECT steps FROM delivery WHERE session = ? AND epoch = ? AND rank = ?',
-    ).get(id, epoch, rank) as { steps: string } | undefined;
-    return row ? JSON.parse(row.steps) : [];
+      'SELECT steps FROM delivery WHERE incarnation = ? AND rank = ? AND number = ?',
+    ).get(incarnation, rank, number) as { steps: Uint8Array } | undefined;
+    return { incarnation, rank, number, steps: known?.steps ?? emptySteps() };
+  }
+
+  /** A line that a release of state format 8 left in the journal: it names the session that had the name then. */
+  #ofFormat8(entry: Delivered | DeliveredOfFormat8): Delivered[] | null {
+    if (!('id' in entry)) return null;
+    const { id, rank, step, movesCursor } = entry;
+    const known = prepare(this.#db, 'SELECT incarnation FROM session WHERE id = ?').get(id);
+    return known ? [{ incarnation: known.incarnation as Incarnation, rank, step, movesCursor }] : [];
   }
 
   #stored(row: SessionRow): StoredSession {
@@ -203,11 +232,13 @@ export class SessionStore {
     if (!snapshot)
       throw new SlfError('SLF_SNAPSHOT_GONE', 'the snapshot of this session is gone: open a new session');
     return {
+      incarnation: row.incarnation as Incarnation,
       id: row.id as SessionId,
       request: row.request,
       spec: JSON.parse(row.spec),
       snapshot,
       bytesVersion: row.bytes_version,
+      owner: row.owner,
     };
   }
 

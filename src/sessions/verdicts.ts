@@ -1,7 +1,7 @@
 import type { PairId } from '../core/ids.js';
+import { addStep, emptySteps, hasStep, rowOfStep } from '../core/step-bits.js';
 import { SlfError } from '../errors.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import { addStep, hasStep, type Steps } from './steps.js';
 
 /** What a batch says of a slot that it masks. */
 export interface Verdict {
@@ -39,13 +39,13 @@ export class Verdicts {
 
   /** Whether an answer to this address may have gone out already. */
   wasGiven(address: MaskAddress): boolean {
-    return hasStep(this.#given(address), address.step);
+    return hasStep(this.#answered(address), address.step);
   }
 
   /** Records that an answer goes out now with these new verdicts. Throws `SLF_PAIR_FAILED` where an earlier answer showed the pair. */
   give(address: MaskAddress, fresh: readonly Verdict[]): void {
-    const given = this.#given(address);
-    if (hasStep(given, address.step)) {
+    const answered = this.#answered(address);
+    if (hasStep(answered, address.step)) {
       const [first] = fresh;
       if (!first) return;
       throw new SlfError(
@@ -55,6 +55,7 @@ export class Verdicts {
       );
     }
     const { snapshot, specDigest, rank, step } = address;
+    addStep(answered, step);
     transact(this.#db, () => {
       const insert = prepare(
         this.#db,
@@ -64,16 +65,17 @@ export class Verdicts {
         insert.run(snapshot, specDigest, rank, step, slot, pair, code, file, detail);
       prepare(
         this.#db,
-        'INSERT OR REPLACE INTO given (snapshot, spec_digest, rank, steps) VALUES (?, ?, ?, ?)',
-      ).run(snapshot, specDigest, rank, JSON.stringify(addStep(given, step)));
+        'INSERT OR REPLACE INTO given (snapshot, spec_digest, rank, number, steps) VALUES (?, ?, ?, ?, ?)',
+      ).run(snapshot, specDigest, rank, rowOfStep(step), answered);
     });
   }
 
-  #given({ snapshot, specDigest, rank }: MaskAddress): Steps {
+  /** The row of answered steps that an address falls into. */
+  #answered({ snapshot, specDigest, rank, step }: MaskAddress): Uint8Array {
     const row = prepare(
       this.#db,
-      'SELECT steps FROM given WHERE snapshot = ? AND spec_digest = ? AND rank = ?',
-    ).get(snapshot, specDigest, rank) as { steps: string } | undefined;
-    return row ? JSON.parse(row.steps) : [];
+      'SELECT steps FROM given WHERE snapshot = ? AND spec_digest = ? AND rank = ? AND number = ?',
+    ).get(snapshot, specDigest, rank, rowOfStep(step)) as { steps: Uint8Array } | undefined;
+    return row?.steps ?? emptySteps();
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
+import type { SessionId } from '../../src/core/ids.js';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { ask, getBody, getJson, openSession } from '../fixtures/client.js';
 import { startTestServer, type TestServer, temporaryFolder } from '../helper.js';
@@ -85,3 +86,29 @@ t.test('what was sent is in the record, and what was not is not', async (t) => {
   t.match(await getJson(`${base}/audit?epoch=0`), { pairs: 8, delivered: 4, missing: { count: 4 } });
   t.match(await getJson(`${base}/audit?epoch=1`), { pairs: 8, delivered: 4, missing: { count: 4 } });
 });
+
+for (const [way, method] of [
+  ['next', 'POST'],
+  ['stream?from=0&to=1', 'GET'],
+] as const)
+  t.test(`a body on its way moves nothing of a session that took its name meanwhile: ${way}`, async (t) => {
+    const server = await startTestServer(t, folder);
+    await server.ready();
+    const base = `${server.url}/v1/sessions/named`;
+    t.equal((await ask(base, { method: 'PUT', body: SPEC })).status, 201);
+    const { sessions } = server.service;
+    const record = sessions.store.delivered.bind(sessions.store);
+    sessions.store.delivered = (delivery) => {
+      sessions.store.delivered = record;
+      sessions.delete('named');
+      sessions.open(SPEC, 'named' as SessionId);
+      record(delivery);
+    };
+    const { ended } = await bodyOf(`${base}/${way}`, method);
+    t.ok(ended, 'the body itself is whole');
+    t.match(await getJson(base), { cursors: [0], delivered: 0 });
+    t.match(await getJson(`${base}/audit?epoch=0`), { delivered: 0, missing: { count: 8 } });
+    const next = await fetch(`${base}/next`, { method: 'POST' });
+    t.equal(next.headers.get('slicefeed-step'), '0');
+    await next.arrayBuffer();
+  });

@@ -7,7 +7,7 @@ import { auditEpoch } from '../../src/sessions/audit.js';
 import type { SpecRequest } from '../../src/sessions/request.js';
 import { resolveSpec } from '../../src/sessions/resolve.js';
 import { Session, type SessionContext } from '../../src/sessions/session.js';
-import { SessionStore } from '../../src/sessions/store.js';
+import { newIncarnation, SessionStore } from '../../src/sessions/store.js';
 import { Verdicts } from '../../src/sessions/verdicts.js';
 import { journalOf } from '../fixtures/delivery-journal.js';
 import { catalogOf, slices } from '../fixtures/found-studies.js';
@@ -19,8 +19,17 @@ async function session(t: Test, pairs: number, request: SpecRequest) {
   const db = await catalogOf(t, { A: { slices: slices(pairs, ['i']) } });
   const [store, verdicts] = [new SessionStore(db, journalOf(t)), new Verdicts(db)];
   const { spec, snapshot } = resolveSpec(db, request);
+  const incarnation = newIncarnation();
   const id = 's' as SessionId;
-  const stored = { id, request: '{}', spec, snapshot, bytesVersion: BYTES_VERSION };
+  const stored = {
+    incarnation,
+    id,
+    request: '',
+    spec,
+    snapshot,
+    bytesVersion: BYTES_VERSION,
+    owner: null,
+  };
   store.put(stored);
   // Nothing is loaded here: of what a session stands on, the plan and the stored spec are all that an audit looks at.
   const timings = { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
@@ -28,8 +37,7 @@ async function session(t: Test, pairs: number, request: SpecRequest) {
   const made = new Session(stored, { db, slotSources } as unknown as SessionContext, timings);
   return {
     plan: made.plan,
-    deliver: (step: number, rank = 0) =>
-      store.delivered({ id, epoch: made.plan.epochOf(step), rank, step, movesCursor: false }),
+    deliver: (step: number, rank = 0) => store.delivered({ incarnation, rank, step, movesCursor: false }),
     mask: (step: number, rank: number, slot: number, pair: string) =>
       verdicts.give({ snapshot: snapshot.digest, specDigest: made.digest, rank, step }, [
         { slot, pair: pair as PairId, code: 'VALUE_RANGE', file: null, detail: '' },
