@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { isRoomError } from './files.js';
 import type { Task, Unpacked, UnpackedFile, UnpackUnit } from './messages.js';
-import { readZipDirectory, type ZipDirectory, type ZipEntry, ZipRefusal } from './zip-directory.js';
+import { type OpenZip, withZip, type ZipEntry, ZipRefusal } from './zip-directory.js';
 
 /** A task ends after so many bytes or entries, so that others get their turn. */
 const TASK_BYTES = 32 * 1024 * 1024;
@@ -21,7 +21,7 @@ export async function unpack(task: Task<'unpack'>): Promise<Unpacked[]> {
       outcomes.push(await unpackPart(unit));
     } catch (error) {
       if (isRoomError(error)) throw error;
-      directory = null;
+      lastRead = null;
       outcomes.push(
         error instanceof ZipRefusal
           ? { kind: 'refused', isLimit: error.isLimit, detail: error.message }
@@ -33,33 +33,30 @@ export async function unpack(task: Task<'unpack'>): Promise<Unpacked[]> {
   return outcomes;
 }
 
-let directory: { readonly path: string; readonly zip: ZipDirectory } | null = null;
+/** The directory of the zip that is expanded part by part. The zip itself is closed between two parts: the next one may never be asked for. */
+let lastRead: { readonly path: string; readonly entries: readonly ZipEntry[] } | null = null;
 
-async function unpackPart(unit: UnpackUnit): Promise<Unpacked> {
+function unpackPart(unit: UnpackUnit): Promise<Unpacked> {
   const path = join(unit.folder, String(unit.zip));
-  if (directory?.path !== path) {
-    directory?.zip.close();
-    directory = { path, zip: await readZipDirectory(path, unit) };
-  }
-  const { zip } = directory;
-  const files: UnpackedFile[] = [];
-  let bytes = 0;
-  let at = unit.from;
-  for (; at < zip.entries.length && bytes < TASK_BYTES && files.length < TASK_ENTRIES; at++) {
-    const file = await unpackEntry(zip, zip.entries[at]!, unit, unit.number + files.length, bytes);
-    files.push(file);
-    bytes += file.sizeBytes;
-  }
-  const next = at < zip.entries.length ? at : null;
-  if (next === null) {
-    zip.close();
-    directory = null;
-  }
-  return { kind: 'unpacked', files, next };
+  return withZip(path, async (zip) => {
+    if (lastRead?.path !== path) lastRead = { path, entries: await zip.entries(unit.filesLeft) };
+    const { entries } = lastRead;
+    const files: UnpackedFile[] = [];
+    let bytes = 0;
+    let at = unit.from;
+    for (; at < entries.length && bytes < TASK_BYTES && files.length < TASK_ENTRIES; at++) {
+      const file = await unpackEntry(zip, entries[at]!, unit, unit.number + files.length, bytes);
+      files.push(file);
+      bytes += file.sizeBytes;
+    }
+    const next = at < entries.length ? at : null;
+    if (next === null) lastRead = null;
+    return { kind: 'unpacked', files, next };
+  });
 }
 
 async function unpackEntry(
-  zip: ZipDirectory,
+  zip: OpenZip,
   entry: ZipEntry,
   unit: UnpackUnit,
   number: number,

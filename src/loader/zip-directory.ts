@@ -20,13 +20,15 @@ export interface ZipEntry {
   readonly raw: Entry;
 }
 
-/** A zip whose every entry has been looked at. */
-export interface ZipDirectory {
-  /** Files alone, none hidden, in the order of the directory. */
-  readonly entries: readonly ZipEntry[];
+/** A zip that is open. */
+export interface OpenZip {
+  /**
+   * The files of its directory, none hidden, in their order. The zip is refused as a whole for one entry that is encrypted, a link, a device, named
+   * by no relative path or twice, compressed in another way, or that shares bytes with another one; and for more files than `filesLeft`.
+   */
+  entries(filesLeft: number): Promise<readonly ZipEntry[]>;
   /** An entry's content; the stream fails where it has not the size that the directory says. */
   read(entry: ZipEntry): Promise<Readable>;
-  close(): void;
 }
 
 const STORED = 0;
@@ -40,50 +42,46 @@ const FOLDER = 0o040000;
 /** Folders and hidden files are no files of the upload, and no way around its limit either. */
 const SPARE_ENTRIES = 1000;
 
-/**
- * Reads a zip's directory and refuses it as a whole for one entry that is encrypted, a link, a device, named by no relative path or
- * twice, compressed in another way, or that shares bytes with another one; and for more files than are left.
- */
-export async function readZipDirectory(
-  path: string,
-  { filesLeft }: { readonly filesLeft: number },
-): Promise<ZipDirectory> {
+/** Opens a zip for the time of `work`, and closes it however that ends. */
+export async function withZip<T>(path: string, work: (zip: OpenZip) => Promise<T>): Promise<T> {
   const zip = await opened(path);
   try {
-    const entries: ZipEntry[] = [];
-    const names = new Set<string>();
-    const places: { readonly from: number; readonly to: number }[] = [];
-    let seen = 0;
-    for await (const raw of entriesOf(zip)) {
-      if (++seen > SPARE_ENTRIES + 2 * filesLeft) throw tooMany(filesLeft);
-      const isFolder = raw.fileName.endsWith('/');
-      checkEntry(raw, isFolder);
-      const name = relativeName(raw.fileName);
-      if (name === null)
-        throw new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false);
-      const from = raw.relativeOffsetOfLocalHeader;
-      places.push({ from, to: from + LOCAL_HEADER_BYTES + raw.fileNameLength + raw.compressedSize });
-      if (isFolder || isHidden(name)) continue;
-      if (names.has(name)) throw new ZipRefusal('two entries have one name', false);
-      names.add(name);
-      if (entries.length >= filesLeft) throw tooMany(filesLeft);
-      entries.push({ name, crc32: raw.crc32, raw });
-    }
-    places.sort((a, b) => a.from - b.from);
-    if (places.some(({ from }, at) => at > 0 && from < places[at - 1]!.to))
-      throw new ZipRefusal('entries of the zip share their bytes', false);
-    return {
-      entries,
+    return await work({
+      entries: (filesLeft) => readEntries(zip, filesLeft),
       read: ({ raw }) =>
         new Promise((resolve, reject) => {
           zip.openReadStream(raw, (error, stream) => (error ? reject(error) : resolve(stream)));
         }),
-      close: () => zip.close(),
-    };
-  } catch (error) {
+    });
+  } finally {
     zip.close();
-    throw error;
   }
+}
+
+async function readEntries(zip: ZipFile, filesLeft: number): Promise<readonly ZipEntry[]> {
+  const entries: ZipEntry[] = [];
+  const names = new Set<string>();
+  const places: { readonly from: number; readonly to: number }[] = [];
+  let seen = 0;
+  for await (const raw of entriesOf(zip)) {
+    if (++seen > SPARE_ENTRIES + 2 * filesLeft) throw tooMany(filesLeft);
+    const isFolder = raw.fileName.endsWith('/');
+    checkEntry(raw, isFolder);
+    const name = relativeName(raw.fileName);
+    if (name === null)
+      throw new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false);
+    const from = raw.relativeOffsetOfLocalHeader;
+    places.push({ from, to: from + LOCAL_HEADER_BYTES + raw.fileNameLength + raw.compressedSize });
+    if (isFolder || isHidden(name)) continue;
+    if (names.has(name)) throw new ZipRefusal('two entries have one name', false);
+    names.add(name);
+    if (entries.length >= filesLeft) throw tooMany(filesLeft);
+    entries.push({ name, crc32: raw.crc32, raw });
+  }
+  places.sort((a, b) => a.from - b.from);
+  if (places.some(({ from }, at) => at > 0 && from < places[at - 1]!.to))
+    throw new ZipRefusal('entries of the zip share their bytes', false);
+  return entries;
 }
 
 function tooMany(filesLeft: number): ZipRefusal {
@@ -102,7 +100,8 @@ function checkEntry(raw: Entry, isFolder: boolean): void {
 
 function opened(path: string): Promise<ZipFile> {
   return new Promise((resolve, reject) => {
-    open(path, { lazyEntries: true, autoClose: false, strictFileNames: true }, (error, zip) =>
+    // Names with the separators of Windows are read as paths.
+    open(path, { lazyEntries: true, autoClose: false, strictFileNames: false }, (error, zip) =>
       error ? reject(error) : resolve(zip),
     );
   });
