@@ -1,8 +1,8 @@
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
+import { leavesImage, meetsImage } from '../core/on-image.js';
 import type { StructurePart } from '../core/outlining.js';
-import { leavesImage } from '../core/place-outlines.js';
 import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
@@ -188,6 +188,10 @@ function readContour(
     return null;
   }
   for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
+  if (!meetsImage(contour.points, image, true)) {
+    report('CONTOUR_OUTSIDE', path, 'it lies wholly beside its image; left out');
+    return null;
+  }
   if (leavesImage(contour.points, image)) report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');
   return contour.points;
 }

@@ -102,7 +102,8 @@ export class Outlines {
     }
   }
 
-  async #add({ kind, path }: OutlineObject, placement: Placement): Promise<void> {
+  async #add(object: OutlineObject, placement: Placement): Promise<void> {
+    const { kind, path } = object;
     const own = new Map<SliceId, StructurePart[]>();
     const structures = new Set<string>();
     const lost = new Map<string, Set<SliceId>>();
@@ -124,12 +125,7 @@ export class Outlines {
       append(own, slice, { structure, part });
       append(this.#drawn, slice, { structure, part });
     }
-    if (seen === 0)
-      this.#report(
-        'NO_CONTOURS',
-        path,
-        'nothing that it holds lies on an image of the study and encloses a pixel',
-      );
+    if (seen === 0) this.#report('NO_CONTOURS', object.path, nothingUsed(object));
     this.#sources.push({ kind, file: path, structures: [...structures].sort(), parts });
     for (const [owner, slices] of lost)
       this.#report(
@@ -147,6 +143,18 @@ export class Outlines {
         `ROI ${roi}: on ${slices} slice(s) a CLOSED_PLANAR contour lies inside another: filled, or a hole with mask.holes xor`,
       );
   }
+}
+
+/** Why nothing of an object is used. */
+function nothingUsed({ kind, content }: OutlineObject): string {
+  if (kind === 'rtstruct')
+    return content.rois.some(({ contours }) => contours.length > 0)
+      ? 'no contour that it holds lies on an image of the study'
+      : 'it holds no contour that can be drawn';
+  if (content.rasters.length > 0) return 'no frame that it holds lies on an image of the study';
+  return content.threshold === null
+    ? 'no pixel of its frames is inside a segment'
+    : 'no pixel of its frames reaches the threshold, which is SLICEFEED_SEGMENT_THRESHOLD of MaximumFractionalValue';
 }
 
 function append<T>(lists: Map<SliceId, T[]>, slice: SliceId, value: T): void {

@@ -1,5 +1,5 @@
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
-import { frameSizeBytes } from '../core/dicom-description.js';
+import { frameSizeBytes, frameStrideBytes } from '../core/dicom-description.js';
 import {
   DEFLATED_LITTLE_ENDIAN,
   ENCAPSULATED_UNCOMPRESSED,
@@ -33,7 +33,8 @@ function refuses(header: ImageHeader): HeaderProblem | null {
 function decode(frameBytes: Uint8Array, header: ImageHeader, frame = 0): DecodedFrame {
   const { rows, columns, samplesPerPixel: channels, planar, photometric, bitsAllocated } = header;
   const exact = frameSizeBytes(header);
-  const firstBit = bitsAllocated === 1 && isNative(header.transferSyntax) ? (frame * exact * 8) % 8 : 0;
+  const firstBit =
+    bitsAllocated === 1 && isNative(header.transferSyntax) ? (frame * frameStrideBytes(header) * 8) % 8 : 0;
   const wanted = Math.ceil(exact + firstBit / 8);
   // A fragment has an even number of bytes.
   const padding = header.transferSyntax === ENCAPSULATED_UNCOMPRESSED ? wanted % 2 : 0;
@@ -93,7 +94,10 @@ export function frameRange(header: ImageHeader, frame: number): { offset: number
   if (!Number.isInteger(frame) || frame < 0 || frame >= header.frames) {
     throw new RangeError(`frame ${frame} of ${header.frames}`);
   }
-  const size = frameSizeBytes(header);
-  const start = Math.floor(frame * size);
-  return { offset: header.pixelData.offset + start, length: Math.ceil((frame + 1) * size) - start };
+  const first = frame * frameStrideBytes(header);
+  const start = Math.floor(first);
+  return {
+    offset: header.pixelData.offset + start,
+    length: Math.ceil(first + frameSizeBytes(header)) - start,
+  };
 }

@@ -41,6 +41,30 @@ export function frameSizeBytes(
 }
 
 /**
+ * Bytes from one native frame to the next: those of a frame, a fraction where single bits follow each other without a gap (DICOM PS3.5, section 8.1.1).
+ * Some writers fill each frame up to whole or to an even number of bytes. They are told by the length of the pixel data alone: of
+ * few and small frames it may be the same either way, which is read as the standard has it.
+ */
+export function frameStrideBytes(
+  image: Pick<
+    ImageHeader,
+    'rows' | 'columns' | 'samplesPerPixel' | 'bitsAllocated' | 'photometric' | 'frames' | 'pixelData'
+  >,
+): number {
+  const size = frameSizeBytes(image);
+  const { length } = image.pixelData;
+  if (length === null || length <= even(Math.ceil(size * image.frames))) return size;
+  const whole = Math.ceil(size);
+  for (const filled of [whole, even(whole)])
+    if (length === filled * image.frames || length === even(filled * image.frames)) return filled;
+  return size;
+}
+
+function even(count: number): number {
+  return count + (count % 2);
+}
+
+/**
  * The image pixel description with every check that needs no pixel: against itself, against the limits, against
  * the declared length of native pixel data and the file's size. Throws `HeaderStop`.
  */
@@ -102,7 +126,21 @@ function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes
   if (isUnfolded)
     notes.add('HEADER_REPAIRED', `the pixel data is as long as that of ${whole.photometric}, which is used`);
   const image = isUnfolded ? whole : told;
-  const wanted = Math.ceil(frameSizeBytes(image) * image.frames);
+  const stride = frameStrideBytes(image);
+  const { bitsAllocated, columns, rows, frames } = image;
+  const rowsFilled = Math.ceil(columns / 8) * rows * frames;
+  if (bitsAllocated === 1 && stride === frameSizeBytes(image) && length > even(Math.ceil(stride * frames)))
+    if (length === rowsFilled || length === even(rowsFilled))
+      throw refusal(
+        'PIXELS_LONG',
+        'the pixel data is as long as that of rows filled up to whole bytes, which is not read: DICOM has single bits without a gap',
+      );
+  if (stride !== frameSizeBytes(image))
+    notes.add(
+      'HEADER_REPAIRED',
+      `the pixel data is as long as that of frames filled up to ${stride} bytes each, and is read so`,
+    );
+  const wanted = Math.ceil(stride * image.frames);
   const present = Math.min(length, Math.max(0, fileSizeBytes - offset));
   if (present < wanted) {
     const reason = present < length ? `the file ends after ${present}` : `there are ${present}`;

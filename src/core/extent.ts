@@ -1,7 +1,7 @@
 import { cover } from './coverage.js';
 import type { Raster, Region } from './part.js';
 import { type BinaryRule, rasterize } from './rasterize.js';
-import { fillRuns } from './runs.js';
+import { fillRuns, holdsPlace } from './runs.js';
 
 /** Where a structure is on a slice: in any of its regions or rasters. */
 export interface Extent {
@@ -65,20 +65,8 @@ export function fillRaster(
       const x = Math.floor(a * column + b * row + c + 0.5);
       const y = Math.floor(d * column + e * row + f + 0.5);
       const isThere = x >= 0 && y >= 0 && x < raster.columns && y < raster.rows;
-      if (isThere && holds(runs, y * raster.columns + x)) mask[to] = 1;
+      if (isThere && holdsPlace(runs, y * raster.columns + x)) mask[to] = 1;
     }
-}
-
-/** Whether a place lies in one of the runs. */
-function holds(runs: ArrayLike<number>, place: number): boolean {
-  let low = 0;
-  let high = runs.length / 2;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (runs[2 * middle + 1]! <= place) low = middle + 1;
-    else high = middle;
-  }
-  return 2 * low < runs.length && runs[2 * low]! <= place;
 }
 
 /** Kept between calls: one mask for a polygon, one for the region that it belongs to. */

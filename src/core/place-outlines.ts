@@ -1,4 +1,5 @@
 import type { HeaderProblem } from './dicom.js';
+import { leavesImage, meetsImage, rasterMeetsImage } from './on-image.js';
 import type { Part } from './part.js';
 import type { ImageFinder, LocatedImage, Placed } from './placing.js';
 import {
@@ -27,6 +28,9 @@ export interface Placement {
   /** To be asked for when all parts were taken. */
   readonly problems: () => readonly HeaderProblem[];
 }
+
+/** Said of a contour or a frame's segment that is on no pixel of its image. */
+const OUTSIDE = 'no pixel of its image is inside it; left out';
 
 /** Puts the contours of a structure set on their images. */
 export function placeStructureSet(set: StructureSet, finder: ImageFinder, toleranceMm: number): Placement {
@@ -66,6 +70,10 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
             );
             continue;
           }
+          if (!meetsImage(points, image)) {
+            problems.add('CONTOUR_OUTSIDE', where, item, OUTSIDE);
+            continue;
+          }
           if (leavesImage(points, image))
             problems.add('CONTOUR_OUTSIDE', where, item, 'the mask is clipped to the image');
           yield { place: image.place, structure: roi.structure, part: { kind: type, roi: roi.item, points } };
@@ -100,6 +108,10 @@ export function placeSegmentation(segmentation: Segmentation, finder: ImageFinde
       }
       for (const { image, matrix } of images) {
         const raster = { rows, columns, matrix, runs: runs.subarray(2 * first, 2 * (first + count)) };
+        if (!rasterMeetsImage(raster, image)) {
+          problems.add('CONTOUR_OUTSIDE', 'frame', frame + 1, OUTSIDE);
+          continue;
+        }
         yield {
           place: image.place,
           structure: segments[segment]!.structure,
@@ -157,17 +169,4 @@ function report(problems: ProblemList, placed: Placed, where: string, item: numb
       item,
       'it lies off the plane of the image that it names; it is dropped upon it',
     );
-}
-
-/** Whether a point lies beyond the outer edges of the border pixels, pixel centres being at integers. */
-export function leavesImage(
-  points: Float64Array,
-  image: { readonly rows: number; readonly columns: number },
-): boolean {
-  for (let i = 0; i < points.length; i += 2) {
-    const x = points[i]!;
-    const y = points[i + 1]!;
-    if (x < -0.5 || y < -0.5 || x > image.columns - 0.5 || y > image.rows - 0.5) return true;
-  }
-  return false;
 }

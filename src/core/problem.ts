@@ -29,7 +29,8 @@ export const PROBLEMS = {
   CONTOUR_BLANK_LINE: 'A blank line inside the contour; the contour is used without it',
   CONTOUR_TOO_FEW_POINTS: 'The contour has fewer than 3 points',
   CONTOUR_TOO_MANY_POINTS: 'The contour has more points than the limit',
-  CONTOUR_OUTSIDE: 'The contour leaves the image; the mask is clipped',
+  CONTOUR_OUTSIDE:
+    'A contour or frame leaves its image: the mask is clipped, or the contour left out where nothing of it is on the image',
   CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
   CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
   CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
@@ -50,6 +51,8 @@ export const PROBLEMS = {
     'Several segments of a segmentation have one number: whose its pixels are is not known, they are left out',
   SEGMENT_UNKNOWN:
     'A frame or pixel of a segmentation belongs to a segment that it does not define; it is left out',
+  SEGMENT_BELOW_THRESHOLD:
+    'No pixel of a FRACTIONAL segment reaches `SLICEFEED_SEGMENT_THRESHOLD` of MaximumFractionalValue; it is no structure',
   SEGMENTATION_GRID:
     'The pixels of a segmentation lie elsewhere than those of its image: they are taken by the nearest, or left out where nothing says how they lie',
   STRUCTURE_NAME: 'An ROI or segment has no name, or the name of another one of its file',

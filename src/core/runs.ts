@@ -100,3 +100,15 @@ export function fillRuns(runs: ArrayLike<number>, size: number, mask: Uint8Array
   for (let i = 0; i + 1 < runs.length; i += 2)
     mask.fill(1, offset + Math.min(runs[i]!, size), offset + Math.min(runs[i + 1]!, size));
 }
+
+/** Whether a place lies in one of the runs. */
+export function holdsPlace(runs: ArrayLike<number>, place: number): boolean {
+  let low = 0;
+  let high = runs.length / 2;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (runs[2 * middle + 1]! <= place) low = middle + 1;
+    else high = middle;
+  }
+  return 2 * low < runs.length && runs[2 * low]! <= place;
+}

@@ -36,6 +36,8 @@ export class SegmentRasters {
   readonly #rasters: SegmentRaster[] = [];
   readonly #parts: Uint32Array[] = [];
   readonly #places: ReadonlyMap<number, number>;
+  /** Segments with pixels over 0 in a frame of which none is inside. */
+  readonly #faint = new Set<number>();
   #length = 0;
 
   /** `fraction`: share of MaximumFractionalValue from which a pixel is inside. */
@@ -54,7 +56,10 @@ export class SegmentRasters {
   addValues(frame: number, values: ArrayLike<number>): void {
     const { type, padding } = this.#header;
     if (type !== 'labelmap') {
-      this.addRuns(frame, runsAtLeast(values, this.#threshold));
+      const runs = runsAtLeast(values, this.#threshold);
+      const { segment } = this.#header.frames[frame] as SegmentFrame;
+      if (segment !== null && runs.length === 0 && hasMore(values, 0)) this.#faint.add(segment);
+      this.addRuns(frame, runs);
       return;
     }
     for (const [value, runs] of runsByValue(values)) {
@@ -83,6 +88,15 @@ export class SegmentRasters {
       runs.set(part, at);
       at += part.length;
     }
+    const solid = new Set(this.#rasters.map(({ segment }) => segment));
+    for (const segment of this.#faint)
+      if (!solid.has(segment))
+        this.#problems.add(
+          'SEGMENT_BELOW_THRESHOLD',
+          'segment',
+          this.#header.segments[segment]!.item,
+          'no pixel of it reaches SLICEFEED_SEGMENT_THRESHOLD of MaximumFractionalValue; left out',
+        );
     return { rasters: this.#rasters, runs, problems: this.#problems.list };
   }
 
@@ -92,4 +106,9 @@ export class SegmentRasters {
     this.#parts.push(runs);
     this.#length += runs.length;
   }
+}
+
+function hasMore(values: ArrayLike<number>, than: number): boolean {
+  for (let i = 0; i < values.length; i++) if (values[i]! > than) return true;
+  return false;
 }

@@ -1,7 +1,7 @@
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
-import { frameSizeBytes } from '../core/dicom-description.js';
+import { frameStrideBytes } from '../core/dicom-description.js';
 import { DEFLATED_LITTLE_ENDIAN, isNative } from '../core/dicom-uids.js';
 import { PixelError } from '../core/pixels.js';
 import { runsOfBits } from '../core/runs.js';
@@ -91,8 +91,8 @@ function openSegmentation(
   return { header, head: read.segmentation };
 }
 
-/** Frames of single bits follow each other without a gap: one may begin inside a byte (DICOM PS3.5, section 8.2). */
+/** Frames of single bits follow each other without a gap: one may begin inside a byte (DICOM PS3.5, section 8.1.1). */
 function runsOfFrame(bytes: Uint8Array, header: ImageHeader, frame: number): Uint32Array {
   const { rows, columns } = header;
-  return runsOfBits(bytes, (frame * frameSizeBytes(header) * 8) % 8, rows * columns);
+  return runsOfBits(bytes, (frame * frameStrideBytes(header) * 8) % 8, rows * columns);
 }

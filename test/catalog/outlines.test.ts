@@ -92,7 +92,10 @@ t.test('settings that decide what is drawn are looked at again by the next scan'
   t.strictSame(await scanned({}), [[], { A: 1 }]);
   t.strictSame(await scanned({ segmentFraction: 0.7 }), [['seg.dcm'], {}]);
   t.strictSame(await scanned({ segmentFraction: 0.7, planeToleranceMm: 0.3 }), [[], { B: 1 }]);
-  t.match(listProblems(db, '1.2'), [{ code: 'NO_CONTOURS', file: 'seg.dcm' }]);
+  t.match(listProblems(db, '1.2'), [
+    { code: 'SEGMENT_BELOW_THRESHOLD', file: 'seg.dcm' },
+    { code: 'NO_CONTOURS', file: 'seg.dcm', detail: /^no pixel of its frames reaches the threshold/ },
+  ]);
   t.match(listSources(db, '1.2'), [
     { kind: 'rtstruct', structures: ['B'], parts: 1 },
     { kind: 'seg', structures: [], parts: 0 },

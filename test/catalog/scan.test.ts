@@ -127,6 +127,22 @@ t.test('what is wrong is listed, and everything else is there', async (t) => {
   t.notOk(listProblems(db, 'A').some(({ file }) => file === 'dicoms/A/3.dcm'));
 });
 
+t.test('a text contour that lies wholly beside its image makes no pair', async (t) => {
+  const root = smallFolder(t);
+  const path = 'contourfiles/OA/p1-contours/IM-0001-0001-p1contour-manual.txt';
+  write(root, path, '900 1\n904 1\n900 4\n');
+  const db = openCatalogue(t);
+  await scanInto(db, root);
+  t.strictSame(Object.keys(findStudy(db, 'A')!.structures), ['i', 'o']);
+  t.match(
+    listProblems(db, 'A').filter(({ file }) => file === path),
+    [{ code: 'CONTOUR_OUTSIDE', detail: 'it lies wholly beside its image; left out' }],
+  );
+  write(root, path, '900 1\n904 1\n900 4\n-900 2\n');
+  await scanInto(db, root);
+  t.strictSame(findStudy(db, 'A')!.structures.p1, 1, 'one that reaches across it does');
+});
+
 t.test('without a link table there are images, and it says why there is no pair', async (t) => {
   const root = smallFolder(t);
   rmSync(join(root, 'link.csv'));

@@ -21,6 +21,11 @@ function headerOf(bytes: Uint8Array): ImageHeader {
   return read.header;
 }
 
+function refusalOf(bytes: Uint8Array) {
+  const read = readHeader(bytes, bytes.length, DEFAULT_LIMITS);
+  return read.kind === 'refused' ? read.problem : null;
+}
+
 function decodeFrame(bytes: Uint8Array, frame = 0) {
   const header = headerOf(bytes);
   const { offset, length } = frameRange(header, frame);
@@ -64,6 +69,43 @@ t.test('frames one after the other', async (t) => {
   const header = headerOf(bytes);
   t.strictSame(frameRange(header, 2), { offset: header.pixelData.offset + 6, length: 3 });
   for (const frame of [-1, 3, 0.5, Number.NaN]) t.throws(() => frameRange(header, frame), RangeError);
+});
+
+t.test('frames filled up to whole or even bytes are told by the length of the pixel data', async (t) => {
+  const read = (image: ImageOptions) => {
+    const bytes = file(image);
+    const { notes } = headerOf(bytes);
+    const frames = Array.from({ length: image.frames! }, (_, at) =>
+      Array.from(decodeFrame(bytes, at).values).join(''),
+    );
+    return [frames.join(' '), ...notes.map(({ code, detail }) => `${code} ${detail}`)];
+  };
+  const told = (bytes: number) =>
+    `HEADER_REPAIRED the pixel data is as long as that of frames filled up to ${bytes} bytes each, and is read so`;
+  const bits = { rows: 3, columns: 3, bitsAllocated: 1, bitsStored: 1 };
+  const frames = ['101010101', '000111000', '111000111'];
+  const packed = Uint8Array.of(0x55, 0x71, 0x1c, 0x07);
+  t.strictSame(read({ ...bits, frames: 3, pixels: packed }), [frames.join(' ')], 'as the standard has it');
+  const filled = Uint8Array.of(0x55, 1, 0x38, 0, 0xc7, 1);
+  t.strictSame(read({ ...bits, frames: 3, pixels: filled }), [frames.join(' '), told(2)]);
+  const row = { ...bits, rows: 1 };
+  t.strictSame(read({ ...row, frames: 5, pixels: Uint8Array.of(1, 2, 4, 7, 5, 0) }), [
+    '100 010 001 111 101',
+    told(1),
+  ]);
+  t.strictSame(read({ ...row, frames: 3, pixels: Uint8Array.of(1, 0, 2, 0, 7, 0) }), [
+    '100 010 111',
+    told(2),
+  ]);
+  const bytes = { rows: 1, columns: 3, frames: 3 };
+  t.strictSame(read({ ...bytes, pixels: Uint8Array.of(1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9, 0) }), [
+    '123 456 789',
+    told(4),
+  ]);
+  const long = { ...bytes, pixels: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0) };
+  t.match(read(long), ['123 456 789', /^PIXELS_LONG/], 'any other length: what is over is at the end');
+  const rows = { ...bits, rows: 4, columns: 3, frames: 1, pixels: Uint8Array.of(5, 2, 5, 2) };
+  t.match(refusalOf(file(rows)), { code: 'PIXELS_LONG', detail: /rows filled up to whole bytes/ });
 });
 
 t.test('colour becomes planes in both planar configurations', async (t) => {

@@ -138,6 +138,11 @@ t.test('an image without a plane takes no contour; what leaves the image is told
     'a',
     'CONTOUR_OUTSIDE ROI 1: contour 1: the mask is clipped to the image',
   ]);
+  const away = { ...planeAt(0), position: [90, 20, 0] as const };
+  t.strictSame(
+    place([image('a', 0, { plane: away })], structureSet([{ z: 0, references }], { images: ['a'] })),
+    ['', 'CONTOUR_OUTSIDE ROI 1: contour 1: no pixel of its image is inside it; left out'],
+  );
 });
 
 function segmentation(planes: readonly (Plane | null)[], changes: Partial<Segmentation> = {}): Segmentation {
@@ -185,12 +190,15 @@ t.test('frames in any order find their images; the same grid is taken as it is',
 
 t.test('another grid is taken by the nearest, and told', async (t) => {
   const shifted = { ...planeAt(0), position: [9, 20, 0] as const };
-  t.strictSame(placeFrames(STACK, segmentation([shifted])), [
-    [['a', 0, [1, 0, 2, 0, 1, 0]]],
-    [
-      'SEGMENTATION_GRID frame 1: its pixels lie elsewhere than those of its image: each of those takes the nearest',
-    ],
-  ]);
+  const elsewhere =
+    'SEGMENTATION_GRID frame 1: its pixels lie elsewhere than those of its image: each of those takes the nearest';
+  const third = segmentation([shifted], { runs: Uint32Array.of(2, 3) });
+  t.strictSame(placeFrames(STACK, third), [[['a', 2, [1, 0, 2, 0, 1, 0]]], [elsewhere]]);
+  t.strictSame(
+    placeFrames(STACK, segmentation([shifted])),
+    [[], [elsewhere, 'CONTOUR_OUTSIDE frame 1: no pixel of its image is inside it; left out']],
+    'its first pixel lies beside the image',
+  );
   const tiny = { ...planeAt(0), position: [10.001, 20, 0] as const };
   t.strictSame(placeFrames(STACK, segmentation([tiny])), [[['a', 0, null]], []]);
 });

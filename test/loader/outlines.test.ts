@@ -56,6 +56,22 @@ t.test('frames of single bits, which begin anywhere in a byte', async (t) => {
     }
 });
 
+t.test('frames of single bits that are filled up to whole bytes each', async (t) => {
+  const frames = ['101010', '011001', '111000', '000111', '100100'];
+  const found = await segments({
+    rows: 2,
+    columns: 3,
+    segments: [{ label: 'A' }],
+    frames: frames.map((bits) => ({ values: [...bits].map(Number) })),
+    pixels: Uint8Array.from(frames, (bits) => Number.parseInt([...bits].reverse().join(''), 2)),
+  });
+  t.strictSame(
+    texts(found),
+    frames.map((bits, at) => `${at} A ${bits}`),
+  );
+  t.match(found.problems, [{ code: 'HEADER_REPAIRED', detail: /filled up to 1 bytes each/ }]);
+});
+
 t.test('any bits of any frames come back', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -88,6 +104,30 @@ t.test('a fractional pixel is inside from a share of the whole that is told', as
   const found = await segments(fractional, { ...LIMITS, segmentFraction: 1 });
   t.strictSame(texts(found), ['0 A 00001']);
   t.equal(found.threshold, 1);
+});
+
+t.test('a fractional segment of which no pixel reaches the threshold', async (t) => {
+  const found = await segments({
+    type: 'FRACTIONAL',
+    rows: 1,
+    columns: 3,
+    whole: 255,
+    segments: [{ label: 'A' }, { label: 'B' }, { label: 'C' }],
+    frames: [
+      { values: [0, 100, 127] },
+      { values: [90, 100, 0] },
+      { values: [1, 200, 3], segment: 2 },
+      { values: [1, 100, 3], segment: 2 },
+      { values: [0, 0, 0], segment: 3 },
+    ],
+  });
+  t.strictSame(texts(found), ['2 B 010']);
+  t.strictSame(
+    found.problems.map(({ code, detail }) => `${code} ${detail}`),
+    [
+      'SEGMENT_BELOW_THRESHOLD segment 1: no pixel of it reaches SLICEFEED_SEGMENT_THRESHOLD of MaximumFractionalValue; left out',
+    ],
+  );
 });
 
 t.test('a label map: each value a segment; background and padding none', async (t) => {

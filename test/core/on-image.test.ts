@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { cover } from '../../src/core/coverage.js';
+import { fillRaster } from '../../src/core/extent.js';
+import { leavesImage, meetsImage, rasterMeetsImage } from '../../src/core/on-image.js';
+import { rasterize } from '../../src/core/rasterize.js';
+import { runsAtLeast } from '../../src/core/runs.js';
+
+const IMAGE = { rows: 6, columns: 8 };
+
+/** A rectangle by its corners. */
+function rectangle(left: number, top: number, right: number, bottom: number): Float64Array {
+  return Float64Array.of(left, top, right, top, right, bottom, left, bottom);
+}
+
+t.test('a polygon that is inside, across an edge, around the image, or beside it', async (t) => {
+  const meets = (...box: [number, number, number, number]) => meetsImage(rectangle(...box), IMAGE);
+  t.equal(meets(2, 2, 3, 3), true);
+  t.equal(meets(2.2, 2.2, 2.4, 2.4), true, 'smaller than a pixel');
+  t.equal(meets(-9, 2, 9, 3), true, 'across, without a point on the image');
+  t.equal(meets(-9, -9, 20, 20), true, 'around it');
+  t.equal(meets(-3, -3, -0.4, -0.4), true, 'over the outer corner of the first pixel');
+  t.equal(meets(-3, -3, -0.5, -0.5), false, 'at it');
+  t.equal(meets(7.5 - 1e-9, 0, 9, 5), false, 'along the outer edge of the last column');
+  t.equal(meets(0, 5.51, 7, 9), false);
+  t.equal(meets(-9, 2, -0.51, 3), false);
+  t.equal(meets(2, -7, 3, -0.6), false);
+  const diagonal = Float64Array.of(-4, 2, 2, -4, 1, -4, -4, 1);
+  t.equal(meetsImage(diagonal, IMAGE), false, 'its box meets the image, it does not');
+  const around = Float64Array.of(
+    -9,
+    -9,
+    20,
+    -9,
+    20,
+    20,
+    -9,
+    20,
+    -9,
+    -8,
+    -8,
+    -8,
+    -8,
+    19,
+    19,
+    19,
+    19,
+    -8,
+    -9,
+    -8,
+  );
+  t.equal(meetsImage(around, IMAGE), false, 'a frame around the image, which it leaves out');
+  t.equal(meetsImage(Float64Array.of(0, 7, 7, 7, 3, 9), IMAGE), false);
+});
+
+t.test('a text contour may be meant with pixel centres at halves', async (t) => {
+  const right = rectangle(7.6, 1, 7.9, 3);
+  t.strictSame([meetsImage(right, IMAGE), meetsImage(right, IMAGE, true)], [false, true]);
+  t.equal(meetsImage(rectangle(8.1, 1, 9, 3), IMAGE, true), false);
+});
+
+t.test('what leaves the image lies beyond the outer edge of a border pixel', async (t) => {
+  t.equal(leavesImage(rectangle(-0.5, -0.5, 7.5, 5.5), IMAGE), false);
+  t.equal(leavesImage(rectangle(-0.6, 0, 7, 5), IMAGE), true);
+  t.equal(leavesImage(rectangle(0, 0, 7, 5.6), IMAGE), true);
+});
+
+t.test('of a polygon that does not meet the image no pixel has a share', async () => {
+  const coordinate = fc.oneof(
+    fc.integer({ min: -24, max: 40 }).map((value) => value / 4),
+    fc.double({ min: -6, max: 12, noNaN: true }),
+  );
+  fc.assert(
+    fc.property(fc.array(coordinate, { minLength: 6, maxLength: 16 }), (values) => {
+      const points = Float64Array.from(values.slice(0, values.length & ~1));
+      const mask = new Uint8Array(IMAGE.rows * IMAGE.columns);
+      rasterize('pixel-center', points, IMAGE.rows, IMAGE.columns, mask, 0);
+      const shares = new Float32Array(IMAGE.rows * IMAGE.columns);
+      cover([[points]], IMAGE.rows, IMAGE.columns, shares, 0);
+      const isDrawn = mask.includes(1) || shares.some((share) => share > 1e-4);
+      return meetsImage(points, IMAGE) || !isDrawn;
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+t.test('a raster meets the image where one of its pixels takes a pixel that is inside', async () => {
+  const number = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+  const scale = fc.oneof(number(0.2, 3), number(-3, -0.2), fc.constantFrom(0, 1));
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(9), { minLength: 12, maxLength: 12 }),
+      fc.option(fc.tuple(scale, number(-1, 1), number(-9, 9), number(-1, 1), scale, number(-9, 9)), {
+        freq: 8,
+      }),
+      (values, matrix) => {
+        const runs = runsAtLeast(values, 8);
+        if (runs.length === 0) return true;
+        const raster = { rows: 3, columns: 4, matrix, runs };
+        const image = matrix === null ? { rows: 3, columns: 4 } : IMAGE;
+        const mask = new Uint8Array(image.rows * image.columns);
+        fillRaster(raster, image.rows, image.columns, mask, 0);
+        return rasterMeetsImage(raster, image) === mask.includes(1);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
