@@ -162,15 +162,15 @@ function checkOneStudy({ studies, problems: told, patients }: UploadContent): vo
       first?.file ? { file: first.file } : {},
     );
   }
-  if (others.length > 0)
-    throw new SlfError(
-      'SLF_UPLOAD_STUDY',
-      `the upload holds ${studies.length} studies: send each by itself, as slicefeed push does`,
-    );
   const named = [...patients].filter((patient) => patient !== null);
   if (named.length > 1)
     throw new SlfError(
       'SLF_UPLOAD_STUDY',
       `its images are of ${named.length} patients: send each patient's by themselves`,
+    );
+  if (others.length > 0)
+    throw new SlfError(
+      'SLF_UPLOAD_STUDY',
+      `the upload holds ${studies.length} studies: send each by itself, as slicefeed push does`,
     );
 }

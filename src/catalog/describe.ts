@@ -36,7 +36,8 @@ type Report = (code: ProblemCode, file: string, detail: string) => void;
 /** What a study is: its slices in canonical order, and every problem of its files. */
 export interface DescribedStudy {
   readonly slices: readonly FoundSlice[];
-  readonly patient: string | null;
+  /** SHA-256 of each patient's id that its images name, in order. */
+  readonly patients: readonly string[];
   readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];
 }
@@ -73,7 +74,7 @@ export async function describeStudy(
       generation: image.generations?.[frame] ?? null,
       contours: inOrder(outlines.drawn.get(slice) ?? []),
     })),
-    patient: slices.find(({ image }) => image.patient !== null)?.image.patient ?? null,
+    patients: [...new Set(slices.flatMap(({ image }) => image.patient ?? []))].sort(),
     sources: outlines.sources,
     problems,
   };

@@ -9,6 +9,7 @@ import {
 } from '../core/drawn-object.js';
 import { type Projection, planeOf, projectionOf } from '../core/plane.js';
 import { emplace, type FoundFile } from '../core/study-files.js';
+import { sharedSeries } from '../core/study-groups.js';
 import type { FoundFiles, ToldFinding } from './files.js';
 import { othersTurn } from './turns.js';
 
@@ -16,8 +17,8 @@ import { othersTurn } from './turns.js';
 const FILES_PER_TURN = 200;
 
 /**
- * For each structure set and segmentation that names no series that is there the images that it was drawn on: those that it names one by
- * one, else those in whose planes it lies. One that finds none is not among them.
+ * For each structure set and segmentation that names no series that is there, or one that patients share, the images that it was drawn on:
+ * those that it names one by one, else those in whose planes it lies. One that finds none is not among them.
  */
 export async function imagesDrawnOn(
   found: readonly FoundFile[],
@@ -25,7 +26,8 @@ export async function imagesDrawnOn(
   toleranceMm: number,
 ): Promise<Map<string, DrawnOn>> {
   const images = found.filter(({ kind }) => kind === 'image');
-  const series = new Set(images.flatMap((file) => file.series));
+  const shared = sharedSeries(images);
+  const series = new Set(images.flatMap((file) => file.series.filter((uid) => !shared.has(uid))));
   const adrift = found.filter(
     ({ kind, series: own }) => kind === 'object' && !own.some((uid) => series.has(uid)),
   );

@@ -217,8 +217,9 @@ export function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
       return { kind: 'object', study: finding.object.studyUid || null, series: [], patient: null };
     case 'structures':
     case 'segmentation': {
-      const { studyUid, series } = finding.kind === 'structures' ? finding.structures : finding.segmentation;
-      return { kind: 'object', study: studyUid || null, series, patient: null };
+      const { studyUid, series, patient } =
+        finding.kind === 'structures' ? finding.structures : finding.segmentation;
+      return { kind: 'object', study: studyUid || null, series, patient };
     }
     case 'refused': {
       const kind = finding.code === 'NOT_DICOM' ? 'foreign' : 'refused';

@@ -20,6 +20,17 @@ export interface SliceGroup {
   readonly ordinals: Uint32Array;
 }
 
+/** Which slices are asked for: those that match, where lists are given. */
+export interface Where {
+  readonly modality?: readonly string[];
+  readonly series?: readonly string[];
+}
+
+export function isWhere({ modality, series }: Traits, where: Where): boolean {
+  if (where.modality && !where.modality.includes(modality ?? '')) return false;
+  return !where.series || where.series.includes(series);
+}
+
 export function traitsOf(header: ImageHeader, structures: readonly string[]): Traits {
   return {
     structures,

@@ -28,8 +28,8 @@ export interface FoundSlice {
 /** A study as a scan found it, slices in canonical order. */
 export interface FoundStudy {
   readonly id: StudyId;
-  /** SHA-256 of the patient's id. */
-  readonly patient: string | null;
+  /** SHA-256 of each patient's id that its images name. */
+  readonly patients: readonly string[];
   readonly slices: readonly FoundSlice[];
 }
 
@@ -101,7 +101,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   ).run(
     digest,
     study.id,
-    study.patient,
+    study.patients.length === 0 ? null : study.patients.join(' '),
     study.slices.length,
     study.slices.filter((slice) => slice.contours.length > 0).length,
     JSON.stringify(structures),

@@ -37,7 +37,7 @@ const TABLES = `
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     digest TEXT NOT NULL UNIQUE,
     study TEXT NOT NULL,
-    -- SHA-256 of the patient's id, for splits.
+    -- SHA-256 of the patient's id, for splits; of several patients each, with spaces between.
     patient TEXT,
     slices INTEGER NOT NULL,
     pairs INTEGER NOT NULL,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FindingCode } from '../core/finding-codes.js';
 import type { ValueRange } from '../core/pixels.js';
 import { type Database, prepare } from '../sqlite.js';
-import { groupsOf, type SliceGroup, type Traits } from './groups.js';
+import { groupsOf, isWhere, type SliceGroup, type Traits, type Where } from './groups.js';
 
 /** Which slices of a study are pairs. */
 export interface Selection {
@@ -12,8 +12,7 @@ export interface Selection {
   readonly missing: 'exclude' | 'empty';
   /** Other names that mean a structure. */
   readonly rename: Readonly<Record<string, readonly string[]>>;
-  /** Only slices that match, where lists are given. */
-  readonly where: { readonly modality?: readonly string[]; readonly series?: readonly string[] };
+  readonly where: Where;
   /**
    * Slices left out for what the quality report found of them when the snapshot was made: the codes, and a digest that names
    * which ones those were. Later reports change nothing.
@@ -69,8 +68,7 @@ export function namesOf(structure: string, rename: Selection['rename']): readonl
 }
 
 function fits(traits: Traits, { structures, missing, rename, where }: Selection): boolean {
-  if (where.modality && !where.modality.includes(traits.modality ?? '')) return false;
-  if (where.series && !where.series.includes(traits.series)) return false;
+  if (!isWhere(traits, where)) return false;
   if (structures.length === 0) return true;
   const has = (structure: string) =>
     namesOf(structure, rename).some((name) => traits.structures.includes(name));

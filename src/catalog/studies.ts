@@ -1,6 +1,7 @@
 import type { StudyId } from '../core/ids.js';
 import type { Problem, ProblemCode } from '../core/problem.js';
 import { type Database, prepare } from '../sqlite.js';
+import { groupsOf, isWhere, type Where } from './groups.js';
 
 /** A study as the catalogue presents it; rows and columns are null where its slices differ. */
 export interface Study {
@@ -79,8 +80,13 @@ function studiesVersion(db: Database): string {
   return `${version}/${others}`;
 }
 
-/** How many slices of these studies carry each structure. */
-export function structureCounts(db: Database, studies: readonly StudyState[]): ReadonlyMap<string, number> {
+/** How many slices of these studies, of those that `where` names, carry each structure. */
+export function structureCounts(
+  db: Database,
+  studies: readonly StudyState[],
+  where: Where = {},
+): ReadonlyMap<string, number> {
+  if (where.modality || where.series) return countWhere(db, studies, where);
   let counts = counted.get(studies);
   if (!counts) {
     counts = countStructures(db, studies);
@@ -104,11 +110,37 @@ function countStructures(db: Database, studies: readonly StudyState[]): Readonly
   return counts;
 }
 
-/** The patient of a state of a study, as a hash; null where its files name none. */
-export function patientOf(db: Database, revision: number): string | null {
-  const row = prepare(db, 'SELECT patient FROM revision WHERE id = ?').get(revision);
-  return (row as { patient: string | null } | undefined)?.patient ?? null;
+function countWhere(db: Database, studies: readonly StudyState[], where: Where): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { revision } of studies)
+    for (const { traits, ordinals } of groupsOf(db, revision))
+      for (const name of isWhere(traits, where) ? traits.structures : [])
+        counts.set(name, (counts.get(name) ?? 0) + ordinals.length);
+  return counts;
 }
+
+/** The patients of a state of a study, as hashes; none where its files name none. */
+export function patientsOf(db: Database, revision: number): readonly string[] {
+  const row = prepare(db, 'SELECT patient FROM revision WHERE id = ?').get(revision);
+  return (row as { patient: string | null } | undefined)?.patient?.split(' ') ?? [];
+}
+
+/** The patients of every present study, by its revision: the same map until one of the studies changes. */
+export function presentPatients(db: Database): ReadonlyMap<number, readonly string[]> {
+  const studies = presentStudies(db);
+  let known = patients.get(studies);
+  if (!known) {
+    const rows = prepare(
+      db,
+      'SELECT r.id, r.patient FROM study s JOIN revision r ON r.id = s.revision',
+    ).all() as { id: number; patient: string | null }[];
+    known = new Map(rows.map(({ id, patient }) => [id, patient?.split(' ') ?? []]));
+    patients.set(studies, known);
+  }
+  return known;
+}
+
+const patients = new WeakMap<readonly StudyState[], ReadonlyMap<number, readonly string[]>>();
 
 /** The digest that names a state of a study. */
 export function revisionName(db: Database, revision: number): string {

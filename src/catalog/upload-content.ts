@@ -22,7 +22,7 @@ export interface UploadLoaders {
 /** A study of an upload as it was read: slices in canonical order, their `path` being the name of the file. */
 export interface UploadedStudy {
   readonly id: StudyId;
-  readonly patient: string | null;
+  readonly patients: readonly string[];
   readonly slices: readonly FoundSlice[];
   readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];

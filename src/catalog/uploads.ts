@@ -260,7 +260,7 @@ export class Uploads {
 
   async #write(
     { study: id, key }: UploadRecord,
-    { patient, slices }: UploadedStudy,
+    { patients, slices }: UploadedStudy,
     files: Manifest['files'],
   ): Promise<number> {
     const { db } = this.#options;
@@ -269,7 +269,7 @@ export class Uploads {
       ...slice,
       path: uploadedPath(key, numbers.get(slice.path)!, slice.path),
     }));
-    return writeRevision(db, { id, patient, slices: placed });
+    return writeRevision(db, { id, patients, slices: placed });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

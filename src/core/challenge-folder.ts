@@ -144,6 +144,7 @@ export function pairChallenge(
       );
     return {
       name: folder,
+      apart: null,
       rule: 'numbers',
       images: [...slices.values()].sort((a, b) => a.number! - b.number!),
       contours: [...kept.values()],

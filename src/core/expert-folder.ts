@@ -195,6 +195,7 @@ function draftOf(found: Case, files: readonly FoundFile[], name: string | null):
   }
   return {
     name: name !== null && CHALLENGE_CASE.test(name) ? name : null,
+    apart: null,
     rule: 'geometry',
     images: files.filter(({ kind }) => kind !== 'object').map(({ path }) => ({ path, number: null })),
     contours: [...contours.values()],

@@ -14,6 +14,7 @@ import {
   type ImageFile,
   type StudyFiles,
 } from './study-files.js';
+import { groupByStudy } from './study-groups.js';
 
 /** The studies of a source, and what belongs to none of them. */
 export interface Pairing {
@@ -71,10 +72,14 @@ export function pairFiles(
   problems.push(...unclear);
   const studies: StudyFiles[] = [];
   const ids = new Set<StudyId>();
-  for (const { name, ...draft } of drafts) {
-    const keys = keysOf({ name, ...draft });
+  const patientAt = new Map(files.map(({ path, patient }) => [path, patient]));
+  for (const draft of drafts) {
+    const { name, apart, ...content } = draft;
+    const keys = keysOf(draft);
     const [key = ''] = keys;
-    const wanted = name ?? (keys.length === 1 && isId(key) ? key : `?${keys.join(' ')}`);
+    const own =
+      keys.length === 1 && apart === null && isId(key) ? key : `?${[...keys, apart ?? []].join(' ')}`;
+    const wanted = name ?? own;
     // Where two want one id, the second is told apart by what it holds.
     const others = [wanted, `?${wanted} ${keys.join(' ')}`, `?${wanted} ${keys.join(' ')} ${draft.rule}`];
     const id = others.map((text) => studyIdOf(text, hash)).find((each) => !ids.has(each));
@@ -88,30 +93,46 @@ export function pairFiles(
       continue;
     }
     ids.add(id);
-    studies.push({ ...draft, id });
+    studies.push({ ...content, problems: [...patientProblems(draft, patientAt), ...draft.problems], id });
   }
   return { studies, left, problems };
 }
 
-/** The images that no folder's rule took, by the study that they name. */
+/** The images that no folder's rule took, by the study that they name and its patients. */
 function byStudy(files: readonly FoundFile[]): Draft[] {
-  const found = new Map<string, FoundFile[]>();
-  for (const file of files)
-    if (file.kind === 'image' && file.study !== null) emplace(found, file.study, () => []).push(file);
-  return [...found.keys()].sort(byCodeUnit).map((key) => ({
+  return groupByStudy(files.filter(({ kind }) => kind === 'image')).map(({ apart, files: own }) => ({
     name: null,
+    apart,
     rule: 'geometry',
-    images: found.get(key)!.map(({ path }) => ({ path, number: null })),
+    images: own.map(({ path }) => ({ path, number: null })),
     contours: [],
     objects: [],
     problems: [],
   }));
 }
 
+/** Tells that patients share a study: by its StudyInstanceUID, which then is several studies, or in a folder, which stays one. */
+function patientProblems({ apart, images }: Draft, patientAt: ReadonlyMap<string, string | null>): Problem[] {
+  const file = images[0]?.path ?? null;
+  const told = (detail: string): Problem[] => [{ code: 'PATIENTS_MIXED', file, detail }];
+  if (apart !== null) {
+    const whose = apart === '' ? 'images that name no patient' : "one patient's images";
+    return told(
+      `several patients share its StudyInstanceUID; this study has ${whose}, the others are studies of their own`,
+    );
+  }
+  const patients = new Set(images.flatMap(({ path }) => patientAt.get(path) ?? []));
+  if (patients.size < 2) return [];
+  return told(
+    `its folder has images of ${patients.size} patients; a split keeps it with every other study of these patients`,
+  );
+}
+
 /**
  * Gives objects with contours to the study of the images that they were drawn on: those of a series that they name, else those that they name one by
  * one, of several studies the one with most of them; and what else is no image, or none that can be used, to
- * the study that it names. Objects that still have none go where their planes are, if that is one study. Gives back those that name none of these, and a problem for each
+ * the study that it names. Objects that still have none go where their planes are, if that is one study. Where patients share what an object names,
+ * it goes to its own patient's study. Gives back those that name none of these, and a problem for each
  * that could belong to several.
  */
 function attach(
@@ -121,31 +142,49 @@ function attach(
   seriesOf: (draft: Draft) => readonly string[],
   drawnOn: ReadonlyMap<string, DrawnOn>,
 ): { readonly left: string[]; readonly unclear: Problem[] } {
-  const places = new Map<string, number>();
-  const ofSeries = new Map<string, number>();
+  const ofStudy = new Map<string, number[]>();
+  const ofSeries = new Map<string, number[]>();
+  // Of studies that patients share each is kept, else the first.
+  const keep = (places: number[], place: number) => {
+    if (places.length === 0 || (drafts[place]!.apart !== null && drafts[places[0]!]!.apart !== null))
+      places.push(place);
+  };
   drafts.forEach((draft, place) => {
-    for (const key of keysOf(draft)) if (!places.has(key)) places.set(key, place);
-    for (const uid of seriesOf(draft)) if (!ofSeries.has(uid)) ofSeries.set(uid, place);
+    for (const key of keysOf(draft))
+      keep(
+        emplace(ofStudy, key, () => []),
+        place,
+      );
+    for (const uid of seriesOf(draft))
+      keep(
+        emplace(ofSeries, uid, () => []),
+        place,
+      );
   });
   const ofImage = drawnOn.size > 0 ? placesOfImages(drafts) : new Map<string, number>();
+  const candidatesOf = ({ path, study, series, patient }: FoundFile): readonly number[] => {
+    const drawn = drawnOn.get(path);
+    const among = drawn ? studiesOf(drawn, ofImage) : [];
+    const bySeries = series.flatMap((uid) => ofSeries.get(uid) ?? []);
+    const [first] = bySeries;
+    if (first !== undefined && drafts[first]!.apart === null) return [first];
+    if (drawn?.by === 'name' && among.length > 0) return among;
+    const alike = bySeries.length > 0 ? [...new Set(bySeries)] : (ofStudy.get(study ?? '') ?? []);
+    if (alike.length === 0) return among;
+    const own = alike.filter((place) => drafts[place]!.apart === patient);
+    if (alike.length === 1 || own.length === 1) return alike.length === 1 ? alike : own;
+    const near = alike.filter((place) => among.includes(place));
+    return near.length > 0 ? near : alike;
+  };
   const left: string[] = [];
   const unclear: Problem[] = [];
   const refused = new Map<number, ImageFile[]>();
-  for (const { path, kind, study, series } of files) {
+  for (const file of files) {
+    const { path, kind } = file;
     if (kind === 'image') continue;
-    const drawn = drawnOn.get(path);
-    const among = drawn ? studiesOf(drawn, ofImage) : [];
-    const bySeries = series.find((uid) => ofSeries.has(uid));
-    const candidates =
-      bySeries !== undefined
-        ? [ofSeries.get(bySeries)!]
-        : drawn?.by === 'name' && among.length > 0
-          ? among
-          : places.has(study ?? '')
-            ? [places.get(study ?? '')!]
-            : among;
+    const candidates = candidatesOf(file);
     const [place, ...others] = candidates;
-    if (place === undefined) left.push(path);
+    if (place === undefined || (others.length > 0 && kind !== 'object')) left.push(path);
     else if (others.length > 0)
       unclear.push({
         code: 'CONTOUR_AMBIGUOUS',

@@ -61,6 +61,8 @@ export const PROBLEMS = {
   NO_IMAGES: 'The folder holds no image',
   LINK_TABLE: 'The link table is missing, unreadable or has other columns',
   LINK_ROW: 'A row of the link table names a folder that is not there, or one that is named twice',
+  PATIENTS_MIXED:
+    'Images of several patients have one StudyInstanceUID, or lie in one folder of the challenge; a split never parts a patient',
   STUDY_TWICE: 'Two studies have one id; the first is used',
   STRUCTURE_MISSING: 'The slice has no contour of a structure that was asked for; its mask is empty',
   FILE_NOT_PAIRED: 'The file belongs to no image of the upload',

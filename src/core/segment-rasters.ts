@@ -17,6 +17,8 @@ export interface SegmentRaster {
 export interface Segmentation extends SegmentationHeader {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
+  /** SHA-256 of the patient's id; null where there is none. */
+  readonly patient: string | null;
   readonly frameOfReferenceUid: string | null;
   readonly rows: number;
   readonly columns: number;

@@ -34,6 +34,8 @@ export interface Roi {
 export interface StructureSet {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
+  /** The patient's id as it is read; outside the loader its SHA-256. Null where there is none. */
+  readonly patient: string | null;
   readonly rois: readonly Roi[];
   /** SOPInstanceUIDs of the images that its contours name. */
   readonly images: readonly string[];
@@ -55,9 +57,10 @@ const MAX_ELEMENTS = 4_000_000;
 
 const SOP_INSTANCE = 0x00080018;
 const STUDY = 0x0020000d;
+const PATIENT = 0x00100020;
 const CHARACTER_SET = 0x00080005;
 const FRAME_OF_REFERENCE = 0x00200052;
-const KEPT = new Set([SOP_INSTANCE, STUDY, CHARACTER_SET, FRAME_OF_REFERENCE]);
+const KEPT = new Set([SOP_INSTANCE, STUDY, PATIENT, CHARACTER_SET, FRAME_OF_REFERENCE]);
 
 /**
  * Reads a whole RT structure set. Never throws, whatever the bytes. What can't be drawn (points, open contours, too few or too many points,
@@ -87,6 +90,7 @@ export function readStructureSet(
     const structures = {
       sopInstanceUid: identifier(SOP_INSTANCE),
       studyUid: identifier(STUDY),
+      patient: values.text(PATIENT),
       ...found,
       problems: [...notes.list, ...found.problems],
     };

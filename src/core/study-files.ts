@@ -44,6 +44,8 @@ export interface StudyFiles {
 export interface Draft extends Omit<StudyFiles, 'id' | 'objects'> {
   /** The id that it would like; null where none but its files' own will do. */
   readonly name: string | null;
+  /** What tells it from the other studies of its StudyInstanceUID, as `StudyGroup` has it; null where it is the only one. */
+  readonly apart: string | null;
   readonly objects: string[];
   readonly problems: Problem[];
 }

@@ -125,7 +125,8 @@ function pairLoose(
 ): StudyFiles {
   const files = studies.flatMap(({ images }) => images);
   const objects = studies.flatMap((study) => study.objects);
-  const problems = studies.flatMap((study) => study.problems);
+  // Here the images of all patients are one study.
+  const problems = studies.flatMap((study) => study.problems).filter(({ code }) => code !== 'PATIENTS_MIXED');
   // What cannot be read has no slice, and is told of.
   const isImage = ({ path }: ImageFile) => found.get(path)?.kind === 'image';
   const images = files

@@ -8,6 +8,7 @@ import { runsOfBits } from '../core/runs.js';
 import { type Segmentation, SegmentRasters } from '../core/segment-rasters.js';
 import { readSegmentation, type SegmentationHeader } from '../core/segmentation.js';
 import { readStructureSet, type StructureSet } from '../core/structure-set.js';
+import { sha256 } from '../sha256.js';
 import { type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { dataOf, framePlaces, inflated, openImage, readPlaces } from './image.js';
 import type { LoaderLimits } from './messages.js';
@@ -25,7 +26,8 @@ export function readStructures(file: SourceFile, limits: LoaderLimits): Structur
   let read = readStructureSet(whole(file), limits);
   if (read.kind === 'deflated')
     read = readStructureSet(whole(inflated(file, read.offset, limits)), limits, true);
-  if (read.kind === 'structures') return read.structures;
+  if (read.kind === 'structures')
+    return { ...read.structures, patient: hashedPatient(read.structures.patient) };
   const { code, detail } = read.kind === 'refused' ? read.problem : BROKEN;
   throw new PixelError(code, detail);
 }
@@ -68,11 +70,17 @@ export async function readSegments(root: string, path: string, limits: LoaderLim
     problems: [...header.notes, ...head.problems, ...found.problems],
     sopInstanceUid,
     studyUid,
+    patient: hashedPatient(header.patientId),
     frameOfReferenceUid,
     rows,
     columns,
     threshold: head.type === 'fractional' ? limits.segmentFraction : null,
   };
+}
+
+/** The patient's id names a person: it leaves this process as a hash alone. */
+export function hashedPatient(patientId: string | null): string | null {
+  return patientId === null ? null : sha256(patientId);
 }
 
 function openSegmentation(

@@ -13,7 +13,7 @@ import { sha256 } from '../sha256.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
-import { readSegments, readStructures } from './outlines.js';
+import { hashedPatient, readSegments, readStructures } from './outlines.js';
 
 /** More text than the points a contour may have can need. */
 const CONTOUR_POINT_BYTES = 64;
@@ -167,11 +167,10 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
   const isNamed = object.sopInstanceUid !== '';
   return {
     kind: 'image',
-    // The patient's id names a person: it leaves this process as a hash alone.
     header: { ...header, notes: [...header.notes, ...frameNotes(data, header)], patientId: null },
     timing,
     frames,
-    patient: header.patientId === null ? null : sha256(header.patientId),
+    patient: hashedPatient(header.patientId),
     headerDigest,
     checksums: withChecksums || !isNamed ? frameChecksums(data, header, limits) : null,
     // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.

@@ -1,36 +1,24 @@
 import { createHash } from 'node:crypto';
-import { type Flagged, type Selection, selectionKey } from '../catalog/selection.js';
+import { type Flagged, namesOf, type Selection, selectionKey } from '../catalog/selection.js';
 import { bytesVersionOf, keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
-import {
-  patientOf,
-  presentStudies,
-  revisionName,
-  type StudyState,
-  structureCounts,
-} from '../catalog/studies.js';
+import { presentStudies, revisionName, type StudyState, structureCounts } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
+import { foldOf, inFolds, splitKeys, splitOf } from './folds.js';
 import type { SpecRequest } from './request.js';
 import type { Split } from './spec.js';
 
-/** The fold of a study: by a hash of its patient, so that a patient's studies fall together; without a patient, of the study. */
-export function foldOf(db: Database, { study, revision }: StudyState, { of, seed }: Split): number {
-  const key = patientOf(db, revision) ?? study;
-  const hash = createHash('sha256').update(`split 1\n${seed}\n${key}`).digest();
-  return Number(hash.readBigUInt64BE(0) % BigInt(of));
-}
-
-/** Those of the candidates that a request asks for. Throws `SlfError` for a study that is neither among them nor present. */
-export function chooseStudies(
+/** Those of the candidates that a request names, before its split. Throws `SlfError` for one that is neither among them nor present. */
+function namedStudies(
   db: Database,
   request: SpecRequest,
   candidates: readonly StudyState[],
 ): readonly StudyState[] {
-  const split = splitOf(request);
-  const isAll = (request.studies ?? 'all') === 'all' && (request.excludeStudies ?? []).length === 0;
-  if (isAll && split === null) return candidates;
+  const wanted = request.studies ?? 'all';
+  const excluded = new Set<string>(request.excludeStudies ?? []);
+  if (wanted === 'all' && excluded.size === 0) return candidates;
   const known = new Set<string>([...candidates, ...presentStudies(db)].map(({ study }) => study));
   const check = (field: string, ids: readonly string[]) => {
     if (!ids.every((id) => known.has(id)))
@@ -42,39 +30,36 @@ export function chooseStudies(
         },
       );
   };
-  const wanted = request.studies ?? 'all';
   if (wanted !== 'all') check('studies', wanted);
-  const asked = wanted === 'all' ? known : new Set<string>(wanted);
-  const excluded = new Set<string>(request.excludeStudies ?? []);
   check('excludeStudies', [...excluded]);
-  return candidates.filter(
-    (state) =>
-      asked.has(state.study) &&
-      !excluded.has(state.study) &&
-      (split === null || split.parts.includes(foldOf(db, state, split))),
-  );
+  const asked = wanted === 'all' ? known : new Set<string>(wanted);
+  return candidates.filter(({ study }) => asked.has(study) && !excluded.has(study));
 }
 
-/** The part of the studies that a request asks for; null: all. Throws `SlfError`. */
-export function splitOf({ split }: SpecRequest): Split | null {
-  if (!split) return null;
-  const beyond = split.parts.find((part) => part >= split.of);
-  if (beyond !== undefined)
-    throw new SlfError('SLF_SPEC_CONFLICT', `split.parts has ${beyond}, the folds are 0 to ${split.of - 1}`, {
-      field: 'split.parts',
-    });
-  return { of: split.of, parts: [...new Set(split.parts)].sort((a, b) => a - b), seed: split.seed ?? 0 };
+/** Those of the candidates that a request asks for. Throws `SlfError` for a study that is neither among them nor present. */
+export function chooseStudies(
+  db: Database,
+  request: SpecRequest,
+  candidates: readonly StudyState[],
+): readonly StudyState[] {
+  const split = splitOf(request);
+  return inFolds(db, namedStudies(db, request, candidates), split);
 }
 
 /** The pairs a request stands on: of the present catalogue, or exactly those of a kept snapshot. Throws `SlfError`. */
 export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flagged | null = null): Snapshot {
   if (request.snapshot) return reopen(db, request, request.snapshot as SnapshotDigest);
-  const studies = chooseStudies(db, request, presentStudies(db));
+  const split = splitOf(request);
+  const named = namedStudies(db, request, presentStudies(db));
   const { missing = 'exclude', rename = {}, where = {} } = request;
   checkRename(rename);
-  const structures = request.structures ?? defaultStructures(db, studies, rename);
+  // Every part of a split has the structures of the whole, which may be others than most of its own slices carry.
+  const structures = request.structures ?? defaultStructures(db, named, rename, where);
   if (new Set(structures).size < structures.length)
     throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
+  const studies = inFolds(db, named, split);
+  if (split && named.length > 0 && studies.length === 0) throw emptyFolds(db, named, split);
+  if (studies.length > 0) checkCarried(structures, rename, structureCounts(db, named, where));
   const leftOut = leftOutOf(db, request, studies, flagged);
   const snapshot = makeSnapshot(
     db,
@@ -82,7 +67,7 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
     { structures, missing, rename, where, ...(leftOut ? { leftOut } : {}) },
     flagged,
   );
-  if (snapshot.pairs === 0) throw noPairs(db, studies, structures);
+  if (snapshot.pairs === 0) throw noPairs(db, studies, structures, where, split);
   return snapshot;
 }
 
@@ -167,12 +152,13 @@ export function defaultStructures(
   db: Database,
   studies: readonly StudyState[],
   rename: Selection['rename'],
+  where: Selection['where'] = {},
 ): string[] {
   const meant = new Map(
     Object.entries(rename).flatMap(([name, others]) => others.map((other) => [other, name] as const)),
   );
   const counts = new Map<string, number>();
-  for (const [name, count] of structureCounts(db, studies)) {
+  for (const [name, count] of structureCounts(db, studies, where)) {
     const structure = meant.get(name) ?? name;
     counts.set(structure, (counts.get(structure) ?? 0) + count);
   }
@@ -180,19 +166,65 @@ export function defaultStructures(
   return ranked.slice(0, 1).map(([name]) => name);
 }
 
-function noPairs(db: Database, studies: readonly StudyState[], structures: readonly string[]): SlfError {
+/** Throws `SlfError` for a structure that no slice carries under any of its names: its masks would all be empty. */
+function checkCarried(
+  structures: readonly string[],
+  rename: Selection['rename'],
+  carried: ReadonlyMap<string, number>,
+): void {
+  const unknown = structures.filter((name) => !namesOf(name, rename).some((each) => carried.has(each)));
+  if (unknown.length === 0) return;
+  throw new SlfError(
+    'SLF_NO_PAIRS',
+    `no slice that matches carries ${listed(unknown, ' or ')}; ${thereAre(carried)}`,
+    { field: 'structures' },
+  );
+}
+
+const NAMES_LISTED = 50;
+
+function listed(names: readonly string[], between = ', '): string {
+  const more = names.length > NAMES_LISTED ? ` and ${names.length - NAMES_LISTED} more` : '';
+  return names.slice(0, NAMES_LISTED).join(between) + more;
+}
+
+function thereAre(carried: ReadonlyMap<string, number>): string {
+  return carried.size > 0
+    ? `there are: ${listed([...carried.keys()].sort())}`
+    : 'there is none, GET /v1/studies tells the problems';
+}
+
+/** None of the folds asked for holds a study: few patients, of which a hash sends none there. */
+function emptyFolds(db: Database, named: readonly StudyState[], { of, parts, seed }: Split): SlfError {
+  const keyOf = splitKeys(db, named);
+  const folds = new Map(named.map((state) => [keyOf(state), foldOf(keyOf(state), { of, seed })]));
+  const full = [...new Set(folds.values())].sort((a, b) => a - b);
+  return new SlfError(
+    'SLF_NO_PAIRS',
+    `split.parts ${parts.join(', ')} of ${of} hold none of the ${named.length} studies, which are of ${folds.size} patients; ` +
+      `not empty: ${listed(full.map(String))}. Choose other parts, fewer folds or another seed: GET /v1/splits?of=${of}&seed=${seed} shows who is where`,
+    { field: 'studies' },
+  );
+}
+
+function noPairs(
+  db: Database,
+  studies: readonly StudyState[],
+  structures: readonly string[],
+  where: Selection['where'],
+  split: Split | null,
+): SlfError {
   if (studies.length === 0)
-    return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies, excludeStudies and split', {
+    return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies and excludeStudies', {
       field: 'studies',
     });
   if (structures.length === 0)
     return new SlfError('SLF_NO_PAIRS', 'no slice is of a modality and a series that `where` names', {
       field: 'where',
     });
-  const known = [...structureCounts(db, studies).keys()].sort();
-  const there =
-    known.length > 0 ? `there are: ${known.join(', ')}` : 'there is none, GET /v1/studies tells the problems';
-  return new SlfError('SLF_NO_PAIRS', `no slice that matches carries ${structures.join(' and ')}; ${there}`, {
-    field: 'structures',
-  });
+  const part = split
+    ? ` in split.parts ${split.parts.join(', ')}, GET /v1/splits?of=${split.of}&seed=${split.seed} shows what each fold has`
+    : '';
+  const detail = `no slice that matches carries ${listed(structures, ' and ')}${part}; ${thereAre(structureCounts(db, studies, where))}`;
+  return new SlfError('SLF_NO_PAIRS', detail, { field: 'structures' });
 }

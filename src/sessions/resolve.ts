@@ -3,7 +3,8 @@ import type { Snapshot } from '../catalog/snapshot.js';
 import { autoDtype, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
-import { chooseSnapshot, splitOf } from './choose.js';
+import { chooseSnapshot } from './choose.js';
+import { splitOf } from './folds.js';
 import type { SpecRequest } from './request.js';
 import type { Spec } from './spec.js';
 

@@ -10,6 +10,7 @@ function structures(count: number, step: number): StructureSet {
   return {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
+    patient: null,
     images: [],
     series: [],
     points: Float64Array.from({ length: count }, (_, at) => at * step),

@@ -42,7 +42,7 @@ function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
 }
 
 function study(...slices: FoundSlice[]): FoundStudy {
-  return { id: 'A' as StudyId, patient: null, slices };
+  return { id: 'A' as StudyId, patients: [], slices };
 }
 
 const CONTOUR = { structure: 'i', ...points(0, 0, 1, 0, 0, 1) };

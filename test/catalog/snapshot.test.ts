@@ -22,7 +22,7 @@ async function addStudy(db: Database, id: string, carries: readonly boolean[]): 
   const part = { kind: 'text', points: Float64Array.of(0, 0, 1, 0, 0, 1) } as const;
   const study: FoundStudy = {
     id: id as StudyId,
-    patient: null,
+    patients: [],
     slices: carries.map((has, number) => ({
       slice: String(number) as SliceId,
       path: `${id}/${number}`,

@@ -12,7 +12,7 @@ import {
 import {
   findStudy,
   listStudies,
-  patientOf,
+  patientsOf,
   presentStudies,
   structureCounts,
 } from '../../src/catalog/studies.js';
@@ -96,8 +96,8 @@ t.test('how many slices of some studies carry each structure', async (t) => {
 t.test('a patient is known as a hash', async (t) => {
   const db = await open(t);
   const [study] = presentStudies(db);
-  t.equal(patientOf(db, study!.revision), createHash('sha256').update('P').digest('hex'));
-  t.equal(patientOf(db, -1), null);
+  t.strictSame(patientsOf(db, study!.revision), [createHash('sha256').update('P').digest('hex')]);
+  t.strictSame(patientsOf(db, -1), []);
 });
 
 t.test('slices are read together, in the order asked for, remembered or not', async (t) => {

@@ -43,6 +43,7 @@ function structureSet(
   return {
     sopInstanceUid: '1.1',
     studyUid: '1.2',
+    patient: null,
     images,
     series,
     points,
@@ -157,6 +158,7 @@ function segmentation(planes: readonly (Plane | null)[], changes: Partial<Segmen
     problems: [],
     sopInstanceUid: '1.1',
     studyUid: '1.2',
+    patient: null,
     frameOfReferenceUid: SPACE,
     rows: 8,
     columns: 8,

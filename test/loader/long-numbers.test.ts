@@ -7,6 +7,7 @@ function structures(count: number): ScanFinding {
   const set = {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
+    patient: null,
     images: [],
     series: [],
     points,

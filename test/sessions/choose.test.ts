@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap';
 import { keepSnapshot } from '../../src/catalog/snapshot.js';
-import { presentStudies } from '../../src/catalog/studies.js';
+import { presentStudies, type StudyState } from '../../src/catalog/studies.js';
 import { SlfError } from '../../src/errors.js';
-import { chooseSnapshot, chooseStudies, foldOf, splitOf } from '../../src/sessions/choose.js';
+import { chooseSnapshot, chooseStudies } from '../../src/sessions/choose.js';
+import { foldOf, splitKeys, splitOf } from '../../src/sessions/folds.js';
 import type { SpecRequest } from '../../src/sessions/request.js';
 import type { Database } from '../../src/sqlite.js';
 import { catalogOf, slices } from '../fixtures/found-studies.js';
@@ -23,6 +24,15 @@ function refuses(t: Test, work: () => unknown, code: string, field: string, deta
 const idsOf = (db: Database, request: SpecRequest) =>
   chooseStudies(db, request, presentStudies(db)).map(({ study }) => study);
 
+/** The fold of a present study. */
+function foldIn(
+  db: Database,
+  state: StudyState,
+  split: { readonly of: number; readonly seed: number },
+): number {
+  return foldOf(splitKeys(db, [])(state), split);
+}
+
 function digest(db: Database, request: SpecRequest): string {
   return chooseSnapshot(db, request).digest;
 }
@@ -42,7 +52,7 @@ t.test('studies are chosen by name, the others left out, and an unknown one is r
 const MANY = Object.fromEntries(
   Array.from({ length: 300 }, (_, n) => [
     `S${String(n).padStart(3, '0')}`,
-    { patient: `patient ${n % 100}`, slices: [] },
+    { patient: `patient-${n % 100}`, slices: [] },
   ]),
 );
 
@@ -50,7 +60,7 @@ t.test('folds are by patient, cover everybody, and are about equally large', asy
   const db = await catalogOf(t, MANY);
   const folds = new Map<string, number>();
   const strays = presentStudies(db).filter((state) => {
-    const fold = foldOf(db, state, { of: 4, parts: [], seed: 0 });
+    const fold = foldIn(db, state, { of: 4, seed: 0 });
     const { patient } = MANY[state.study]!;
     const before = folds.get(patient) ?? fold;
     folds.set(patient, before);
@@ -82,11 +92,11 @@ t.test('the parts of a split divide the studies among them', async (t) => {
 
 t.test('which fold a patient falls into does not depend on who else is there', async (t) => {
   const many = await catalogOf(t, MANY);
-  const alone = await catalogOf(t, { OTHER: { patient: 'patient 7', slices: [] } });
+  const alone = await catalogOf(t, { OTHER: { patient: 'patient-7', slices: [] } });
   const state = (db: Database, id: string) => presentStudies(db).find(({ study }) => study === id)!;
   for (const seed of [0, 1, 2 ** 53 - 1]) {
-    const split = { of: 7, parts: [], seed };
-    t.equal(foldOf(alone, state(alone, 'OTHER'), split), foldOf(many, state(many, 'S007'), split));
+    const split = { of: 7, seed };
+    t.equal(foldIn(alone, state(alone, 'OTHER'), split), foldIn(many, state(many, 'S007'), split));
   }
 });
 
@@ -95,8 +105,126 @@ t.test('a study without a patient is its own', async (t) => {
     Array.from({ length: 50 }, (_, n) => [`S${n}`, { patient: null, slices: [] }]),
   );
   const db = await catalogOf(t, nobody);
-  const folds = presentStudies(db).map((state) => foldOf(db, state, { of: 2, parts: [], seed: 0 }));
+  const folds = presentStudies(db).map((state) => foldIn(db, state, { of: 2, seed: 0 }));
   t.equal(new Set(folds).size, 2);
+});
+
+t.test('a study of several patients is in one fold with all their studies', async (t) => {
+  const told = {
+    MIXED: { patient: 'a b', slices: slices(1, ['i']) },
+    A: { patient: 'a', slices: slices(1, ['i']) },
+    B: { patient: 'b', slices: slices(1, ['i']) },
+    BC: { patient: 'b c', slices: slices(1, ['i']) },
+    C: { patient: 'c', slices: slices(1, ['i']) },
+    D: { patient: 'd', slices: slices(1, ['i']) },
+  };
+  const db = await catalogOf(t, told);
+  const seeds = Array.from({ length: 20 }, (_, seed) => seed);
+  for (const seed of seeds) {
+    const folds = new Map(
+      presentStudies(db).map((state) => [state.study as string, foldIn(db, state, { of: 10, seed })]),
+    );
+    const joined = new Set(['MIXED', 'A', 'B', 'BC', 'C'].map((id) => folds.get(id)));
+    t.equal(joined.size, 1, `seed ${seed}`);
+  }
+  const apart = seeds.filter((seed) => {
+    const [a, d] = ['A', 'D'].map((id) => presentStudies(db).find(({ study }) => study === id)!);
+    return foldIn(db, a!, { of: 10, seed }) !== foldIn(db, d!, { of: 10, seed });
+  });
+  t.ok(apart.length > 10, 'another patient is elsewhere');
+  const split = { of: 10, parts: [0, 1, 2, 3, 4], seed: 1 };
+  const sides = [split, { ...split, parts: [5, 6, 7, 8, 9] }].map((each) => idsOf(db, { split: each }));
+  t.strictSame(sides.flat().sort(), Object.keys(told).sort(), 'each study is on one side');
+  t.ok(
+    sides.some((ids) => ['MIXED', 'A', 'B', 'BC', 'C'].every((id) => ids.includes(id as never))),
+    'and those of joined patients on the same',
+  );
+});
+
+t.test('training and validation have one structure: the default is chosen before the split', async (t) => {
+  // By patient: most slices carry o, in some folds most carry i.
+  const told = Object.fromEntries(
+    Array.from({ length: 12 }, (_, n) => [
+      `S${n}`,
+      {
+        patient: `p${n}`,
+        slices: n % 3 === 0 ? [...slices(3, ['i']), ...slices(1, ['o'])] : slices(4, ['o']),
+      },
+    ]),
+  );
+  const db = await catalogOf(t, told);
+  const parts = Array.from({ length: 6 }, (_, part) => part).filter(
+    (part) => idsOf(db, { split: { of: 6, parts: [part] } }).length > 0,
+  );
+  t.ok(parts.length > 2);
+  for (const part of parts)
+    t.strictSame(
+      chooseSnapshot(db, { split: { of: 6, parts: [part] } }).selection.structures,
+      ['o'],
+      `fold ${part}`,
+    );
+});
+
+t.test('an empty fold says how to choose', async (t) => {
+  const db = await catalogOf(t, {
+    A: { patient: 'p', slices: slices(1, ['i']) },
+    B: { patient: 'p', slices: slices(1, ['i']) },
+  });
+  const full = foldIn(db, presentStudies(db)[0]!, { of: 5, seed: 0 });
+  const empty = [0, 1, 2, 3, 4].filter((part) => part !== full);
+  refuses(
+    t,
+    () => chooseSnapshot(db, { split: { of: 5, parts: empty } }),
+    'SLF_NO_PAIRS',
+    'studies',
+    new RegExp(`2 studies, which are of 1 patients; not empty: ${full}\\. .*GET /v1/splits\\?of=5&seed=0`),
+  );
+  t.equal(chooseSnapshot(db, { split: { of: 5, parts: [full] } }).pairs, 2);
+  refuses(
+    t,
+    () => chooseSnapshot(db, { split: { of: 5, parts: [full] }, structures: ['i', 'o'] }),
+    'SLF_NO_PAIRS',
+    'structures',
+    /carries o; there are: i$/,
+  );
+});
+
+t.test('a structure of another fold is not unknown, but no pair of this one', async (t) => {
+  const db = await catalogOf(t, {
+    A: { patient: 'p', slices: slices(1, ['i']) },
+    B: { patient: 'q', slices: slices(1, ['o']) },
+  });
+  const fold = (at: number) => foldIn(db, presentStudies(db)[at]!, { of: 50, seed: 0 });
+  t.not(fold(0), fold(1));
+  const split = { of: 50, parts: [fold(0)] };
+  refuses(
+    t,
+    () => chooseSnapshot(db, { split, structures: ['o'] }),
+    'SLF_NO_PAIRS',
+    'structures',
+    /GET \/v1\/splits\?of=50&seed=0 .*there are: i$/,
+  );
+  t.match(chooseSnapshot(db, { split, structures: ['i', 'o'], missing: 'empty' }), { pairs: 1 });
+});
+
+t.test('a structure that no slice carries is refused, also where the others are there', async (t) => {
+  const db = await catalogOf(t, {
+    A: { slices: [...slices(2, ['i', 'o']), ...slices(1, ['lv'], { modality: 'CT' })] },
+  });
+  const unknown = (request: SpecRequest, detail: RegExp) =>
+    refuses(t, () => chooseSnapshot(db, request), 'SLF_NO_PAIRS', 'structures', detail);
+  const empty = { missing: 'empty' } as const;
+  unknown({ structures: ['i', 'nothere'], ...empty }, /carries nothere; there are: i, lv, o$/);
+  unknown({ structures: ['a', 'i', 'b'], ...empty }, /carries a or b;/);
+  unknown({ structures: ['i', 'LV'], rename: { LV: ['LV1'] }, ...empty }, /carries LV;/);
+  unknown({ structures: ['i', 'lv'], where: { modality: ['MR'] }, ...empty }, /carries lv; there are: i, o$/);
+  unknown({ structures: ['constructor', 'i'], ...empty }, /carries constructor;/);
+  t.equal(chooseSnapshot(db, { structures: ['i', 'LV'], rename: { LV: ['lv'] }, ...empty }).pairs, 3);
+  t.strictSame(
+    chooseSnapshot(db, { where: { modality: ['CT'] } }).selection.structures,
+    ['lv'],
+    'the default is one of the slices that `where` names',
+  );
 });
 
 t.test('a part that the split does not have is refused', async (t) => {
