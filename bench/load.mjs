@@ -58,7 +58,7 @@ function readStream(url, end) {
 
 async function eventLoopDelayMs(service) {
   const text = await (await fetch(service.url('/metrics'))).text();
-  const [, seconds] = /^slicefeed_nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text);
+  const [, seconds] = /^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text);
   return Number(seconds) * 1000;
 }
 

@@ -89,25 +89,22 @@ export async function bodyOf(
 /** Logs and measures a body that was sent, or that its reader left. */
 export function logSent(
   request: FastifyRequest,
-  { metrics }: Service,
+  { metrics, summaries }: Service,
   { batch, warm, waitMs }: Pick<Delivery, 'warm' | 'waitMs'> & { readonly batch: Pick<Batch, 'order'> },
   body: Body,
   startedAt: number,
   whole: boolean,
 ): void {
   const sendMs = performance.now() - startedAt;
+  const { label } = batch.order;
+  const bytes = body.sizeBytes;
   metrics.wait.observe({ warm }, waitMs / 1000);
   metrics.send.observe(sendMs / 1000);
-  metrics.bytes.observe(body.sizeBytes);
+  metrics.bytes.observe(bytes);
   (whole ? metrics.delivered : metrics.aborted).inc();
-  const line = {
-    ...batch.order.label,
-    bytes: body.sizeBytes,
-    waitedMs: rounded(waitMs),
-    warm,
-    sendMs: rounded(sendMs),
-  };
-  request.log.info(line, whole ? 'batch sent' : 'batch not taken: the reader left');
+  if (typeof label.session === 'string') summaries.add(label.session, { bytes, warm, waitMs, sendMs, whole });
+  const line = { ...label, bytes, waitedMs: rounded(waitMs), warm, sendMs: rounded(sendMs) };
+  request.log.debug(line, whole ? 'batch sent' : 'batch not taken: the reader left');
 }
 
 function rounded(ms: number): number {

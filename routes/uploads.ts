@@ -37,7 +37,7 @@ const SESSIONS_NAMED = 20;
 
 /** Studies that callers send, and take away again. */
 export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, uploads: all, sessions } = service;
+  const { db, uploads: all, sessions, metrics } = service;
   await takeMultipart(app as never);
 
   function answerOf(id: StudyId, study: UploadedStudy, told: readonly Problem[]) {
@@ -80,6 +80,10 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
           ),
         }),
         response: { 200: Uploaded, 201: Uploaded, ...problems(400, 403, 409, 413, 415, 422, 503) },
+      },
+      onResponse: async (_request, { statusCode }) => {
+        const result = statusCode === 201 ? 'created' : statusCode === 200 ? 'present' : 'refused';
+        metrics.uploads.inc({ result });
       },
     },
     async (request, reply) => {

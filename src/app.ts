@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance, type FastifyReply, LogController } from 
 import type { Logger } from 'pino';
 import { routes } from '../routes/index.js';
 import { makeListener } from './listener.js';
+import { answers } from './plugins/answers.js';
 import { auth } from './plugins/auth.js';
 import { bearer } from './plugins/bearer.js';
 import { browsers } from './plugins/browsers.js';
@@ -52,6 +53,7 @@ export async function buildApp(service: Service, log: Logger, edge: Edge): Promi
     return503OnClosing: true,
   }).withTypeProvider<TypeBoxTypeProvider>();
   await app.register(failure);
+  await app.register(answers, { metrics: service.metrics });
   await app.register(browsers);
   await app.register(connections, { most: edge.connections, readerMs });
   await app.register(host, { localOnly: !tokens.needed && !edge.insecure });

@@ -48,6 +48,7 @@ export interface Config {
   readonly snapshotDays: number;
   readonly hashStudyIds: boolean;
   readonly logLevel: string;
+  readonly logFormat: string;
 }
 
 /** A setting that can't be used; the message names it and is meant for people. */
@@ -166,6 +167,7 @@ export function readConfig(
     snapshotDays: settings.SNAPSHOT_DAYS,
     hashStudyIds: settings.LOG_STUDY_IDS === 'hash',
     logLevel: settings.LOG_LEVEL,
+    logFormat: settings.LOG_FORMAT,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   stdTimeFunctions,
   symbols,
 } from 'pino';
+import { PinoPretty as pretty } from 'pino-pretty';
 import type { Config } from './config.js';
 import { PROBLEMS } from './core/problem.js';
 
@@ -114,8 +115,27 @@ export function together(lines: Lines): DestinationStream {
   } as DestinationStream & { lastLevel: number };
 }
 
-/** Logs as JSON lines on stderr; stdout is for results. Written behind the request's back, in order, and flushed at the end. */
+/** Lines for people, on a terminal in colour: time, level, message, then each field. */
+export function readable(
+  destination: NodeJS.WritableStream,
+  { colour }: { readonly colour: boolean },
+): DestinationStream {
+  return pretty({
+    destination,
+    colorize: colour,
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+  });
+}
+
+/**
+ * Logs on stderr, because stdout is for results: lines for people on a terminal, or where the settings say so, else JSON lines.
+ * JSON lines are written behind the request's back, in order, and flushed at the end.
+ */
 export function makeLog(config: Config): Logger {
+  const { logFormat: format } = config;
+  if (format === 'pretty' || (format === 'auto' && process.stderr.isTTY))
+    return pino(logOptions(config), readable(process.stderr, { colour: process.stderr.isTTY }));
   const lines = pino.destination({ fd: 2, sync: false, minLength: TOGETHER_BYTES });
   return pino(logOptions(config), together(lines));
 }

@@ -60,7 +60,9 @@ export async function startServer(
   try {
     const app = await buildApp(service, log, { ...config, tokens, tls });
     if (config.tls) {
-      const unfollow = await followTlsFiles(config.tls, app.server as TlsServer, log);
+      const unfollow = await followTlsFiles(config.tls, app.server as TlsServer, log, (expires) =>
+        service.metrics.certificateExpiry.set(expires.getTime() / 1000),
+      );
       app.addHook('onClose', async () => unfollow());
     }
     if (config.tokenFile !== '') {
@@ -119,5 +121,6 @@ export async function serve(config: Config): Promise<void> {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');
     await server.close();
+    log.info('closed');
   });
 }

@@ -8,6 +8,7 @@ import { Quarantine } from './catalog/quarantine.js';
 import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
 import { SlotSources } from './catalog/slot-sources.js';
+import { presentStudies, problemCounts } from './catalog/studies.js';
 import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Engine } from './engine/engine.js';
@@ -26,6 +27,7 @@ import { Metrics } from './metrics.js';
 import type { Screen } from './progress.js';
 import { tellOfScan } from './scan-telling.js';
 import { Sessions } from './sessions/sessions.js';
+import { SessionSummaries } from './sessions/summaries.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
 import { locator, uploadFolders } from './sources/place.js';
@@ -50,6 +52,7 @@ export interface Service {
   readonly verdicts: Verdicts;
   readonly quality: Quality;
   readonly metrics: Metrics;
+  readonly summaries: SessionSummaries;
   readonly sessions: Sessions;
   readonly uploads: Uploads;
   readonly slotSources: SlotSources;
@@ -111,6 +114,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       limits: { ...loaderLimits(config.loaderMemoryBytes), segmentFraction: config.segmentFraction },
       decodedFolder: keeper && decodedFolder,
       sharesSegments: spool.isShared,
+      onDeath: (cause) => metrics.loaderDeaths.inc({ cause }),
       onDecodes: (tally) => {
         keeper?.add(tally);
         metrics.decodes.inc({ result: 'hit' }, tally.hits);
@@ -193,12 +197,21 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     idleMs: config.sessionIdleMs,
     batchBytesLimit: config.batchBytesLimit,
   });
+  const summaries = new SessionSummaries(log);
   const metrics = new Metrics({
+    ready: () => scanned && pool.readyCount > 0,
+    scanFiles: () => scan.files,
+    studies: () => presentStudies(db).length,
+    problems: () => problemCounts(db),
     sessions: () => sessions.liveCount,
     warmBatches: () => sessions.warmCount,
+    reservedBytes: () => sessions.reservedBytes,
+    budgetBytes: () => config.budgetBytes,
     spoolBytes: () => spool.usedBytes,
+    uploadsUnderWay: () => uploads.underWay,
     loadersReady: () => pool.readyCount,
-    loaderRestarts: () => pool.restarts,
+    loadersWanted: () => pool.size,
+    loaderMemoryBytes: () => pool.memoryBytes + (behind?.memoryBytes ?? 0),
     quarantined: () => quarantine.list().length,
     decodeCacheBytes: () => keeper?.bytes ?? 0,
   });
@@ -233,13 +246,14 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       };
       await prune(db, config.snapshotDays, Date.now());
       const { files, read, studies } = scan;
-      log.info(
-        { files, read, studies, ...result, ms: Math.round(performance.now() - startedAt) },
-        'scan done',
-      );
+      const ms = Math.round(performance.now() - startedAt);
+      log.info({ files, read, studies, ...result, ms }, 'scan done');
+      metrics.scans.inc({ result: 'done' });
+      metrics.scanSeconds.set(ms / 1000);
       return result;
     } catch (error) {
       scan.state = 'failed';
+      metrics.scans.inc({ result: 'failed' });
       if (!closing) log.error({ err: error }, 'scan failed');
       throw error;
     } finally {
@@ -259,6 +273,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     verdicts,
     quality,
     metrics,
+    summaries,
     sessions,
     uploads,
     slotSources,
@@ -276,6 +291,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     },
     async close() {
       closing = true;
+      summaries.write();
       sessions.close();
       const filled = checksums.stop();
       await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);

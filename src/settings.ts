@@ -147,6 +147,14 @@ export const Settings = Type.Object({
         '`hash`: ids of studies and pairs and names of files are written to the log as keyed hashes',
     },
   ),
+  LOG_FORMAT: Type.Union(
+    ['auto', 'json', 'pretty'].map((form) => Type.Literal(form)),
+    {
+      default: 'auto',
+      description:
+        '`json`: a JSON object a line; `pretty`: for people; `auto`: pretty on a terminal, else JSON',
+    },
+  ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`' },

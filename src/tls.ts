@@ -55,22 +55,27 @@ function validTo({ cert }: TlsFiles): Date {
   return new Date(new X509Certificate(cert).validTo);
 }
 
-function tell(files: TlsFiles, log: Pick<BaseLogger, 'info' | 'warn'>): void {
-  const ends = validTo(files);
+function tell(ends: Date, log: Pick<BaseLogger, 'info' | 'warn'>): void {
   const fields = { validTo: ends.toISOString() };
   if (ends.getTime() < Date.now()) log.warn(fields, 'the certificate has expired');
 }
 
-/** Uses a certificate and its key anew whenever they change; while they can't be used, the last good ones stay. Answers what ends it. */
+/**
+ * Uses a certificate and its key anew whenever they change; while they can't be used, the last good ones stay. `onUsed` is told when
+ * the certificate in use expires. Returns a function that ends it.
+ */
 export async function followTlsFiles(
   { certPath, keyPath }: { readonly certPath: string; readonly keyPath: string },
   server: Pick<Server, 'setSecureContext'>,
   log: Pick<BaseLogger, 'info' | 'warn' | 'error'>,
+  onUsed: (expires: Date) => void = () => {},
 ): Promise<() => void> {
   const use = () => {
     const files = readTlsFiles(certPath, keyPath);
     server.setSecureContext({ ...files, minVersion: 'TLSv1.2' });
-    tell(files, log);
+    const ends = validTo(files);
+    onUsed(ends);
+    tell(ends, log);
   };
   const unwatch = await watchFiles([certPath, keyPath], () => {
     try {

@@ -1,9 +1,10 @@
 import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import t from 'tap';
-import { together } from '../src/log.js';
+import { readable, together } from '../src/log.js';
 import { until } from './fixtures/feed.js';
 import { temporaryFolder } from './helper.js';
 
@@ -52,3 +53,17 @@ t.test('what is said while earlier lines are being written does not wait for lat
     said,
   );
 });
+
+t.test(
+  'for people a line is time, level, message and fields, in one line and without colour where there is none',
+  async (t) => {
+    const out = new PassThrough();
+    const log = pino({ base: null }, readable(out, { colour: false }));
+    log.info({ session: 'a', batches: 3 }, 'session summary');
+    const [line] = (await once(out, 'data')) as [Buffer];
+    t.match(
+      line.toString(),
+      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: session summary \{"session":"a","batches":3\}\n$/,
+    );
+  },
+);

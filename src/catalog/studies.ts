@@ -80,6 +80,22 @@ function studiesVersion(db: Database): string {
   return `${version}/${others}`;
 }
 
+/** How many problems of each code the catalogue has; counted anew only where it changed since the last call. */
+export function problemCounts(db: Database): ReadonlyMap<string, number> {
+  const version = studiesVersion(db);
+  const known = problemsCounted.get(db);
+  if (known?.version === version) return known.counts;
+  const rows = prepare(db, 'SELECT code, count(*) AS count FROM problem GROUP BY code').all() as {
+    code: string;
+    count: number;
+  }[];
+  const counts = new Map(rows.map(({ code, count }) => [code, count]));
+  problemsCounted.set(db, { version, counts });
+  return counts;
+}
+
+const problemsCounted = new WeakMap<Database, { version: string; counts: ReadonlyMap<string, number> }>();
+
 /** How many slices of these studies, of those that `where` names, carry each structure. */
 export function structureCounts(
   db: Database,

@@ -92,6 +92,11 @@ export class Uploads {
     }
   }
 
+  /** Uploads that hold a place. */
+  get underWay(): number {
+    return this.#placesTaken;
+  }
+
   /** Takes no more uploads and waits for those under way. */
   async close(): Promise<void> {
     this.#closing = true;

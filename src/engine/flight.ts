@@ -15,7 +15,7 @@ export interface FlightOptions {
   readonly pictures: () => LoaderPool;
   /** Told of each finished load. */
   readonly onLoaded: (ms: number) => void;
-  readonly log: Pick<BaseLogger, 'info' | 'error'>;
+  readonly log: Pick<BaseLogger, 'debug' | 'error'>;
   /** For one task, and again for each pair that is tried alone. */
   readonly pairTimeoutMs: number;
   /** How long an asked batch waits for room in the budget. */
@@ -119,7 +119,7 @@ export class Flight {
       const onStart = () => {
         if (startedAt > 0) return;
         startedAt = performance.now();
-        log.info({ ...label, pairs: units.length, for: this.#priority }, 'load started');
+        log.debug({ ...label, pairs: units.length, for: this.#priority }, 'load started');
       };
       const runs = splitUnits(units, layout.shape, Math.max(1, pool.idleCount));
       this.#parts = runs.map((run) => {
@@ -146,7 +146,7 @@ export class Flight {
       await this.#blank(segment, units, outcomes);
       const loadMs = startedAt > 0 ? performance.now() - startedAt : 0;
       this.#options.onLoaded(loadMs);
-      log.info({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
+      log.debug({ ...label, pairs: units.length, ms: Math.round(loadMs * 100) / 100 }, 'load done');
       // Who waits may write the batch to a connection at once, which takes a while: the loader has its next task before.
       await new Promise<void>((resolve) => process.nextTick(resolve));
       return { segment, outcomes, loadMs };

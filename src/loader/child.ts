@@ -73,6 +73,10 @@ export class LoaderChild {
   readonly ready: Promise<void>;
   readonly exited: Promise<void>;
   tasksDone = 0;
+  /** Resident memory when it was last looked at, without the segments that it has mapped. */
+  memoryBytes = 0;
+  /** Why it ended, and whether it did nothing at that time; null while it lives. */
+  ended: { readonly cause: DeathCause; readonly idle: boolean } | null = null;
   #process: ChildProcess;
   #pending: Pending | null = null;
   #killedFor: DeathCause | null = null;
@@ -241,17 +245,21 @@ export class LoaderChild {
     clearInterval(this.#poll);
     const pending = this.#pending;
     this.#pending = null;
+    const own = signal === null ? code !== null : OWN_FAULT.has(signal);
+    const cause = this.#killedFor ?? (own ? 'crash' : 'outside');
+    this.ended = { cause, idle: pending === null };
+    this.memoryBytes = 0;
     if (!pending) return;
     clearTimeout(pending.timer);
-    const own = signal === null ? code !== null : OWN_FAULT.has(signal);
-    pending.reject(new LoaderDeath(this.#killedFor ?? (own ? 'crash' : 'outside')));
+    pending.reject(new LoaderDeath(cause));
   }
 
   #checkMemory(limitBytes: number): void {
     const pid = this.#process.pid;
     if (pid === undefined || !this.#alive) return;
     try {
-      if (ownMemoryBytes(readFileSync(`/proc/${pid}/status`, 'utf8')) > limitBytes) this.kill('memory');
+      this.memoryBytes = ownMemoryBytes(readFileSync(`/proc/${pid}/status`, 'utf8'));
+      if (this.memoryBytes > limitBytes) this.kill('memory');
     } catch {
       // Between the process's end and its exit event, or on a system without /proc: nothing to read.
     }

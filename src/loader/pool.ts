@@ -1,11 +1,13 @@
 import type { BaseLogger } from 'pino';
-import { type ChildOptions, LoaderChild, LoaderDeath, type Pace } from './child.js';
+import { type ChildOptions, type DeathCause, LoaderChild, LoaderDeath, type Pace } from './child.js';
 import type { Task, TaskKind, TaskKinds } from './messages.js';
 import { type Priority, type Queued, TurnQueue } from './queue.js';
 
 export interface PoolOptions extends ChildOptions {
   readonly size: number;
   readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
+  /** Told of each loader that ended otherwise than by plan. */
+  readonly onDeath?: (cause: DeathCause) => void;
   /** Tasks after which a child is replaced, so that what a decoder leaks has an end. */
   readonly tasksPerChild?: number;
 }
@@ -48,6 +50,7 @@ const BACK_OFF_MS = [0, 100, 200, 400, 800, 1600, 3200, 5000];
 /** The loader children, shared by all: one task each at a time, the most urgent first, every dead child replaced. */
 export class LoaderPool {
   readonly size: number;
+  /** Loaders that ended otherwise than by plan and were replaced. */
   restarts = 0;
   #options: PoolOptions;
   #children = new Set<LoaderChild>();
@@ -75,6 +78,10 @@ export class LoaderPool {
     return [...this.#children].flatMap((child) =>
       child.alive && child.pid !== undefined ? [child.pid] : [],
     );
+  }
+  /** Resident memory of all children, without the segments that they have mapped. */
+  get memoryBytes(): number {
+    return [...this.#children].reduce((sum, child) => sum + child.memoryBytes, 0);
   }
   submit<K extends TaskKind>(task: Task<K>, options: JobOptions): Job<K> {
     let entry!: Entry;
@@ -138,7 +145,13 @@ export class LoaderPool {
   #replace(dead: LoaderChild): void {
     this.#children.delete(dead);
     if (this.#closing) return;
-    this.restarts++;
+    const { cause, idle } = dead.ended ?? { cause: 'crash', idle: true };
+    if (cause !== 'closing') {
+      this.restarts++;
+      this.#options.onDeath?.(cause);
+      const wasReady = this.#isReady.has(dead);
+      if (idle && wasReady) this.#options.log.warn({ cause }, 'a loader ended while it was idle');
+    }
     const step = Math.min(this.#deathsBeforeReady, BACK_OFF_MS.length - 1);
     if (step > 0)
       this.#options.log.warn({ deaths: this.#deathsBeforeReady }, 'a loader ended before it was ready');

@@ -130,8 +130,12 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
   socket.destroySoon();
 }
 
+/** The error code that each answer was sent with, for those who count answers. */
+export const codeOf = new WeakMap<object, ErrorCode>();
+
 /** Sends an error as problem+json. */
 export function sendProblem(reply: FastifyReply, error: SlfError): FastifyReply {
+  codeOf.set(reply.raw, error.code);
   if (error.status === 503 || error.status === 429)
     reply.header('retry-after', String(error.subject.retryAfterS ?? 1));
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="slicefeed"');

@@ -52,6 +52,11 @@ export class Sessions {
     return [...this.#live.values()].reduce((sum, session) => sum + session.warmCount, 0);
   }
 
+  /** Bytes of the budget that sessions in use have reserved: one batch for each rank. */
+  get reservedBytes(): number {
+    return [...this.#live.values()].reduce((sum, session) => sum + session.reservedBytes, 0);
+  }
+
   /** Opens a session, its first batch already loading; with a name it joins the one that is there. Throws `SlfError`. */
   open(
     request: SpecRequest,
@@ -167,8 +172,7 @@ export class Sessions {
 
   #reserve(session: Session): void {
     const { spool } = this.#options;
-    let reserved = session.reservedBytes;
-    for (const live of this.#live.values()) reserved += live.reservedBytes;
+    const reserved = this.reservedBytes + session.reservedBytes;
     if (reserved > spool.budgetBytes)
       throw new SlfError(
         'SLF_BUDGET',

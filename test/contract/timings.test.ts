@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { VERSION } from '../../src/version.js';
 import { ask, getBody } from '../fixtures/client.js';
 import { startClosable } from '../fixtures/closable.js';
 import { type Feed, openFeed, until } from '../fixtures/feed.js';
@@ -105,10 +106,28 @@ const GAUGES = [
   'warm_batches',
   'spool_bytes',
   'loaders_ready',
-  'loader_restarts',
+  'loaders_wanted',
+  'loader_memory_bytes',
+  'ready',
+  'studies',
+  'scan_seconds',
+  'budget_bytes',
+  'reserved_bytes',
+  'uploads_under_way',
+  'connections',
+  'build_info',
+  'problems',
+  'certificate_expiry_timestamp_seconds',
   'quarantined_pairs',
 ];
-const COUNTERS = ['batches_delivered_total', 'batches_aborted_total'];
+const COUNTERS = [
+  'batches_delivered_total',
+  'batches_aborted_total',
+  'loader_deaths_total',
+  'scans_total',
+  'uploads_total',
+  'http_answers_total',
+];
 
 t.test('the metrics are true, and name nobody', async (t) => {
   const server = await startClosable(t, folder);
@@ -133,7 +152,7 @@ t.test('the metrics are true, and name nobody', async (t) => {
     [COUNTERS, 'counter'],
   ] as const)
     for (const name of names) t.equal(before.types.get(`slicefeed_${name}`), type, name);
-  t.match(before.types.get('slicefeed_process_resident_memory_bytes'), 'gauge', 'and those of the process');
+  t.match(before.types.get('process_resident_memory_bytes'), 'gauge', 'and those of the process');
 
   const feed = await openFeed(server.url, SPEC);
   const bodies: Buffer[] = [];
@@ -156,6 +175,7 @@ t.test('the metrics are true, and name nobody', async (t) => {
   await until(() => server.service.sessions.get(large.id).sending === 0);
   await step(feed);
 
+  await ask(`${server.url}/v1/studies/nobody`);
   const after = await scrape();
   const [one, other] = [await feed.look(), await large.look()];
   const hits = one.hits + other.hits;
@@ -177,6 +197,16 @@ t.test('the metrics are true, and name nobody', async (t) => {
     ['sessions', 'warm_batches', 'loaders_ready'].map((name) => after.value(name)),
     [2, 1, 1],
   );
+  t.equal(after.value('ready'), 1);
+  t.equal(after.value('studies'), 8);
+  t.equal(after.value('scans_total', { result: 'done' }), 1);
+  t.ok(after.value('connections') >= 1, 'the one that asks');
+  t.ok(after.value('loader_memory_bytes') > 1e7, 'a loader is a process of its own');
+  t.equal(after.value('budget_bytes'), 256 * 1024 ** 2);
+  t.equal(after.value('reserved_bytes'), one.batchBytes + other.batchBytes);
+  t.equal(after.value('build_info', { version: VERSION, bytes_version: '2' }), 1);
+  t.equal(after.value('http_answers_total', { status: '201', code: '' }), 2, 'two sessions were opened');
+  t.equal(after.value('http_answers_total', { status: '404', code: 'SLF_STUDY_UNKNOWN' }), 1);
   t.equal(after.value('spool_bytes'), server.service.spool.usedBytes);
   t.ok(after.value('spool_bytes') >= feed.opened.batchBytes);
 
@@ -195,6 +225,7 @@ t.test('the metrics are true, and name nobody', async (t) => {
       t.equal(buckets.at(-1)?.[1].le, '+Inf', name);
       t.equal(counts.at(-1), after.value(`${name}_count`, labels), name);
     }
+  const values = after.text.replaceAll(/^# HELP .*$/gm, '');
   for (const id of [
     feed.id,
     'ANN-1',
@@ -206,5 +237,5 @@ t.test('the metrics are true, and name nobody', async (t) => {
     feed.opened.snapshot,
     feed.opened.specDigest,
   ])
-    t.notOk(after.text.includes(id), `no ${id === folder ? 'path' : id}`);
+    t.notOk(values.includes(id), `no ${id === folder ? 'path' : id}`);
 });
