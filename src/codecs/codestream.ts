@@ -9,20 +9,40 @@ const SIZ = 0xff51;
 const COD = 0xff52;
 const SOT = 0xff90;
 const EOC = 0xffd9;
+/** The 9-7 filter. */
+const IRREVERSIBLE = 0;
 /** Tiles that an image may have; each costs a decoder memory before a sample is read. */
 const MAX_TILES = 4096;
 
 /** What the main header of a JPEG 2000 codestream says (ISO/IEC 15444-1, annex A). */
-export interface Codestream extends CodedSamples {
+export interface MainHeader extends CodedSamples {
   /** The codestream alone, without the boxes of a JP2 file around it. */
   readonly bytes: Uint8Array;
-  readonly notes: readonly HeaderProblem[];
+  readonly tiles: number;
   /** Whether the components are transformed to luminance and chroma, which decoders undo. */
   readonly isTransformed: boolean;
 }
 
-/** Reads the main header of a codestream, bare or in a JP2 file. Throws `PixelError`. */
+/** A codestream that is there up to its end, which is added with a note where nothing else is missing. */
+export interface Codestream extends MainHeader {
+  readonly notes: readonly HeaderProblem[];
+}
+
+/** Reads a codestream up to its end, bare or in a JP2 file. Throws `PixelError`. */
 export function readCodestream(frame: Uint8Array): Codestream {
+  const header = readMainHeader(frame);
+  const { bytes, tiles } = header;
+  const end = endOfTileParts(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), tiles);
+  const isEnded = end === null || hasEnd(bytes);
+  return {
+    ...header,
+    bytes: isEnded ? bytes : withEnd(bytes.subarray(0, end)),
+    notes: isEnded ? [] : [END_ADDED],
+  };
+}
+
+/** Reads the main header, for which the first bytes of a codestream are enough. Throws `PixelError`. */
+export function readMainHeader(frame: Uint8Array): MainHeader {
   const bytes = frame.subarray(startOf(frame));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 48 || view.getUint16(2) !== SIZ)
@@ -48,25 +68,16 @@ export function readCodestream(frame: Uint8Array): Codestream {
     if (view.getUint8(at) !== depth || view.getUint8(at + 1) !== 1 || view.getUint8(at + 2) !== 1)
       throw new PixelError('PIXELS_UNSUPPORTED', 'the JPEG 2000 components have different depths or sizes');
   }
-  const end = endOfTileParts(view, tiles);
-  const isEnded = end === null || hasEnd(bytes);
   return {
-    bytes: isEnded ? bytes : withEnd(bytes.subarray(0, end)),
-    notes: isEnded ? [] : [END_ADDED],
+    bytes,
+    tiles,
     rows: y - y0,
     columns: x - x0,
     channels,
     bits: (depth & 0x7f) + 1,
     signed: depth >= 0x80,
-    isTransformed: isTransformed(view),
+    ...codingOf(view),
   };
-}
-
-/** Bits of a sample, from the first bytes of a codestream, bare or in a JP2 file. Throws `PixelError`. */
-export function codestreamDepth(frame: Uint8Array): number {
-  const depth = frame[startOf(frame) + 42];
-  if (depth === undefined) throw new PixelError('PIXELS_SHORT', 'the JPEG 2000 codestream is cut off');
-  return (depth & 0x7f) + 1;
 }
 
 function startOf(frame: Uint8Array): number {
@@ -122,10 +133,12 @@ export function asUnsigned(coded: Codestream): CodedImage {
   return { ...coded, bytes, bias: 2 ** (coded.bits - 1) };
 }
 
-function isTransformed(view: DataView): boolean {
-  for (let at = 2; at + 10 <= view.byteLength; ) {
+/** By the first coding style: the transform of components, and whether that of samples can be undone (table A.20). */
+function codingOf(view: DataView): Pick<MainHeader, 'isTransformed' | 'isLossy'> {
+  for (let at = 2; at + 14 <= view.byteLength; ) {
     const marker = view.getUint16(at);
-    if (marker === COD) return view.getUint8(at + 8) !== 0;
+    if (marker === COD)
+      return { isTransformed: view.getUint8(at + 8) !== 0, isLossy: view.getUint8(at + 13) === IRREVERSIBLE };
     if (marker === SOT || marker < 0xff00) break;
     at += 2 + Math.max(2, view.getUint16(at + 2));
   }

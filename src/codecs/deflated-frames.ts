@@ -26,5 +26,7 @@ function decode(frameBytes: Uint8Array, header: ImageHeader): DecodedFrame {
 export const deflatedFramesCodec = {
   transferSyntaxes: [DEFLATED_FRAMES],
   refuses: nativeCodec.refuses,
+  // Nothing can be told of a frame before it is inflated.
+  inspect: () => [],
   decode,
 } satisfies Codec;

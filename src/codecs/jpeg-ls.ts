@@ -4,8 +4,8 @@ import type { Codec, DecodedFrame } from './codec.js';
 import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
 import { END_ADDED, hasEnd, withEnd } from './ending.js';
-import { readJpegFrame } from './jpeg-frame.js';
-import { checkCoded } from './samples.js';
+import { type JpegFrame, readJpegFrame } from './jpeg-frame.js';
+import { checkCoded, sampleNotes } from './samples.js';
 import { SharedModule, type WasmDecoder } from './wasm.js';
 
 const charls = new SharedModule(
@@ -18,16 +18,25 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refuseDescription(header, [8, 16, 32]);
 }
 
-async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<DecodedFrame> {
+/** What the image says before its first scan, compared with the header. Throws `PixelError`. */
+function checked(frameBytes: Uint8Array, header: ImageHeader): JpegFrame {
   const coded = readJpegFrame(frameBytes);
   if (coded.process !== 0xf7)
     throw new PixelError('PIXELS_UNSUPPORTED', 'the frame is a JPEG image, not JPEG-LS');
   checkCoded(coded, header);
+  return { ...coded, isLossy: true };
+}
+
+function inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): HeaderProblem[] {
+  const notes = sampleNotes(checked(frame, header), header);
+  return isWhole && !hasEnd(frame) ? [END_ADDED, ...notes] : notes;
+}
+
+async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<DecodedFrame> {
+  const coded = checked(frameBytes, header);
   const whole = hasEnd(frameBytes);
   const image = {
     ...coded,
-    // Nothing in the image tells of a sign, and most readers extend none.
-    isTakenAsCoded: true,
     bytes: whole ? frameBytes : withEnd(frameBytes),
     notes: whole ? [] : [END_ADDED],
   };
@@ -47,5 +56,7 @@ function run(decoder: WasmDecoder): void {
 export const jpegLsCodec = {
   transferSyntaxes: ['1.2.840.10008.1.2.4.80', '1.2.840.10008.1.2.4.81'],
   refuses,
+  inspect,
+  endsWithMarker: true,
   decode,
 } satisfies Codec;

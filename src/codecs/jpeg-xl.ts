@@ -4,16 +4,25 @@ import { toPlanes } from '../core/planes.js';
 import type { Codec, DecodedFrame } from './codec.js';
 import { refuseDescription } from './description.js';
 import { readXlHeader } from './jpeg-xl-header.js';
-import { checkCoded, fitSamples } from './samples.js';
+import { type CodedSamples, checkCoded, fitSamples, sampleNotes } from './samples.js';
+
+const LOSSLESS = '1.2.840.10008.1.2.4.110';
 
 function refuses(header: ImageHeader): HeaderProblem | null {
   return refuseDescription(header, [8, 16]);
 }
 
+/** What the image says before its first frame, compared with the header. Throws `PixelError`. */
+function checked(frameBytes: Uint8Array, header: ImageHeader): CodedSamples {
+  const isLossy = header.transferSyntax !== LOSSLESS;
+  const coded = { ...readXlHeader(frameBytes), channels: header.samplesPerPixel, signed: false, isLossy };
+  checkCoded(coded, header);
+  return coded;
+}
+
 async function decode(frameBytes: Uint8Array, header: ImageHeader): Promise<DecodedFrame> {
   const { rows, columns, samplesPerPixel: channels, photometric } = header;
-  const coded = { ...readXlHeader(frameBytes), channels, signed: false };
-  checkCoded(coded, header);
+  const coded = checked(frameBytes, header);
   // A large module: loaded with the first frame that needs it.
   const { decodeXl } = await import('./jpeg-xl-module.js');
   let bytes: Uint8Array;
@@ -50,7 +59,8 @@ function unscaled<T extends Uint8Array | Uint16Array>(samples: T, bits: number):
 
 /** JPEG XL: lossless, recompressed JPEG, and any (DICOM PS3.5, section A.4.12). */
 export const jpegXlCodec = {
-  transferSyntaxes: ['110', '111', '112'].map((end) => `1.2.840.10008.1.2.4.${end}`),
+  transferSyntaxes: [LOSSLESS, ...['111', '112'].map((end) => `1.2.840.10008.1.2.4.${end}`)],
   refuses,
+  inspect: (frame, header) => sampleNotes(checked(frame, header), header),
   decode,
 } satisfies Codec;

@@ -1,10 +1,10 @@
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
 import { PixelError } from '../core/pixels.js';
 import type { Codec, DecodedFrame } from './codec.js';
-import { asUnsigned, readCodestream } from './codestream.js';
+import { asUnsigned, type MainHeader, readCodestream, readMainHeader } from './codestream.js';
 import { decodedFrame } from './decoded.js';
 import { refuseDescription } from './description.js';
-import { checkCoded } from './samples.js';
+import { checkCoded, sampleNotes } from './samples.js';
 import { SharedModule, type WasmDecoder } from './wasm.js';
 
 const openjpeg = new SharedModule(
@@ -33,14 +33,26 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refused ?? (header.bitsStored > MOST_BITS ? tooDeep(header.bitsStored) : null);
 }
 
+/** Throws `PixelError` where a codestream is not as the header says, or not read. */
+function check(coded: MainHeader, header: ImageHeader): void {
+  checkCoded(coded, header);
+  if (coded.bits > MOST_BITS) throw new PixelError('PIXELS_UNSUPPORTED', tooDeep(coded.bits).detail);
+}
+
+function inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): HeaderProblem[] {
+  const coded = readMainHeader(frame);
+  check(coded, header);
+  const damage = isWhole ? readCodestream(frame).notes : [];
+  return [...damage, ...sampleNotes(coded, header)];
+}
+
 async function decode(
   shared: SharedModule,
   frameBytes: Uint8Array,
   header: ImageHeader,
 ): Promise<DecodedFrame> {
   const coded = readCodestream(frameBytes);
-  checkCoded(coded, header);
-  if (coded.bits > MOST_BITS) throw new PixelError('PIXELS_UNSUPPORTED', tooDeep(coded.bits).detail);
+  check(coded, header);
   const { photometric } = header;
   // Decoders undo the transform; what the header calls it then says no more than that (DICOM PS3.5, section 8.2.4).
   const named =
@@ -67,6 +79,8 @@ function run(decoder: WasmDecoder): void {
 export const jpeg2000Codec = {
   transferSyntaxes: ['1.2.840.10008.1.2.4.90', '1.2.840.10008.1.2.4.91'],
   refuses,
+  inspect,
+  endsWithMarker: true,
   decode: (frameBytes, header) => decode(openjpeg, frameBytes, header),
 } satisfies Codec;
 
@@ -74,5 +88,7 @@ export const jpeg2000Codec = {
 export const htj2kCodec = {
   transferSyntaxes: ['1.2.840.10008.1.2.4.201', '1.2.840.10008.1.2.4.202', '1.2.840.10008.1.2.4.203'],
   refuses,
+  inspect,
+  endsWithMarker: true,
   decode: (frameBytes, header) => decode(openjph, frameBytes, header),
 } satisfies Codec;

@@ -30,18 +30,34 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return detail === null ? null : { code: 'PIXELS_UNSUPPORTED', detail };
 }
 
-function decode(frameBytes: Uint8Array, header: ImageHeader, frame = 0): DecodedFrame {
-  const { rows, columns, samplesPerPixel: channels, planar, photometric, bitsAllocated } = header;
+/** How many bytes a frame has, and the bit of the first at which it begins. Throws `PixelError` where there are others. */
+function checkSize(
+  frameBytes: Uint8Array,
+  header: ImageHeader,
+  frame: number,
+): { readonly wanted: number; readonly firstBit: number } {
+  const { bitsAllocated, transferSyntax } = header;
   const exact = frameSizeBytes(header);
   const firstBit =
-    bitsAllocated === 1 && isNative(header.transferSyntax) ? (frame * frameStrideBytes(header) * 8) % 8 : 0;
+    bitsAllocated === 1 && isNative(transferSyntax) ? (frame * frameStrideBytes(header) * 8) % 8 : 0;
   const wanted = Math.ceil(exact + firstBit / 8);
   // A fragment has an even number of bytes.
-  const padding = header.transferSyntax === ENCAPSULATED_UNCOMPRESSED ? wanted % 2 : 0;
+  const padding = transferSyntax === ENCAPSULATED_UNCOMPRESSED ? wanted % 2 : 0;
   if (frameBytes.length !== wanted && frameBytes.length !== wanted + padding) {
     const code = frameBytes.length < wanted ? 'PIXELS_SHORT' : 'PIXELS_LONG';
     throw new PixelError(code, `the frame has ${wanted} bytes, there are ${frameBytes.length}`);
   }
+  return { wanted, firstBit };
+}
+
+function inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): HeaderProblem[] {
+  if (isWhole) checkSize(frame, header, 0);
+  return [];
+}
+
+function decode(frameBytes: Uint8Array, header: ImageHeader, frame = 0): DecodedFrame {
+  const { rows, columns, samplesPerPixel: channels, planar, photometric, bitsAllocated } = header;
+  const { wanted, firstBit } = checkSize(frameBytes, header, frame);
   const bytes = toLittleEndian(frameBytes.subarray(0, wanted), header);
   const shape = { channels, rows, columns };
   const count = rows * columns * channels;
@@ -83,6 +99,7 @@ export const nativeCodec = {
     ENCAPSULATED_UNCOMPRESSED,
   ],
   refuses,
+  inspect,
   decode,
 } satisfies Codec;
 

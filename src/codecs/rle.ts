@@ -12,9 +12,21 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refuseDescription(header, [1, 8, 16, 32]);
 }
 
+function sampleSize({ bitsAllocated }: ImageHeader): number {
+  return Math.ceil(bitsAllocated / 8);
+}
+
+/** Where a segment starts outside of the frame is told of a whole one alone. */
+function inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): HeaderProblem[] {
+  const wanted = header.samplesPerPixel * sampleSize(header);
+  if (isWhole) segmentOffsets(frame, wanted);
+  else checkCount(frame, wanted);
+  return [];
+}
+
 function decode(frameBytes: Uint8Array, header: ImageHeader): DecodedFrame {
   const { rows, columns, samplesPerPixel: channels, bitsAllocated } = header;
-  const sampleBytes = Math.ceil(bitsAllocated / 8);
+  const sampleBytes = sampleSize(header);
   const planeSamples = rows * columns;
   const segmentBytes = bitsAllocated === 1 ? Math.ceil(planeSamples / 8) : planeSamples;
   const offsets = segmentOffsets(frameBytes, channels * sampleBytes);
@@ -40,7 +52,8 @@ function bitPlanes(packed: Uint8Array, planeSamples: number, channels: number): 
   return out;
 }
 
-function segmentOffsets(bytes: Uint8Array, wanted: number): number[] {
+/** How many segments there are, which is as many as are wanted. Throws `PixelError`. */
+function checkCount(bytes: Uint8Array, wanted: number): number {
   if (bytes.length < HEADER_BYTES)
     throw new PixelError('PIXELS_SHORT', 'the frame ends inside its RLE header');
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
@@ -50,6 +63,12 @@ function segmentOffsets(bytes: Uint8Array, wanted: number): number[] {
       count < wanted ? 'PIXELS_SHORT' : 'PIXELS_UNSUPPORTED',
       `the frame says it has ${count} RLE segments; its description asks for ${wanted}`,
     );
+  return count;
+}
+
+function segmentOffsets(bytes: Uint8Array, wanted: number): number[] {
+  const count = checkCount(bytes, wanted);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const offsets = Array.from({ length: count }, (_, i) => view.getUint32(4 + 4 * i, true));
   if (
     offsets.some(
@@ -133,4 +152,4 @@ function joinPairs(from: Uint8Array, to: Uint8Array): void {
 }
 
 /** RLE lossless (DICOM PS3.5, annex G). */
-export const rleCodec = { transferSyntaxes: [RLE_LOSSLESS], refuses, decode } satisfies Codec;
+export const rleCodec = { transferSyntaxes: [RLE_LOSSLESS], refuses, inspect, decode } satisfies Codec;

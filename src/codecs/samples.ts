@@ -9,11 +9,8 @@ export interface CodedSamples {
   /** Bits of a sample, its sign's included. */
   readonly bits: number;
   readonly signed: boolean;
-  /**
-   * Whether readers take samples as they are coded, unsigned and uncut, whatever the header says: a lossy image may have
-   * values over BitsStored, which would wrap.
-   */
-  readonly isTakenAsCoded?: boolean;
+  /** Whether a sample may be a little off: one that is over BitsStored is taken as it is, for it would wrap when cut. */
+  readonly isLossy?: boolean;
 }
 
 /** Compares a compressed image with the header before anything is allocated for it. Throws `PixelError`. */
@@ -36,50 +33,40 @@ export function checkCoded(coded: CodedSamples, header: ImageHeader): void {
     );
 }
 
-/** What is to be said of a compressed image of so many bits a sample, null where the header says the same. */
-export function depthNote(
-  bits: number,
-  { bitsStored }: Pick<ImageHeader, 'bitsStored'>,
-): HeaderProblem | null {
-  if (bits === bitsStored) return null;
-  const detail = `the compressed image has samples of ${bits} bits, BitsStored says ${bitsStored}`;
-  return { code: 'HEADER_REPAIRED', detail };
+/** What a compressed image says of its samples otherwise than the header, and is read around. */
+export function sampleNotes(
+  coded: Pick<CodedSamples, 'bits' | 'signed'>,
+  { bitsStored, signed }: Pick<ImageHeader, 'bitsStored' | 'signed'>,
+): HeaderProblem[] {
+  const details: string[] = [];
+  if (coded.bits !== bitsStored)
+    details.push(`the compressed image has samples of ${coded.bits} bits, BitsStored says ${bitsStored}`);
+  if (coded.signed && !signed) details.push('the compressed image says signed, the header unsigned');
+  return details.map((detail) => ({ code: 'HEADER_REPAIRED', detail }));
 }
 
 /**
- * A decoder's samples as the header wants them: one element of BitsAllocated each, cut to BitsStored. A compressed
- * image of fewer bits than BitsStored has its sign in its own highest bit; one whose sign is not the header's is read
- * with the header's, with a note.
+ * A decoder's samples as the header wants them: one element of BitsAllocated each, cut to BitsStored, the sign extended
+ * (DICOM PS3.5, section 8.1.1). Most compressed images say nothing of a sign: then it is the highest bit of BitsStored, or of
+ * their own bits where those are fewer. One whose sign is not the header's is read with the header's, with a note.
  */
 export function fitSamples(
   values: StoredValues,
   coded: CodedSamples,
   header: ImageHeader,
 ): { values: StoredValues; notes: HeaderProblem[] } {
-  const notes: HeaderProblem[] = [];
+  const notes = sampleNotes(coded, header);
   const { bitsStored, signed } = header;
   // Decoded, a single bit has a byte.
   const bitsAllocated = Math.max(8, header.bitsAllocated);
-  const depth = depthNote(coded.bits, header);
-  if (depth) notes.push(depth);
-  if (coded.signed && !signed) {
-    if (isAnyNegative(values))
-      throw new PixelError(
-        'PIXELS_UNSUPPORTED',
-        'the compressed image has negative values, the header says unsigned',
-      );
-    notes.push({ code: 'HEADER_REPAIRED', detail: 'the compressed image says signed, the header unsigned' });
-  }
+  if (coded.signed && !signed && isAnyNegative(values))
+    throw new PixelError(
+      'PIXELS_UNSUPPORTED',
+      'the compressed image has negative values, the header says unsigned',
+    );
   const bytes = asWide(values, bitsAllocated / 8);
-  const kept = Math.min(coded.bits, bitsStored);
-  const asCoded =
-    coded.isTakenAsCoded === true && (signed ? coded.bits < bitsAllocated : coded.bits > bitsStored);
-  if (asCoded && signed)
-    notes.push({
-      code: 'HEADER_REPAIRED',
-      detail: 'the compressed image has unsigned samples; they are taken as they are',
-    });
-  const stored = asCoded ? bitsAllocated : kept;
+  const isAsCoded = coded.isLossy === true && coded.signed === signed && coded.bits > bitsStored;
+  const stored = isAsCoded ? bitsAllocated : Math.min(coded.bits, bitsStored);
   const described = {
     bitsAllocated,
     bitsStored: stored,

@@ -1,17 +1,16 @@
 import { crc32 } from 'node:zlib';
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
-import { disagreements, FRAME_START_BYTES } from '../codecs/disagreement.js';
 import { parseContour } from '../core/contour.js';
-import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.js';
+import type { ImageHeader, ObjectIdentity } from '../core/dicom.js';
 import { identityOf } from '../core/dicom-attributes.js';
-import { isNative } from '../core/dicom-uids.js';
 import { parseLinkTable } from '../core/link-table.js';
 import { PixelError } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import { sha256 } from '../sha256.js';
 import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
+import { frameNotes } from './inspect.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
 import { hashedPatient, readSegments, readStructures } from './outlines.js';
 
@@ -160,6 +159,12 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
   }
   const { problem } = chooseCodec(CODECS, header);
   if (problem) return refused(problem.code, problem.detail, object);
+  let notes: ImageHeader['notes'];
+  try {
+    notes = [...header.notes, ...frameNotes(data, header, limits)];
+  } catch (error) {
+    return faultOf(error, object);
+  }
   const head = scratchBytes(header.headerBytes);
   data.read(head, 0, header.headerBytes);
   const headerDigest = sha256(head);
@@ -167,7 +172,7 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
   const isNamed = object.sopInstanceUid !== '';
   return {
     kind: 'image',
-    header: { ...header, notes: [...header.notes, ...frameNotes(data, header)], patientId: null },
+    header: { ...header, notes, patientId: null },
     timing,
     frames,
     patient: hashedPatient(header.patientId),
@@ -176,15 +181,6 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
     // Of the opening: content that changes while it is read then lies under an older guard, which a load does not trust.
     guard: file.guard,
   };
-}
-
-/** What the first compressed frame says otherwise than the header. */
-function frameNotes(data: SourceFile, header: ImageHeader): readonly HeaderProblem[] {
-  if (isNative(header.transferSyntax)) return [];
-  const [offset = 0, length = 0] = framePlaces(data, header, 0);
-  const start = Buffer.alloc(Math.min(length, FRAME_START_BYTES));
-  data.read(start, offset, start.length);
-  return disagreements(start, header);
 }
 
 function frameChecksums(data: SourceFile, header: ImageHeader, limits: LoaderLimits): number[] {

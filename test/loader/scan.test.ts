@@ -6,6 +6,7 @@ import t from 'tap';
 import type { LoaderLimits, ScanFinding, ScanUnit } from '../../src/loader/messages.js';
 import { scan } from '../../src/loader/scan.js';
 import { encodeFrame } from '../fixtures/encoders.js';
+import { losslessJpeg } from '../fixtures/jpeg-writer.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
 import { dicomFile, guardAt, writeImage } from './sources.js';
@@ -130,7 +131,59 @@ t.test('what a compressed frame says otherwise than the header is known before i
   t.strictSame(await notesOf({}, '90'), [
     'the frame is a JPEG-LS image, which the transfer syntax does not say',
   ]);
-  t.strictSame(await notesOf({ pixels: { frames: [[Uint8Array.of(1, 2, 3, 4)]] } }, '80'), []);
+  const open = frame.subarray(0, -2);
+  t.strictSame(await notesOf({ pixels: { frames: [[open]] } }, '80'), [
+    'the compressed image lacks its last marker; it was added',
+  ]);
+});
+
+t.test('an image of which every load would fail is refused by the scan', async (t) => {
+  const folder = temporaryFolder(t);
+  const size = { rows: 8, columns: 8 };
+  const good = await encodeFrame('JPEG-LS', { ...size, bits: 8 }, new Uint8Array(64));
+  const wavelet = await encodeFrame('JPEG 2000', { ...size, bits: 8 }, new Uint8Array(64));
+  const deep = Uint8Array.from(wavelet);
+  deep[42] = 19;
+  const arithmetic = Uint8Array.from(losslessJpeg(8, 8, new Array(64).fill(1)));
+  arithmetic[3] = 0xc9;
+  const scanned = async (frames: readonly Uint8Array[], end: string, changes: object = {}) => {
+    const pixels = { frames: frames.map((frame) => [frame]) };
+    const image8 = { ...size, bitsAllocated: 8, frames: frames.length, pixels, ...changes };
+    writeImage(folder, 'a.dcm', image8, `1.2.840.10008.1.2.${end}`);
+    return scanOne(folder, image('a.dcm'));
+  };
+  for (const [frame, end, detail, changes] of [
+    [Uint8Array.of(1, 2, 3, 4), '4.80', 'the frame holds no JPEG image', {}],
+    [good, '4.80', 'the compressed image has 8 rows of 8, the header says 8 of 9', { columns: 9 }],
+    [good, '4.80', 'the compressed image has 1 components, SamplesPerPixel says 3', { samplesPerPixel: 3 }],
+    [wavelet.subarray(0, 60), '4.90', 'the JPEG 2000 codestream is cut off', {}],
+    [wavelet.subarray(0, -20), '4.90', 'the JPEG 2000 codestream is cut off', {}],
+    [deep, '4.90', 'the compressed image has samples of 20 bits, BitsAllocated says 8', {}],
+    [deep, '4.90', 'samples of 20 bits; JPEG 2000 is read up to 16', { bitsAllocated: 32, bitsStored: 16 }],
+    [arithmetic, '4.70', 'the JPEG image is hierarchical or arithmetic-coded', {}],
+    [new Uint8Array(70), '5', 'the frame says it has 0 RLE segments; its description asks for 1', {}],
+    [new Uint8Array(40), '5', 'the frame ends inside its RLE header', {}],
+    [new Uint8Array(40), '1.98', 'the frame has 64 bytes, there are 40', {}],
+    [new Uint8Array(40), '4.110', 'the frame holds no JPEG XL image', {}],
+  ] as const)
+    t.match(await scanned([frame], end, changes), { kind: 'refused', detail }, detail);
+  const bad = Uint8Array.of(1, 2, 3, 4);
+  t.match(await scanned([bad, bad, bad], '4.80'), { kind: 'refused', code: 'PIXELS_SHORT' });
+  const some = await scanned([bad, bad, good], '4.80');
+  t.match(some.kind === 'image' && some.header.notes, [
+    { code: 'PIXELS_SHORT', detail: 'frame 1: the frame holds no JPEG image' },
+  ]);
+  const long = Uint8Array.from([
+    0xff,
+    0xd8,
+    0xff,
+    0xfe,
+    0x20,
+    0,
+    ...new Uint8Array(0x1ffe),
+    ...good.subarray(2),
+  ]);
+  t.match(await scanned([long], '4.80'), { kind: 'image' }, 'a comment of 8 KiB before the image');
 });
 
 t.test('a file over the limit is not read', async (t) => {
