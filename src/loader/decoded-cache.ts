@@ -98,19 +98,19 @@ export class DecodedCache {
     if (size > MAX_KEPT_BYTES) return;
     const place = this.#path(key);
     const unborn = join(this.folder, `${UNBORN_PREFIX}${randomBytes(12).toString('hex')}`);
-    let fd: number | null = null;
     try {
       const { bavail, bsize } = statfsSync(this.folder);
       if (bavail * bsize < size + LEFT_FREE_BYTES) return;
-      fd = openSync(unborn, 'wx', 0o600);
-      if (writevSync(fd, [head, values], 0) !== size) throw new Error('the disk took a part of the frame');
-      closeSync(fd);
-      fd = null;
+      const fd = openSync(unborn, 'wx', 0o600);
+      try {
+        if (writevSync(fd, [head, values], 0) !== size) throw new Error('the disk took a part of the frame');
+      } finally {
+        closeSync(fd);
+      }
       renameInto(unborn, place);
       this.#writtenBytes += onDiskBytes(size);
     } catch {
       // A full disk, a folder that was taken away: the frame is decoded, and decoded again the next time.
-      if (fd !== null) closeSync(fd);
       remove(unborn);
     }
   }

@@ -154,10 +154,10 @@ export class Staging {
     if (!this.#durable) return file.close();
     const flush = file
       .datasync()
+      .finally(() => file.close())
       .catch((error) => {
         this.#flushError ??= error;
       })
-      .then(() => file.close())
       .finally(() => this.#flushes.delete(flush));
     this.#flushes.add(flush);
     if (this.#flushes.size >= FLUSHES_AT_ONCE) await Promise.race(this.#flushes);

@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ask, getJson } from '../fixtures/client.js';
+import { childrenOf } from '../fixtures/command.js';
+import { openBelow } from '../fixtures/open-files.js';
 import { checkProblem } from '../fixtures/problem.js';
 import { type RawConnection, rawConnection } from '../fixtures/raw-http.js';
 import { imageFile, squareContour } from '../fixtures/study-folder.js';
@@ -37,6 +39,10 @@ async function serves(t: Test): Promise<void> {
   t.equal((await ask(`${url}/readyz`)).status, 200);
   // A sender that left is noticed when the service reads on.
   while (leftovers().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  // A file that a process holds open keeps its disk space when it is deleted.
+  const uploads = join(server.config.state, 'uploads');
+  for (const pid of [process.pid, ...childrenOf(process.pid)])
+    while (openBelow(pid, uploads).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const { studies } = await getJson<{ studies: unknown[] }>(`${url}/v1/studies`);
   t.same(studies, []);
 }
