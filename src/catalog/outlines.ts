@@ -1,12 +1,9 @@
 import type { SliceId } from '../core/ids.js';
 import type { StructurePart } from '../core/outlining.js';
 import { nestedRois } from '../core/part.js';
-import {
-  type PlacedPart,
-  type Placement,
-  placeSegmentation,
-  placeStructureSet,
-} from '../core/place-outlines.js';
+import { placeStructureSet } from '../core/place-contours.js';
+import { placeSegmentation } from '../core/place-frames.js';
+import type { PlacedPart, Placement } from '../core/placement.js';
 import { ImageFinder, type PlacedImage } from '../core/placing.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { Segmentation } from '../core/segment-rasters.js';
@@ -96,7 +93,7 @@ export class Outlines {
       const placement =
         object.kind === 'rtstruct'
           ? placeStructureSet(object.content, this.#finder, this.#toleranceMm)
-          : placeSegmentation(object.content, this.#finder);
+          : placeSegmentation(object.content, this.#finder, this.#toleranceMm);
       await this.#add(object, placement);
       for (const { code, detail } of placement.problems()) this.#report(code, object.path, detail);
     }

@@ -1,4 +1,4 @@
-import { gridOffPlane, type Projection, pointsOffPlane } from './plane.js';
+import { offPlaneMm, type Projection, spanOfGrid, spanOfPoints } from './plane.js';
 import type { Segmentation } from './segment-rasters.js';
 import type { StructureSet } from './structure-set.js';
 
@@ -40,7 +40,8 @@ export function contoursLieIn(
   toleranceMm: number,
 ): boolean {
   const isIn = ({ first, count }: { readonly first: number; readonly count: number }) =>
-    pointsOffPlane(projection, points, first, count, toleranceMm) <= toleranceMm;
+    offPlaneMm(projection, spanOfPoints(points, first, count, projection.normal, 2 * toleranceMm)) <=
+    toleranceMm;
   return rois.some(
     ({ frameOfReferenceUid, contours }) => frameOfReferenceUid === space && contours.some(isIn),
   );
@@ -56,7 +57,10 @@ export function framesLieIn(
   return (
     segmentation.frameOfReferenceUid === space &&
     segmentation.frames.some(
-      ({ plane }) => plane !== null && gridOffPlane(projection, plane, segmentation) <= toleranceMm,
+      ({ plane }) =>
+        plane !== null &&
+        offPlaneMm(projection, spanOfGrid(plane, segmentation, projection.normal, 2 * toleranceMm)) <=
+          toleranceMm,
     )
   );
 }

@@ -2,6 +2,9 @@ import type { Raster } from './part.js';
 import type { Grid } from './plane.js';
 import { holdsPlace } from './runs.js';
 
+/** Said of a contour or a frame's segment that is on no pixel of its image. */
+export const OUTSIDE = 'no pixel of its image is inside it; left out';
+
 /** A rectangle of pixel coordinates, its edges included. */
 interface Box {
   readonly left: number;

@@ -1,4 +1,12 @@
+import {
+  isSamePlane,
+  type NearestPlanes,
+  ParallelPlanes,
+  SAME_PLANE_MM,
+  type SpanAlong,
+} from './parallel-planes.js';
 import { type Plane, type Projection, projectionOf } from './plane.js';
+import { emplace } from './study-files.js';
 
 /** An image of a study as far as contours find it. */
 export interface PlacedImage {
@@ -18,43 +26,83 @@ export interface LocatedImage extends PlacedImage {
   readonly projection: Projection | null;
 }
 
-/** Where something lies: what it names, and how far it is off a plane at most, in mm. */
+/** Where something lies: what it names, and what it covers of a normal. */
 export interface Sought {
   readonly references: readonly { readonly uid: string; readonly frame: number | null }[];
   readonly frameOfReferenceUid: string | null;
-  /** Null where it has no place in space; what is beyond the tolerance need not be exact. */
-  readonly offMm: ((projection: Projection) => number) | null;
+  /** Null where it has no place in space. */
+  readonly spanAlong: SpanAlong | null;
 }
 
 export interface Placed {
+  /** The images that it lies on. */
   readonly images: readonly LocatedImage[];
+  /**
+   * How they were found. `name`: it names them, and lies in their plane where it has one; `nearest`: it names them and lies off their
+   * plane, nearer to it than to any other; `elsewhere`: it lies in their plane and names other images, which are there; `plane`: it
+   * names no image that is there.
+   */
+  readonly by: 'name' | 'nearest' | 'elsewhere' | 'plane';
+  /** How far it lies off the plane of the nearest image that it names, in mm; null where that, or its own place, is not known. */
+  readonly offMm: number | null;
+  /** Images that it belongs to by its name or its place, and is not put on. */
+  readonly others: readonly LocatedImage[];
   /** Whether some image that it names is not there. */
   readonly namesMissing: boolean;
-  /** Whether its images were found by their planes. */
-  readonly byPlane: boolean;
-  /** Whether it lies off the plane of the image that it names. */
-  readonly isOffPlane: boolean;
+  /** Whether it names an image of several frames and not which frame. */
+  readonly namesNoFrame: boolean;
   /** Why there is no image; null where there is one. */
   readonly reason: string | null;
 }
 
-/** Two images of a series that are nearer to each other than this, in mm, lie in one plane. */
-const SAME_PLANE_MM = 1e-3;
+type Solid = LocatedImage & { readonly projection: Projection };
+
+interface Series {
+  readonly uid: string;
+  readonly planes: ParallelPlanes<Solid>;
+}
+
+interface Space {
+  readonly series: Map<string, Series>;
+  readonly planes: ParallelPlanes<Solid>;
+}
+
+type Found = Omit<Placed, 'namesMissing' | 'namesNoFrame'>;
+
+/** Half of the distance of slices where nothing tells it: coordinates that are rounded to whole mm are off by so much. */
+const LONE_HALF_GAP_MM = 0.5;
+const OPEN = 'several images of a series lie in its plane, and nothing tells which is meant';
 
 /** Finds the images that contours and frames of segmentations belong to. */
 export class ImageFinder {
   readonly #named = new Map<string, LocatedImage[]>();
-  readonly #spaces = new Map<string, (LocatedImage & { readonly projection: Projection })[]>();
+  readonly #series = new Map<string, Series>();
+  /** By FrameOfReferenceUID. */
+  readonly #spaces = new Map<string, Space>();
   readonly #toleranceMm: number;
 
   constructor(images: readonly PlacedImage[], toleranceMm: number) {
     this.#toleranceMm = toleranceMm;
     images.forEach((image, place) => {
-      const found = { ...image, place, projection: image.plane && projectionOf(image.plane) };
-      const { sopInstanceUid: uid, frameOfReferenceUid: space, projection } = found;
-      if (uid !== '') append(this.#named, uid, found);
-      if (space && projection) append(this.#spaces, space, { ...found, projection });
+      const located: LocatedImage = { ...image, place, projection: image.plane && projectionOf(image.plane) };
+      if (image.sopInstanceUid !== '') emplace(this.#named, image.sopInstanceUid, () => []).push(located);
+      if (isSolid(located)) this.#addPlane(located);
     });
+  }
+
+  #addPlane(image: Solid): void {
+    const { frameOfReferenceUid, projection } = image;
+    const key = seriesKey(image);
+    const space = frameOfReferenceUid
+      ? emplace(this.#spaces, frameOfReferenceUid, () => ({
+          series: new Map(),
+          planes: new ParallelPlanes(),
+        }))
+      : null;
+    const series = emplace(this.#series, key, () => ({ uid: image.seriesUid, planes: new ParallelPlanes() }));
+    series.planes.add(projection, image);
+    space?.series.set(key, series);
+    space?.planes.add(projection, image);
   }
 
   /** Whether an image of this SOPInstanceUID is there. */
@@ -63,72 +111,144 @@ export class ImageFinder {
   }
 
   /**
-   * The images that something lies on: those that it names, of several only those in whose plane it lies; else, where none of them is
-   * there, those in whose plane it lies in its frame of reference, of `series` alone where some are of those, of each series
-   * the nearest. Two images of one series in that same plane, as phases of a heart are, leave it open which is meant: none.
+   * The images that something lies on: those whose plane is the nearest. The images that it names tell those of one plane apart, and
+   * make up for an error of up to half the distance of slices. Where it lies farther off, and where it names none that is there, it goes
+   * into the planes of its frame of reference: of the series of those that it names, else of `series`, where some are of those, and of
+   * each series into the nearest. Two images of one series in that same plane, as phases of a heart are, leave it open: none.
    */
-  find({ references, frameOfReferenceUid, offMm }: Sought, series: ReadonlySet<string>): Placed {
-    const named = new Set<LocatedImage>();
+  find({ references, frameOfReferenceUid, spanAlong }: Sought, series: ReadonlySet<string>): Placed {
+    const named = new Map<LocatedImage, { readonly isNumbered: boolean }>();
     let namesMissing = false;
     for (const { uid, frame } of references) {
-      const images = (this.#named.get(uid) ?? []).filter(
-        (image) => frame === null || image.frame === frame - 1,
-      );
-      if (images.length === 0) namesMissing = true;
-      for (const image of images) named.add(image);
+      const images = this.#named.get(uid) ?? [];
+      const meant = frame === null ? images : images.filter((image) => image.frame === frame - 1);
+      if (meant.length === 0) namesMissing = true;
+      for (const image of meant)
+        if (!named.get(image)?.isNumbered) named.set(image, { isNumbered: meant.length === 1 });
     }
-    const base = { namesMissing, byPlane: false, isOffPlane: false };
-    if (named.size > 0) return { ...base, ...this.#among([...named], offMm) };
-    return { ...base, byPlane: true, ...this.#inPlane(frameOfReferenceUid, offMm, series) };
+    const namesNoFrame = [...named.values()].some(({ isNumbered }) => !isNumbered);
+    const base = { namesMissing, namesNoFrame };
+    if (named.size === 0)
+      return { ...base, by: 'plane', ...this.#inPlane(frameOfReferenceUid, spanAlong, series) };
+    const solid = [...named.keys()].filter(isSolid);
+    if (spanAlong === null || solid.length === 0) return { ...base, ...byName([...named.keys()]) };
+    const isNumbered = (image: LocatedImage) => named.get(image)?.isNumbered === true;
+    return { ...base, ...this.#nearNamed(solid, isNumbered, spanAlong) };
   }
 
-  #among(
-    named: readonly LocatedImage[],
-    offMm: Sought['offMm'],
-  ): { images: readonly LocatedImage[]; isOffPlane: boolean; reason: string | null } {
-    const isIn = ({ projection }: LocatedImage): boolean =>
-      projection !== null && offMm !== null && offMm(projection) <= this.#toleranceMm;
-    const [only] = named;
-    if (named.length === 1 && only) {
-      const isOffPlane = only.projection !== null && offMm !== null && !isIn(only);
-      return { images: named, isOffPlane, reason: null };
+  /** What names images that have planes. */
+  #nearNamed(
+    named: readonly Solid[],
+    isNumbered: (image: LocatedImage) => boolean,
+    spanAlong: SpanAlong,
+  ): Found {
+    const own: Solid[] = [];
+    const elsewhere: Solid[] = [];
+    let offMm = 0;
+    let isOpen = false;
+    const bySeries = new Map<string, Solid[]>();
+    for (const image of named) emplace(bySeries, seriesKey(image), () => []).push(image);
+    for (const [key, ofSeries] of bySeries) {
+      const nearest = this.#series.get(key)!.planes.nearest(spanAlong, this.#reachMm(ofSeries));
+      if (nearest === null) continue;
+      const { mm, items } = nearest;
+      const isIn = mm <= this.#toleranceMm;
+      const meant = items.filter((item) => ofSeries.includes(item));
+      // Of frames that are named by their file alone, several in one plane are as good as none.
+      const isClear = meant.length === 1 || (meant.length > 1 && meant.every(isNumbered));
+      if (isClear) {
+        for (const image of meant) own.push(image);
+        if (!isIn) offMm = Math.max(offMm, mm);
+      } else if (meant.length === 0 && items.length === 1 && isIn) elsewhere.push(items[0]!);
+      else if (meant.length > 0 || isIn) isOpen = true;
     }
-    const images = named.filter(isIn);
-    const reason = images.length > 0 ? null : 'it names several images and lies in the plane of none of them';
-    return { images, isOffPlane: false, reason };
+    if (own.length > 0)
+      return { images: own, by: offMm > 0 ? 'nearest' : 'name', offMm, others: [], reason: null };
+    const nearest = nearestOf(named, spanAlong);
+    const off = { by: 'elsewhere', offMm: nearest.mm, others: nearest.items } as const;
+    if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
+    if (isOpen)
+      return { ...off, by: nearest.mm <= this.#toleranceMm ? 'name' : 'elsewhere', images: [], reason: OPEN };
+    const seriesUids = new Set(named.map(({ seriesUid }) => seriesUid));
+    return { ...this.#inPlane(named[0]!.frameOfReferenceUid, spanAlong, seriesUids), ...off };
+  }
+
+  /** How far off the plane that it names something may lie, where no other plane is nearer. */
+  #reachMm(named: readonly Solid[]): number {
+    const [first] = named;
+    // What names several planes, as all frames of a volume may, says nothing of the one that it lies in.
+    if (!named.every((image) => isSamePlane(image.projection, first!.projection))) return this.#toleranceMm;
+    return Math.max(this.#toleranceMm, this.#halfGapMm(first!));
+  }
+
+  #halfGapMm(image: Solid): number {
+    const { projection, frameOfReferenceUid } = image;
+    const inSeries = this.#series.get(seriesKey(image))!.planes.halfGapMm(projection);
+    const inSpace = () => this.#spaces.get(frameOfReferenceUid ?? '')?.planes.halfGapMm(projection);
+    return inSeries ?? inSpace() ?? LONE_HALF_GAP_MM;
   }
 
   #inPlane(
     frameOfReferenceUid: string | null,
-    offMm: Sought['offMm'],
-    series: ReadonlySet<string>,
-  ): { images: readonly LocatedImage[]; reason: string | null } {
-    const none = (reason: string) => ({ images: [], reason });
-    if (offMm === null) return none('it names no image that is there, and does not say where it lies');
-    const space = frameOfReferenceUid ? this.#spaces.get(frameOfReferenceUid) : undefined;
+    spanAlong: SpanAlong | null,
+    seriesUids: ReadonlySet<string>,
+  ): Pick<Placed, 'images' | 'offMm' | 'others' | 'reason'> {
+    const none = (reason: string, others: readonly LocatedImage[] = []) => ({
+      images: [],
+      offMm: 0,
+      others,
+      reason,
+    });
+    if (spanAlong === null) return none('it names no image that is there, and does not say where it lies');
+    const space = this.#spaces.get(frameOfReferenceUid ?? '');
     if (!space) return none('it names no image that is there, and no image is in its frame of reference');
-    const near = space
-      .map((image) => ({ image, mm: offMm(image.projection) }))
-      .filter(({ mm }) => mm <= this.#toleranceMm);
-    if (near.length === 0) return none('no image is there that it names, or in whose plane it lies');
-    const asked = near.filter(({ image }) => series.has(image.seriesUid));
-    const images: LocatedImage[] = [];
-    const candidatesOf = new Map<string, typeof near>();
-    for (const candidate of asked.length > 0 ? asked : near)
-      append(candidatesOf, candidate.image.seriesUid, candidate);
-    for (const candidates of candidatesOf.values()) {
-      const least = Math.min(...candidates.map(({ mm }) => mm));
-      const nearest = candidates.filter(({ mm }) => mm - least < SAME_PLANE_MM);
-      if (nearest.length === 1) images.push(nearest[0]!.image);
+    const all = [...space.series.values()];
+    const nearest = (among: readonly Series[], reachMm: number) =>
+      among.flatMap(({ planes }) => planes.nearest(spanAlong, reachMm) ?? []);
+    const asked = nearest(
+      all.filter(({ uid }) => seriesUids.has(uid)),
+      this.#toleranceMm,
+    );
+    const near = asked.length > 0 ? asked : nearest(all, this.#toleranceMm);
+    if (near.length === 0) {
+      const beside = space.planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
+      const isBeside = beside !== null && beside.mm <= this.#halfGapMm(beside.items[0]!) + SAME_PLANE_MM;
+      return none('it lies in the plane of no image', isBeside ? beside.items : []);
     }
-    return images.length > 0
-      ? { images, reason: null }
-      : none('several images of a series lie in its plane, and it names none of them');
+    const images = near.flatMap(({ items }) => (items.length === 1 ? items : []));
+    if (images.length > 0) return { images, offMm: 0, others: [], reason: null };
+    return none(
+      OPEN,
+      near.flatMap(({ items }) => items),
+    );
   }
 }
 
-function append<T>(lists: Map<string, T[]>, key: string, value: T): void {
-  const list = lists.get(key);
-  if (list) list.push(value);
-  else lists.set(key, [value]);
+function isSolid(image: LocatedImage): image is Solid {
+  return image.projection !== null;
+}
+
+function seriesKey({ frameOfReferenceUid, seriesUid }: PlacedImage): string {
+  return `${frameOfReferenceUid} ${seriesUid}`;
+}
+
+/** What names images, or lies, where nothing tells of a plane. */
+function byName(named: readonly LocatedImage[]): Found {
+  if (named.length === 1) return { images: named, by: 'name', offMm: null, others: [], reason: null };
+  return {
+    images: [],
+    by: 'name',
+    offMm: null,
+    others: named,
+    reason: 'it names several images, and nothing tells on which it lies',
+  };
+}
+
+/** Those of some images whose planes something is nearest to, and how far it lies off those. */
+function nearestOf(images: readonly Solid[], spanAlong: SpanAlong): NearestPlanes<Solid> {
+  const planes = new ParallelPlanes<Solid>();
+  for (const image of images) planes.add(image.projection, image);
+  return (
+    planes.nearest(spanAlong, Number.POSITIVE_INFINITY) ?? { mm: Number.POSITIVE_INFINITY, items: images }
+  );
 }

@@ -14,6 +14,12 @@ export interface Grid {
   readonly columns: number;
 }
 
+/** The part of a normal that something covers, in mm from the origin of its space. */
+export interface Span {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** Direction cosines whose cross product is shorter than this span no plane: they are parallel, or zero. */
 const LEAST_NORMAL = 1e-3;
 
@@ -69,9 +75,9 @@ export function projectionOf({ position, orientation, spacingMm }: Plane): Proje
   };
 }
 
-/** Distance of a point from the plane in mm, signed. */
-export function offPlane({ origin, normal }: Projection, x: number, y: number, z: number): number {
-  return (x - origin[0]) * normal[0] + (y - origin[1]) * normal[1] + (z - origin[2]) * normal[2];
+/** How far the plane lies from the origin of its space along its normal, in mm, signed. */
+export function distanceFromOrigin({ origin, normal }: Projection): number {
+  return origin[0] * normal[0] + origin[1] * normal[1] + origin[2] * normal[2];
 }
 
 /** The points x, y, z, x, y, z … from `first` on as columns and rows x, y, x, y …; what is off the plane is dropped upon it. */
@@ -104,18 +110,29 @@ export function toPatient(
   return [at(0), at(1), at(2)];
 }
 
-/** How far points x, y, z … from `first` on lie off a plane at most, in mm; once over `enough`, the rest is not looked at. */
-export function pointsOffPlane(
-  projection: Projection,
+/** How far what covers a span of a plane's normal lies off the plane at most, in mm. */
+export function offPlaneMm(projection: Projection, span: Span | null): number {
+  if (span === null) return Number.POSITIVE_INFINITY;
+  const at = distanceFromOrigin(projection);
+  return Math.max(Math.abs(span.low - at), Math.abs(span.high - at));
+}
+
+/** What points x, y, z … from `first` on cover of a normal, in mm; null where that is longer than `mostMm`, or no number. */
+export function spanOfPoints(
   points: Float64Array,
   first: number,
   count: number,
-  enough: number,
-): number {
-  let most = 0;
-  for (let at = 3 * first; at < 3 * (first + count) && most <= enough; at += 3)
-    most = Math.max(most, Math.abs(offPlane(projection, points[at]!, points[at + 1]!, points[at + 2]!)));
-  return most;
+  [nx, ny, nz]: Projection['normal'],
+  mostMm: number,
+): Span | null {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let at = 3 * first; at < 3 * (first + count); at += 3) {
+    const along = points[at]! * nx + points[at + 1]! * ny + points[at + 2]! * nz;
+    if (along < low) low = along;
+    if (along > high) high = along;
+    if (!(high - low <= mostMm)) return null;
+  }
+  return { low, high };
 }
 
 /** The four outermost pixel centres of a grid as columns and rows. */
@@ -128,11 +145,15 @@ function corners({ rows, columns }: Grid): readonly (readonly [number, number])[
   ];
 }
 
-/** How far a grid's pixels lie off a plane at most, in mm. */
-export function gridOffPlane(projection: Projection, plane: Plane, grid: Grid): number {
-  return Math.max(
-    ...corners(grid).map(([column, row]) => Math.abs(offPlane(projection, ...toPatient(plane, column, row)))),
-  );
+/** What a grid's pixels cover of a normal, in mm; null where that is longer than `mostMm`. */
+export function spanOfGrid(
+  plane: Plane,
+  grid: Grid,
+  normal: Projection['normal'],
+  mostMm: number,
+): Span | null {
+  const points = corners(grid).flatMap(([column, row]) => toPatient(plane, column, row));
+  return spanOfPoints(Float64Array.from(points), 0, 4, normal, mostMm);
 }
 
 /**

@@ -39,7 +39,9 @@ export const PROBLEMS = {
   CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',
   CONTOUR_POINT_COUNT: 'A contour says another number of points than it has; those it has are used',
   CONTOUR_OFF_PLANE:
-    'A contour or frame lies off the plane of the image that it belongs to by more than the tolerance',
+    'A contour or frame lies off the plane of the image that it names: it goes where it lies, or is left out where no image lies',
+  FRAME_NOT_NAMED:
+    'A contour or frame names an image of several frames and not which of them: its plane tells, or it is left out',
   CONTOUR_WITHOUT_PLACE:
     'A contour or frame lies in the plane of no image of its frame of reference; it is left out',
   CONTOUR_NESTED:

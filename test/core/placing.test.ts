@@ -1,5 +1,6 @@
 import t from 'tap';
-import { placeSegmentation, placeStructureSet } from '../../src/core/place-outlines.js';
+import { placeStructureSet } from '../../src/core/place-contours.js';
+import { placeSegmentation } from '../../src/core/place-frames.js';
 import { ImageFinder, type PlacedImage } from '../../src/core/placing.js';
 import type { Plane } from '../../src/core/plane.js';
 import type { Segmentation } from '../../src/core/segment-rasters.js';
@@ -65,6 +66,7 @@ t.test('points become columns and rows of their image', async (t) => {
     place: 1,
     structure: 'A',
     part: { kind: 'closed', roi: 1, points: Float64Array.of(1, 1, 3, 1, 1, 2) },
+    offMm: 0,
   });
 });
 
@@ -73,10 +75,7 @@ t.test('the image that is named, else the one in whose plane it lies, within the
     place(STACK, structureSet([{ z, references: [{ image: 0, frame: null }] }], { images: [uid] }));
   t.strictSame(named('b', 2), ['b']);
   t.strictSame(named('b', 2.05), ['b']);
-  t.strictSame(named('b', 4), [
-    'b',
-    'CONTOUR_OFF_PLANE ROI 1: contour 1: it lies off the plane of the image that it names; it is dropped upon it',
-  ]);
+  t.strictSame(named('b', 4), ['c', ELSEWHERE]);
   t.strictSame(named('gone', 4), [
     'c',
     'CONTOUR_WITHOUT_IMAGE ROI 1: contour 1: it names an image that is not there; placed by its plane',
@@ -87,9 +86,120 @@ t.test('the image that is named, else the one in whose plane it lies, within the
   ]);
   t.strictSame(place(STACK, structureSet([{ z: 0.09 }, { z: 3.91 }, { z: 0.2 }, { z: 1 }])), [
     'a c',
-    'CONTOUR_WITHOUT_PLACE ROI 1: contour 3-4: no image is there that it names, or in whose plane it lies; left out',
+    'CONTOUR_WITHOUT_PLACE ROI 1: contour 3-4: it lies in the plane of no image; left out',
   ]);
 });
+
+const OFF = 'CONTOUR_OFF_PLANE ROI 1: contour';
+const ELSEWHERE = `${OFF} 1: it lies in the plane of another image than it names; placed there`;
+const OPEN = 'several images of a series lie in its plane, and nothing tells which is meant; left out';
+const DROPPED = `${OFF} 1: it lies off the plane of the image that it names, which is the nearest; dropped upon it`;
+const IN_NONE = `${OFF} 1: it lies off the plane of the image that it names: it lies in the plane of no image; left out`;
+
+/** One contour at a height that names images by their SOPInstanceUIDs. */
+const naming = (z: number, ...images: readonly string[]) =>
+  structureSet([{ z, references: images.map((_, image) => ({ image, frame: null })) }], { images });
+
+t.test('off the plane of the image that is named: used up to half the distance of slices', async (t) => {
+  t.strictSame(place(STACK, naming(2.9, 'b')), ['b', DROPPED]);
+  t.strictSame(place(STACK, naming(1.1, 'b')), ['b', DROPPED]);
+  t.strictSame(place(STACK, naming(3, 'b')), ['b', DROPPED]);
+  t.strictSame(place(STACK, naming(3.1, 'b')), ['', IN_NONE]);
+  t.strictSame(place(STACK, naming(-0.9, 'a')), ['a', DROPPED]);
+  t.strictSame(place(STACK, naming(-1.1, 'a')), ['', IN_NONE]);
+  t.strictSame(place(STACK, naming(-100, 'a')), ['', IN_NONE]);
+  const alone = [image('a', 0)];
+  t.strictSame(place(alone, naming(0.5, 'a')), ['a', DROPPED]);
+  t.strictSame(place(alone, naming(0.6, 'a')), ['', IN_NONE]);
+  // A series for each slice: the others of the frame of reference tell the distance.
+  const apart = STACK.map((one, at) => ({ ...one, seriesUid: `s${at}` }));
+  t.strictSame(place(apart, naming(2.9, 'b')), ['b', DROPPED]);
+  t.strictSame(place(apart, naming(4.05, 'b')), ['c', ELSEWHERE]);
+  t.strictSame(place(apart, naming(3.1, 'b')), ['', IN_NONE]);
+});
+
+t.test('of another series only what is not of the one that is named', async (t) => {
+  const both = [...STACK, ...[0, 2, 4, 7].map((z) => image(`M${z}`, z, { seriesUid: 'M' }))];
+  t.strictSame(place(both, naming(4, 'a')), ['c', ELSEWHERE]);
+  t.strictSame(place(both, naming(7, 'a')), ['M7', ELSEWHERE]);
+  const phases = [image('a', 0), image('p1', 2), image('p2', 2)];
+  t.strictSame(place(phases, naming(2, 'a')), [
+    '',
+    `${OFF} 1: it lies off the plane of the image that it names: ${OPEN}`,
+  ]);
+  t.strictSame(place(phases, naming(2, 'p1')), ['p1']);
+  t.strictSame(place(phases, naming(2, 'p1', 'p2')), ['p1 p2']);
+});
+
+t.test('thin slices: the nearest plane alone', async (t) => {
+  const thin = [0, 1, 2, 3, 4].map((at) => image(`t${at}`, at * 0.05));
+  t.strictSame(place(thin, naming(0.1, 't1', 't2', 't3')), ['t2']);
+  t.strictSame(place(thin, naming(0.1, 't2')), ['t2']);
+  t.strictSame(place(thin, naming(0.1, 't1')), ['t2', ELSEWHERE]);
+  t.strictSame(place(thin, naming(0.12, 't2')), ['t2']);
+  t.strictSame(place(thin, naming(0.125, 't3')), ['t3']);
+  t.strictSame(place(thin, structureSet([{ z: 0.1 }])), ['t2']);
+  const frames = [0, 1, 2, 3].map((frame) => image('e', 0.05 * frame, { frame }));
+  t.strictSame(place(frames, naming(0.05, 'e')), [
+    'e1',
+    'FRAME_NOT_NAMED ROI 1: contour 1: it names an image of several frames and not which of them; placed by its plane',
+  ]);
+});
+
+t.test('contours of several planes that name one image are never joined on it', async (t) => {
+  const references = [{ image: 0, frame: null }];
+  const all = (...heights: readonly number[]) =>
+    structureSet(
+      heights.map((z) => ({ z, references })),
+      { images: ['b'] },
+    );
+  t.strictSame(place(STACK, all(0, 2, 4)), [
+    'a b c',
+    `${OFF} 1, 3: it lies in the plane of another image than it names; placed there`,
+  ]);
+  const piled =
+    'it lies off the plane of the image that it names, where another one of its ROI or segment lies nearer; left out';
+  t.strictSame(place(STACK, all(1.4, 2, 2.6)), ['b', `${OFF} 1, 3: ${piled}`]);
+  // Two contours of one slice whose heights were rounded alike.
+  t.strictSame(place(STACK, all(2.4, 2.4, 2.9)), [
+    'b b',
+    `${OFF} 1-2: it lies off the plane of the image that it names, which is the nearest; dropped upon it`,
+    `${OFF} 3: ${piled}`,
+  ]);
+});
+
+t.test(
+  'what is left out, or is elsewhere than it says, names the images that it may belong to',
+  async (t) => {
+    const unused = (images: readonly PlacedImage[], set: StructureSet) => {
+      const { parts, unused: found } = placeStructureSet(
+        set,
+        new ImageFinder(images, TOLERANCE_MM),
+        TOLERANCE_MM,
+      );
+      const offMm = [...parts].map((part) => part.offMm);
+      return [
+        offMm,
+        found().map((each) => `${images[each.place]!.sopInstanceUid} ${each.structure} ${each.code}`),
+      ];
+    };
+    t.strictSame(unused(STACK, naming(2, 'b')), [[0], []]);
+    t.strictSame(unused(STACK, naming(3, 'b')), [[1], []]);
+    t.strictSame(unused(STACK, naming(4, 'b')), [[2], ['b A CONTOUR_OFF_PLANE']]);
+    t.strictSame(unused(STACK, naming(9, 'b')), [[], ['b A CONTOUR_OFF_PLANE']]);
+    t.strictSame(unused(STACK, structureSet([{ z: 3 }])), [
+      [],
+      ['b A CONTOUR_WITHOUT_PLACE', 'c A CONTOUR_WITHOUT_PLACE'],
+    ]);
+    t.strictSame(unused(STACK, structureSet([{ z: 2.5 }])), [[], ['b A CONTOUR_WITHOUT_PLACE']]);
+    t.strictSame(unused(STACK, structureSet([{ z: 9 }])), [[], []]);
+    const phases = [image('a', 0), image('p1', 2), image('p2', 2)];
+    t.strictSame(unused(phases, structureSet([{ z: 2 }])), [
+      [],
+      ['p1 A CONTOUR_WITHOUT_PLACE', 'p2 A CONTOUR_WITHOUT_PLACE'],
+    ]);
+  },
+);
 
 t.test('another frame of reference is another space', async (t) => {
   const elsewhere = [
@@ -110,7 +220,7 @@ t.test(
     const phases = [image('a', 0), image('p1', 2), image('p2', 2)];
     t.strictSame(place(phases, structureSet([{ z: 2 }])), [
       '',
-      'CONTOUR_WITHOUT_PLACE ROI 1: contour 1: several images of a series lie in its plane, and it names none of them; left out',
+      'CONTOUR_WITHOUT_PLACE ROI 1: contour 1: several images of a series lie in its plane, and nothing tells which is meant; left out',
     ]);
     const near = [image('n', 2), image('m', 2.06)];
     t.strictSame(place(near, structureSet([{ z: 2.05 }])), ['m']);
@@ -123,6 +233,13 @@ t.test('a frame that is named, and a file of frames whose plane tells which', as
     place(frames, structureSet([{ z, references: [{ image: 0, frame }] }], { images: ['mf'] }))[0];
   t.equal(named(2, 2), 'mf1');
   t.equal(named(null, 4), 'mf2');
+  // Frames of one plane that are named by their file alone: nothing tells which.
+  const phases = [0, 1].map((frame) => image('cine', 2, { frame }));
+  t.strictSame(place(phases, naming(2, 'cine')), [
+    '',
+    'FRAME_NOT_NAMED ROI 1: contour 1: it names an image of several frames and not which of them; left out',
+    `CONTOUR_WITHOUT_PLACE ROI 1: contour 1: ${OPEN}`,
+  ]);
   t.match(named(null, 5), '');
   const set = structureSet([{ z: 9, references: [{ image: 0, frame: 7 }] }], { images: ['mf'] });
   t.match(place(frames, set)[1], /^CONTOUR_WITHOUT_IMAGE/);
@@ -170,7 +287,7 @@ function segmentation(planes: readonly (Plane | null)[], changes: Partial<Segmen
 }
 
 function placeFrames(images: readonly PlacedImage[], told: Segmentation) {
-  const { parts, problems } = placeSegmentation(told, new ImageFinder(images, TOLERANCE_MM));
+  const { parts, problems } = placeSegmentation(told, new ImageFinder(images, TOLERANCE_MM), TOLERANCE_MM);
   const placed = [...parts].map(({ place: at, part }) => [
     images[at]!.sopInstanceUid,
     part.kind === 'raster' ? [...(part.raster.runs as Uint32Array)][0] : null,
@@ -213,4 +330,48 @@ t.test('a frame without a place goes by what it names, where the sizes agree', a
     ['SEGMENTATION_GRID frame 1: it has another size than its image and nothing says how they lie; left out'],
   ]);
   t.match(placeFrames(STACK, segmentation([null]))[1], [/^CONTOUR_WITHOUT_PLACE frame 1/]);
+});
+
+t.test('frames that name another image than they lie in go where they lie', async (t) => {
+  const references = [{ image: 0, frame: null }];
+  const naming = (planes: readonly (Plane | null)[], uid: string, segments = 1) =>
+    segmentation(planes, {
+      images: [uid],
+      segments: Array.from({ length: segments }, (_, at) => ({
+        item: at + 1,
+        number: at + 1,
+        structure: 'A',
+      })),
+      frames: planes.map((plane, at) => ({ segment: at % segments, plane, references })),
+      rasters: planes.map((_, frame) => ({ segment: frame % segments, frame, first: frame, count: 1 })),
+    });
+  t.strictSame(placeFrames(STACK, naming([planeAt(0), planeAt(2), planeAt(4)], 'b')), [
+    [
+      ['a', 0, null],
+      ['b', 1, null],
+      ['c', 2, null],
+    ],
+    ['CONTOUR_OFF_PLANE frame 1, 3: it lies in the plane of another image than it names; placed there'],
+  ]);
+  t.strictSame(placeFrames(STACK, naming([planeAt(1.2), planeAt(2.4)], 'b')), [
+    [['b', 1, null]],
+    [
+      'CONTOUR_OFF_PLANE frame 1: it lies off the plane of the image that it names, where another one of its ROI or segment lies nearer; left out',
+      'CONTOUR_OFF_PLANE frame 2: it lies off the plane of the image that it names, which is the nearest; dropped upon it',
+    ],
+  ]);
+  // Nothing says where these lie: of one segment only one can be on the image, of two segments each.
+  t.strictSame(placeFrames(STACK, naming([null, null], 'b')), [
+    [],
+    [
+      'CONTOUR_WITHOUT_PLACE frame 1-2: several of its segment name one image, and do not say where they lie; left out',
+    ],
+  ]);
+  t.strictSame(placeFrames(STACK, naming([null, null], 'b', 2)), [
+    [
+      ['b', 0, null],
+      ['b', 1, null],
+    ],
+    [],
+  ]);
 });

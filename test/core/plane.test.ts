@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import t from 'tap';
 import {
   greatestShift,
-  gridOffPlane,
-  offPlane,
+  offPlaneMm,
   type Plane,
   pixelsBetween,
   planeOf,
-  pointsOffPlane,
   projectionOf,
+  spanOfGrid,
+  spanOfPoints,
   toPatient,
   toPixels,
 } from '../../src/core/plane.js';
@@ -26,10 +26,15 @@ t.test('spacing between rows counts along a column, spacing between columns alon
 
 t.test('distance from the plane, of points and of a grid', async (t) => {
   const projection = projectionOf(AXIAL)!;
-  t.equal(offPlane(projection, 1, 2, 9.5), 2.5);
-  t.equal(pointsOffPlane(projection, Float64Array.of(0, 0, 7, 0, 0, 6.75, 0, 0, 8), 0, 2, 1), 0.25);
+  const points = Float64Array.of(0, 0, 7, 0, 0, 6.75, 0, 0, 8);
+  t.strictSame(spanOfPoints(points, 0, 2, [0, 0, 1], 0.25), { low: 6.75, high: 7 });
+  t.equal(offPlaneMm(projection, { low: 6.75, high: 7 }), 0.25);
+  t.equal(offPlaneMm(projection, { low: 6.75, high: 9.5 }), 2.5);
+  t.equal(spanOfPoints(points, 0, 3, [0, 0, 1], 1), null);
+  t.equal(offPlaneMm(projection, null), Number.POSITIVE_INFINITY);
   const tilted: Plane = { ...AXIAL, orientation: [1, 0, 0, 0, 0.8, 0.6] };
-  t.ok(Math.abs(gridOffPlane(projection, tilted, { rows: 11, columns: 4 }) - 12) < 1e-12);
+  const span = spanOfGrid(tilted, { rows: 11, columns: 4 }, projection.normal, 100);
+  t.ok(Math.abs(offPlaneMm(projection, span) - 12) < 1e-12);
 });
 
 t.test('one grid on another: shifted, flipped, of another spacing', async (t) => {
@@ -79,7 +84,7 @@ t.test('a pixel of any oblique, anisotropic image comes back from its point in s
         return (
           Math.abs(column! - i) < 1e-8 &&
           Math.abs(row! - j) < 1e-8 &&
-          Math.abs(offPlane(projection, ...point)) < 1e-8
+          offPlaneMm(projection, spanOfPoints(Float64Array.from(point), 0, 1, projection.normal, 0)) < 1e-8
         );
       },
     ),

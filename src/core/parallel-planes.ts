@@ -1,0 +1,113 @@
+import { distanceFromOrigin, type Projection, type Span } from './plane.js';
+
+/** Planes that are nearer to each other than this, in mm, are one plane: header texts round. */
+export const SAME_PLANE_MM = 1e-3;
+
+/** The part of a normal that something covers; null where that is longer than `mostMm`, or no number. */
+export type SpanAlong = (normal: Projection['normal'], mostMm: number) => Span | null;
+
+/** The planes that are nearest to something: all within `SAME_PLANE_MM` of the nearest one. */
+export interface NearestPlanes<Item> {
+  /** How far its farthest point lies off the nearest plane. */
+  readonly mm: number;
+  readonly items: readonly Item[];
+}
+
+interface Stack<Item> {
+  readonly normal: Projection['normal'];
+  /** By their distance from the origin along the normal, ascending once it is sorted. */
+  readonly planes: { readonly at: number; readonly item: Item }[];
+  isSorted: boolean;
+}
+
+/** Items by their planes: one search among parallel planes finds the nearest, however many there are. */
+export class ParallelPlanes<Item> {
+  readonly #stacks = new Map<string, Stack<Item>>();
+
+  add(projection: Projection, item: Item): void {
+    const { normal } = projection;
+    const key = normal.join();
+    const at = distanceFromOrigin(projection);
+    const stack = this.#stacks.get(key);
+    if (stack) {
+      stack.planes.push({ at, item });
+      stack.isSorted = false;
+    } else this.#stacks.set(key, { normal, planes: [{ at, item }], isSorted: true });
+  }
+
+  /** The nearest planes no farther than `reachMm` from any point of something; null where there is none. */
+  nearest(spanAlong: SpanAlong, reachMm: number): NearestPlanes<Item> | null {
+    let found: NearestPlanes<Item> | null = null;
+    for (const stack of this.#stacks.values()) {
+      const span = spanAlong(stack.normal, 2 * reachMm);
+      if (span === null) continue;
+      const mostMm = Math.min(reachMm, (found?.mm ?? reachMm) + SAME_PLANE_MM);
+      const near = nearestIn(sorted(stack), span, mostMm);
+      if (near === null) continue;
+      if (found === null || near.mm < found.mm - SAME_PLANE_MM) found = near;
+      else
+        found = {
+          mm: Math.min(found.mm, near.mm),
+          items: [...found.items, ...near.items],
+        };
+    }
+    return found;
+  }
+
+  /** Half of the distance to the next parallel plane; null where there is none. */
+  halfGapMm(projection: Projection): number | null {
+    const stack = this.#stacks.get(projection.normal.join());
+    if (!stack) return null;
+    const planes = sorted(stack);
+    const own = distanceFromOrigin(projection);
+    const before = planes[placeOf(planes, own - SAME_PLANE_MM) - 1];
+    const after = planes[placeOf(planes, own + SAME_PLANE_MM)];
+    const gap = Math.min(
+      before ? own - before.at : Number.POSITIVE_INFINITY,
+      after ? after.at - own : Number.POSITIVE_INFINITY,
+    );
+    return Number.isFinite(gap) ? gap / 2 : null;
+  }
+}
+
+/** Whether two planes are parallel and one. */
+export function isSamePlane(a: Projection, b: Projection): boolean {
+  const isParallel = a.normal.every((value, at) => value === b.normal[at]);
+  return isParallel && Math.abs(distanceFromOrigin(a) - distanceFromOrigin(b)) < SAME_PLANE_MM;
+}
+
+type Planes<Item> = readonly { readonly at: number; readonly item: Item }[];
+
+function sorted<Item>(stack: Stack<Item>): Planes<Item> {
+  if (!stack.isSorted) stack.planes.sort((a, b) => a.at - b.at);
+  stack.isSorted = true;
+  return stack.planes;
+}
+
+/** The index of the first plane at `at` or behind it. */
+function placeOf(planes: Planes<unknown>, at: number): number {
+  let [low, high] = [0, planes.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (planes[middle]!.at < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function nearestIn<Item>(
+  planes: Planes<Item>,
+  { low, high }: Span,
+  reachMm: number,
+): { mm: number; items: Item[] } | null {
+  const off = ({ at }: Planes<Item>[number]) => Math.max(Math.abs(low - at), Math.abs(high - at));
+  const middle = placeOf(planes, (low + high) / 2);
+  const candidates = [planes[middle - 1], planes[middle]].filter((plane) => plane !== undefined);
+  const mm = candidates.reduce((least, plane) => Math.min(least, off(plane)), Number.POSITIVE_INFINITY);
+  if (!(mm <= reachMm)) return null;
+  const isNear = (place: number) => place in planes && off(planes[place]!) < mm + SAME_PLANE_MM;
+  let [first, last] = [middle, middle];
+  while (isNear(first - 1)) first--;
+  while (isNear(last)) last++;
+  return { mm, items: planes.slice(first, last).map(({ item }) => item) };
+}

@@ -1,0 +1,76 @@
+import { OUTSIDE, rasterMeetsImage } from './on-image.js';
+import { type Looked, type PlacedPart, type Placement, Placer } from './placement.js';
+import type { ImageFinder, LocatedImage, Placed } from './placing.js';
+import { type Grid, greatestShift, type Plane, pixelsBetween, projectionOf, spanOfGrid } from './plane.js';
+import type { Segmentation, SegmentRaster } from './segment-rasters.js';
+import { emplace } from './study-files.js';
+
+/** Puts the frames of a segmentation on their images. */
+export function placeSegmentation(
+  segmentation: Segmentation,
+  finder: ImageFinder,
+  toleranceMm: number,
+): Placement {
+  const { rows, columns, frames, segments, runs, rasters, frameOfReferenceUid } = segmentation;
+  const placer = new Placer(finder, toleranceMm, segmentation);
+  const placedOf = new Map<number, Placed>();
+  const looked = rasters.map((raster): Looked & { readonly raster: SegmentRaster } => {
+    const { frame, segment } = raster;
+    const { plane, references } = frames[frame]!;
+    const placed = emplace(placedOf, frame, () =>
+      placer.find(references, {
+        frameOfReferenceUid,
+        spanAlong: plane && ((normal, mostMm) => spanOfGrid(plane, segmentation, normal, mostMm)),
+      }),
+    );
+    const { structure, item } = segments[segment]!;
+    const one = { raster, unit: item, structure, where: 'frame', item: frame + 1, placed };
+    placer.note(one);
+    return one;
+  });
+  function* parts(): Iterable<PlacedPart> {
+    for (const one of looked) {
+      const { structure, placed, raster } = one;
+      const { plane } = frames[raster.frame]!;
+      const own = runs.subarray(2 * raster.first, 2 * (raster.first + raster.count));
+      for (const image of placer.imagesOf(one)) {
+        const grid = gridOn(image, plane, segmentation);
+        if (grid.detail !== null) placer.problems.add('SEGMENTATION_GRID', 'frame', one.item, grid.detail);
+        if (grid.matrix === undefined) {
+          placer.unused.push({ place: image.place, structure, code: 'SEGMENTATION_GRID' });
+          continue;
+        }
+        const onGrid = { rows, columns, matrix: grid.matrix, runs: own };
+        if (!rasterMeetsImage(onGrid, image)) {
+          placer.problems.add('CONTOUR_OUTSIDE', 'frame', one.item, OUTSIDE);
+          continue;
+        }
+        const part = { kind: 'raster', raster: onGrid } as const;
+        yield { place: image.place, structure, part, offMm: placed.offMm ?? 0 };
+      }
+    }
+  }
+  return { parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
+}
+
+/** How an image's pixels lie on a frame's: `matrix` as `Raster` has it, undefined where that is not known; `detail`: what is odd. */
+function gridOn(
+  image: LocatedImage,
+  plane: Plane | null,
+  grid: Grid,
+): { readonly matrix: readonly number[] | null | undefined; readonly detail: string | null } {
+  const isSameSize = image.rows === grid.rows && image.columns === grid.columns;
+  const projection = plane && projectionOf(plane);
+  if (!image.plane || !projection) {
+    if (isSameSize) return { matrix: null, detail: null };
+    const detail = 'it has another size than its image and nothing says how they lie; left out';
+    return { matrix: undefined, detail };
+  }
+  const matrix = pixelsBetween(image.plane, projection);
+  // With less than half a pixel between them, the nearest pixel of each is the one of the same row and column.
+  if (isSameSize && greatestShift(matrix, grid) < 0.5) return { matrix: null, detail: null };
+  return {
+    matrix,
+    detail: 'its pixels lie elsewhere than those of its image: each of those takes the nearest',
+  };
+}
