@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';
@@ -38,7 +37,6 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       if (asked.settled && isKnown(request, asked.etag(format)))
         return reply.code(304).header('etag', asked.etag(format)).send();
     }
-    await firstInLine(request, reply);
     const delivery = await session.fetch(step, rank, request.gone);
     reply.headers({
       'slicefeed-session': id,

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
 import type { Holes } from '../src/core/part.js';
-import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
@@ -59,7 +58,6 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const format = chooseFormat(request.query.format, request.headers.accept);
-      await firstInLine(request, reply);
       const delivery = await fetchPair(from, { ...request.params, ...howOf(request.query) });
       if (isKnown(request, delivery.etag(format))) {
         delivery.end();

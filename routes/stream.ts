@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
-import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
 import { BatchBody, Format, LAST_STEP, problems, query, Rank, SessionParams } from './schemas.js';
@@ -41,7 +40,6 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         });
       session.check(from, rank);
       const end = Math.min(to ?? Number.POSITIVE_INFINITY, session.plan.steps ?? Number.MAX_SAFE_INTEGER);
-      await firstInLine(request, reply);
       let step = from;
       const first = await session.fetch(step, rank, request.gone);
       reply.headers({ 'slicefeed-session': session.stored.id, 'slicefeed-rank': String(rank) });

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { firstInLine } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { Gate } from '../src/sessions/gate.js';
 import { StudyFeed } from '../src/sessions/study.js';
@@ -50,7 +49,6 @@ export const studyMasks: FastifyPluginAsyncTypebox<{ service: Service }> = async
       const { format, batchSize, ...how } = request.query;
       refuseOtherFormats(format, request.headers.accept);
       const asked = { ...request.params, ...howOf(how), batchSize };
-      await firstInLine(request, reply);
       const leave = await gate.enter(WAIT_MS, request.gone);
       try {
         const feed = new StudyFeed(from, asked);

@@ -15,6 +15,7 @@ import { host } from './plugins/host.js';
 import { parsing } from './plugins/parsing.js';
 import { rate } from './plugins/rate.js';
 import { slowBodies } from './plugins/slow-bodies.js';
+import { unsent } from './plugins/unsent.js';
 import type { Service } from './service.js';
 import type { TlsFiles } from './tls.js';
 import type { Tokens } from './tokens.js';
@@ -57,6 +58,7 @@ export async function buildApp(service: Service, log: Logger, edge: Edge): Promi
   await app.register(browsers);
   await app.register(connections, { most: edge.connections, readerMs });
   await app.register(host, { localOnly: !tokens.needed && !edge.insecure });
+  await app.register(unsent);
   await app.register(disconnect);
   await app.register(slowBodies, { slowMs });
   await app.register(parsing);

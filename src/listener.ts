@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TlsFiles } from './tls.js';
@@ -10,8 +16,12 @@ export interface ListenerOptions {
   readonly slowMs: number;
 }
 
-/** Requests of one connection that may wait for their answers; what pipelines more would have the processor to itself. */
-const MOST_PIPELINED = 64;
+/** How many requests of one connection may wait behind the one that is being answered. */
+const MOST_WAITING = 64;
+/** How many bytes their heads may take in memory. */
+const MOST_WAITING_BYTES = 64 * 1024;
+/** The memory that a header takes beside its text. */
+const HEADER_BYTES = 64;
 const KEEP_ALIVE_MS = 72_000;
 const LONGEST_CHECK_MS = 5_000;
 
@@ -26,10 +36,10 @@ export function makeListener(handler: RequestListener, { tls, slowMs }: Listener
     // Refused by the plugin host, in the form that all errors have.
     requireHostHeader: false,
   };
-  const bounded = boundPipelines(handler);
-  if (!tls) return created(createServer(options, bounded));
+  const ordered = oneAtATime(handler);
+  if (!tls) return created(createServer(options, ordered));
   const secure = { ...options, ...tls, minVersion: 'TLSv1.2' as const, handshakeTimeout: slowMs };
-  return created(createTlsServer(secure, bounded));
+  return created(createTlsServer(secure, ordered));
 }
 
 function created(server: Server): Server {
@@ -38,19 +48,44 @@ function created(server: Server): Server {
   return server;
 }
 
-function boundPipelines(handler: RequestListener): RequestListener {
-  const waiting = new WeakMap<Socket, number>();
+interface Waiting {
+  count: number;
+  bytes: number;
+}
+
+function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length + HEADER_BYTES / 2, url.length);
+}
+
+/**
+ * Handles the requests of a connection one after the other: each when the answers before it have left. A pipelined request that
+ * can't be answered yet holds nothing but its head: no file, no answer in memory, no place of others. A connection that closes
+ * takes the requests that wait with it, and so does one that sends too many of them.
+ */
+function oneAtATime(handler: RequestListener): RequestListener {
+  const waitingOf = new WeakMap<Socket, Waiting>();
   return (request, response) => {
     const { socket } = request;
-    // What was read together with the request that went too far is still parsed.
+    // A read that holds too many requests is parsed to its end.
     if (socket.destroyed) return;
-    const count = (waiting.get(socket) ?? 0) + 1;
-    if (count > MOST_PIPELINED) {
+    if (response.socket) {
+      handler(request, response);
+      return;
+    }
+    const waiting = waitingOf.get(socket) ?? { count: 0, bytes: 0 };
+    const bytes = headBytes(request);
+    if (waiting.count >= MOST_WAITING || waiting.bytes + bytes > MOST_WAITING_BYTES) {
       socket.destroy();
       return;
     }
-    waiting.set(socket, count);
-    response.once('close', () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1));
-    handler(request, response);
+    waiting.count++;
+    waiting.bytes += bytes;
+    waitingOf.set(socket, waiting);
+    // Node gives an answer the connection when the one before it has been handed to the network.
+    response.once('socket', () => {
+      waiting.count--;
+      waiting.bytes -= bytes;
+      handler(request, response);
+    });
   };
 }

@@ -2,10 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import t from 'tap';
+import { makePhantom } from '../src/demo/phantom.js';
 import { readTlsFiles, TlsError } from '../src/tls.js';
+import { CHUNK_BYTES } from '../src/wire/buffers.js';
 import { runCommand } from './fixtures/command.js';
+import { rawConnection } from './fixtures/raw-http.js';
 import { startTestServer, temporaryFolder } from './helper.js';
 
 const missing =
@@ -98,4 +101,32 @@ t.test('the service speaks TLS 1.2 and later, and takes a new certificate', { sk
   copyFileSync(path('second.key'), key);
   await server.logged(({ msg }) => msg === 'certificate read again');
   t.equal(await peer('TLSv1.3'), 'TLSv1.3 second');
+});
+
+t.test('a batch is not encrypted as a whole for a reader that stands still', { skip: missing }, async (t) => {
+  const data = join(temporaryFolder(t), 'data');
+  await makePhantom(data, { studies: 1, slices: 2, phases: 2, rows: 32, columns: 32 });
+  const files = { TLS_CERT: path('first.crt'), TLS_KEY: path('first.key') };
+  const server = await startTestServer(t, data, files);
+  let socket: TLSSocket | null = null;
+  server.listener.on('secureConnection', (accepted: TLSSocket) => {
+    socket = accepted;
+  });
+  const connection = await rawConnection(t, server.url);
+  const post = async (path: string, body: object) => {
+    const text = JSON.stringify(body);
+    connection.socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+    );
+    return JSON.parse((await connection.answer()).body.toString());
+  };
+  await post('/v1/scan', {});
+  const shape = { fit: 'pad', rows: 2000, columns: 2000 };
+  const { id, batchBytes } = await post('/v1/sessions', { batchSize: 2, shape, prefetch: 0 });
+  t.ok(batchBytes > 20_000_000);
+  connection.get(`/v1/sessions/${id}/batches/0`);
+  await connection.some(1);
+  t.ok(socket!.writableLength <= CHUNK_BYTES + 1024, `${socket!.writableLength} bytes wait`);
+  // The rest arrives once it is read.
+  await connection.some(batchBytes - 4_000_000);
 });

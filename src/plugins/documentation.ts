@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
 import { VERSION } from '../version.js';
+import { type PageFile, readPageFiles } from './documentation-files.js';
 import { pages } from './pages.js';
 
 /** The contract as OpenAPI 3.1 at `/openapi.json` and as a page at `/docs`, made from the route schemas. */
@@ -29,13 +31,36 @@ export const documentation = plugin(
       if (route.url === '/docs' || route.url.startsWith('/docs/'))
         route.config = { ...route.config, access: 'open' };
     });
+    const pageFiles = readPageFiles();
+    let contract: PageFile | null = null;
+    /** The same bytes for every answer: many that wait for their readers take no more memory than one. */
+    const readContract = (): PageFile => {
+      contract ??= {
+        type: 'application/json; charset=utf-8',
+        content: Buffer.from(JSON.stringify(app.swagger())),
+      };
+      return contract;
+    };
     await app.register(async (scope) => {
       await scope.register(pages);
+      // In front of the library's own handlers, which open a file or write the contract out for each answer.
+      scope.addHook('onRequest', (request, reply, done) => {
+        const { url } = request.routeOptions;
+        if (url === '/docs/json') return sendFile(reply, readContract());
+        if (url !== '/docs/static/*') return done();
+        const file = pageFiles.get((request.params as { '*': string })['*']);
+        if (file) return sendFile(reply, file);
+        reply.callNotFound();
+      });
       await scope.register(swaggerUi, { routePrefix: '/docs' });
     });
-    app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () =>
-      app.swagger(),
+    app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, (_request, reply) =>
+      sendFile(reply, readContract()),
     );
   },
   { name: 'documentation' },
 );
+
+function sendFile(reply: FastifyReply, { type, content }: PageFile): void {
+  reply.type(type).send(content);
+}

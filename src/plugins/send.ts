@@ -1,27 +1,9 @@
 import type { ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Lease } from '../engine/engine.js';
 import type { Body, Piece } from '../wire/body.js';
 import { CHUNK_BYTES, type SendBuffers } from '../wire/buffers.js';
-
-/**
- * Waits until the answers to earlier requests of the same connection have been sent: a pipelined request that can't be answered yet
- * takes no batch and no place from others. Rejects when the connection closes.
- */
-export function firstInLine(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const { gone } = request;
-  const response = reply.raw;
-  if (response.socket) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const onGone = () => reject(gone.reason);
-    gone.addEventListener('abort', onGone, { once: true });
-    if (gone.aborted) onGone();
-    response.once('socket', () => {
-      gone.removeEventListener('abort', onGone);
-      resolve();
-    });
-  });
-}
 
 /** An answer's way out: what is written is waited for, and a connection that closes ends every wait. */
 class Way {
@@ -227,7 +209,8 @@ export class BodyStream {
     beforeLast: () => void,
   ): Promise<Uint8Array | null> {
     try {
-      const view = lease?.view;
+      // TLS encrypts all that is written at once, into memory of its own.
+      const view = this.#request.raw.socket instanceof TLSSocket ? null : lease?.view;
       const last = view
         ? await writeViewButLast(this.#way, body, lastBytes, view)
         : await writeAllButLast(this.#way, body, lease, this.#buffers);

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { readBatch } from '../fixtures/batch.js';
 import { ask, getJson, openSession } from '../fixtures/client.js';
 import { holdTasks } from '../fixtures/hold.js';
+import { openedSince, openFiles } from '../fixtures/open-files.js';
 import { type RawConnection, rawConnection } from '../fixtures/raw-http.js';
 import {
   contourPath,
@@ -93,6 +94,7 @@ t.test('next moves no cursor for a body that was not read whole', async (t) => {
 
 t.test('many readers that leave leak nothing', async (t) => {
   const serving = await serveOne(t);
+  const before = openFiles();
   for (let n = 0; n < 12; n++) {
     const connection = await rawConnection(t, serving.server.url);
     connection.get(serving.path(0, n % 2 === 0 ? '' : '?format=npz'));
@@ -103,6 +105,7 @@ t.test('many readers that leave leak nothing', async (t) => {
   }
   t.ok(isFree(serving));
   t.equal(serving.server.service.spool.usedBytes, serving.segmentBytes, 'one segment, used again and again');
+  t.strictSame(openedSince(before), []);
 });
 
 t.test('a reader that leaves while its batch loads is waited for no longer', async (t) => {
@@ -153,6 +156,7 @@ t.test('pipelined requests are answered in their order, each whole', async (t) =
 
 t.test('a reader that leaves the first of two pipelined answers leaks neither', async (t) => {
   const serving = await serveOne(t);
+  const before = openFiles();
   for (const query of ['', '?format=npz']) {
     const connection = await rawConnection(t, serving.server.url);
     connection.get(serving.path(0), serving.path(0, query));
@@ -161,6 +165,7 @@ t.test('a reader that leaves the first of two pipelined answers leaks neither', 
     await until(() => sending(serving) === 0);
     t.ok(isFree(serving));
   }
+  t.strictSame(openedSince(before), []);
   t.equal((await ask(serving.server.url + serving.path(0))).status, 200);
 });
 
