@@ -13,7 +13,7 @@ import {
   refuseForm,
   takeMultipart,
 } from '../src/plugins/multipart.js';
-import { BodyStream, firstInLine } from '../src/plugins/send.js';
+import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { Gate } from '../src/sessions/gate.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -104,7 +104,6 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
       const asked: UploadRequest = { missing, batchSize, ...howOf({ ...how, values }) };
       const form = format === 'png' ? 'png' : chooseFormat(format, request.headers.accept);
       const startedAt = performance.now();
-      await firstInLine(request, reply);
       let result: 'sent' | 'left' | 'refused' = 'refused';
       try {
         await uploads.withStaging(false, async (staging, freePlace) => {
