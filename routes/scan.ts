@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Service } from '../src/service.js';
+import { refuseLoad } from '../src/sessions/refusal.js';
 import { Empty, problems } from './schemas.js';
 
 /** Looking at the sources again. */
@@ -15,10 +16,16 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
         body: Empty,
         response: {
           202: Type.Object({ changed: Type.Integer(), added: Type.Integer(), removed: Type.Integer() }),
-          ...problems(400, 403),
+          ...problems(400, 403, 503),
         },
       },
     },
-    async (_request, reply) => reply.code(202).send(await service.rescan()),
+    async (_request, reply) => {
+      try {
+        return await reply.code(202).send(await service.rescan());
+      } catch (error) {
+        throw refuseLoad(error);
+      }
+    },
   );
 };

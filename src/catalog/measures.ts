@@ -150,6 +150,8 @@ export class Measures {
   ): Promise<Map<number, SliceMeasures>> {
     const { quarantine, containments, measureSlices } = this.#options;
     const found = new Map<number, SliceMeasures>();
+    // A task that fails while others are prepared waits for them, and is told when they have ended.
+    const failures: unknown[] = [];
     const tasks: Promise<void>[] = [];
     for (let from = 0; from < ordinals.length; from += SLICES_PER_TASK) {
       const task = ordinals
@@ -163,18 +165,24 @@ export class Measures {
       if (healthy.length === 0) continue;
       const units = healthy.map(({ unit }) => unit);
       tasks.push(
-        measureSlices(units, containments).then((outcomes) => {
-          outcomes.forEach((outcome, at) => {
-            const { ord } = healthy[at]!;
-            if (outcome === null) found.set(ord, { structures: [], unread: 'reading it ended its loader' });
-            else if (outcome.kind === 'measured')
-              found.set(ord, { structures: outcome.structures, unread: outcome.unread });
-          });
-        }),
+        measureSlices(units, containments)
+          .then((outcomes) => {
+            outcomes.forEach((outcome, at) => {
+              const { ord } = healthy[at]!;
+              if (outcome === null) found.set(ord, { structures: [], unread: 'reading it ended its loader' });
+              else if (outcome.kind === 'measured')
+                found.set(ord, { structures: outcome.structures, unread: outcome.unread });
+            });
+          })
+          .catch((error) => {
+            failures.push(error);
+          }),
       );
       await othersTurn();
+      if (failures.length > 0) break;
     }
     await Promise.all(tasks);
+    if (failures.length > 0) throw failures[0];
     return found;
   }
 

@@ -125,7 +125,7 @@ export class Quality {
       return {
         ordinal: ord,
         structures,
-        unread: known ? known.unread : 'the image changed since the scan',
+        unread: known ? known.unread : 'the image changed since the scan, or cannot be read',
         plane: slicePlaneOf(JSON.parse(header) as ImageHeader),
         same: new Map(
           structures.flatMap(({ structure }) => {

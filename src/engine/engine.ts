@@ -46,7 +46,7 @@ export interface Loading {
   readonly lease: Promise<Lease>;
   /** Whether the batch is loaded. */
   readonly finished: boolean;
-  /** Whether it is loaded and a source file was away or another: worth a second look when somebody asks. */
+  /** Whether it is loaded and a source file was away, another or unreadable: worth a second look when somebody asks. */
   readonly stale: boolean;
   /** Somebody waits now: it goes before what is only warmed. */
   raise(): void;

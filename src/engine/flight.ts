@@ -58,7 +58,7 @@ export class Flight {
     this.settled = this.result.then(
       ({ outcomes }) => {
         this.finished = true;
-        this.stale = outcomes.some(({ kind }) => kind === 'changed');
+        this.stale = outcomes.some(({ kind }) => kind === 'changed' || kind === 'unreadable');
         if (this.#interests === 0) this.#giveBack();
       },
       () => this.#ended(),

@@ -61,6 +61,8 @@ const OWN_FAULT = new Set<NodeJS.Signals>([
 
 interface Pending {
   readonly id: number;
+  /** How many outcomes the task has. */
+  readonly units: number;
   readonly resolve: (outcomes: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
@@ -114,7 +116,14 @@ export class LoaderChild {
     this.ready.catch(() => {});
     this.#poll = setInterval(() => this.#checkMemory(options.memoryBytes), MEMORY_POLL_MS);
     this.#poll.unref();
-    this.#process.on('message', (message: FromLoader) => this.#receive(message));
+    this.#process.on('message', (message: FromLoader) => {
+      try {
+        this.#receive(message);
+      } catch {
+        // What a child says that makes no sense says nothing but that it is broken: it ends, and its task with it.
+        this.kill('crash');
+      }
+    });
   }
 
   get pid(): number | undefined {
@@ -141,8 +150,14 @@ export class LoaderChild {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill('deadline'), deadlineMs);
-      this.#pending = { id, resolve, reject, timer, numbers: null };
-      const hand = () => this.#send({ type: 'task', id, task: this.#toSend(task) });
+      this.#pending = { id, units: task.units.length, resolve, reject, timer, numbers: null };
+      const hand = () => {
+        try {
+          this.#send({ type: 'task', id, task: this.#toSend(task) });
+        } catch (error) {
+          this.#settle(id, (pending) => pending.reject(error as Error));
+        }
+      };
       if (pace === 'brisk') hand();
       else setImmediate(hand);
     });
@@ -177,7 +192,7 @@ export class LoaderChild {
         reject(new LoaderDeath('deadline'));
       }, timeoutMs);
       const onReady = (message: FromLoader) => {
-        if (message.type !== 'ready') return;
+        if (message?.type !== 'ready') return;
         clearTimeout(timer);
         this.#process.off('message', onReady);
         resolve();
@@ -205,6 +220,8 @@ export class LoaderChild {
       case 'ready':
         return;
       case 'done':
+        if (this.#pending?.id === message.id && !isOutcomes(message.outcomes, this.#pending.units))
+          throw new Error('a loader answered a task with what are no outcomes of it');
         if (message.decodes) this.#onDecodes(message.decodes);
         this.#settle(message.id, ({ resolve, numbers }) =>
           resolve(numbers ? numbers.giveBack(message.outcomes as readonly ScanFinding[]) : message.outcomes),
@@ -264,6 +281,15 @@ export class LoaderChild {
       // Between the process's end and its exit event, or on a system without /proc: nothing to read.
     }
   }
+}
+
+/** Whether a loader's answer has an outcome for each of so many units. */
+function isOutcomes(answer: unknown, units: number): boolean {
+  return (
+    Array.isArray(answer) &&
+    answer.length === units &&
+    answer.every((outcome) => typeof outcome === 'object' && outcome !== null)
+  );
 }
 
 /** Resident memory by a process's `/proc` status, without the segments that it has mapped: they count in the budget of batches. */

@@ -5,7 +5,7 @@ import { elementBytes } from '../core/layout.js';
 import { autoDtype, declaredRange, PixelError, type StoredValues, writeValues } from '../core/pixels.js';
 import { type ImageTables, shown } from '../core/shown.js';
 import { type Values, valuesOf } from '../core/values.js';
-import { withSourceFile } from './files.js';
+import { SourceUnreadable, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import type { DecodeFinding, DecodeUnit, LoaderLimits, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
@@ -46,9 +46,8 @@ async function decodeUnit(unit: DecodeUnit, limits: LoaderLimits): Promise<Decod
     };
   } catch (error) {
     if (error instanceof PixelError) return { kind: 'refused', code: error.code, detail: error.message };
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code && /^E[A-Z]+$/.test(code))
-      return { kind: 'refused', code: 'FILE_UNREADABLE', detail: `it cannot be read (${code})` };
+    if (error instanceof SourceUnreadable)
+      return { kind: 'refused', code: 'FILE_UNREADABLE', detail: `it cannot be read (${error.errno})` };
     throw error;
   }
 }

@@ -2,14 +2,30 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { guardOf } from '../core/guard.js';
 
-const ROOM = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'ESTALE', 'EACCES', 'EPERM']);
+const ROOM = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EIO',
+  'ESTALE',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+]);
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
+/** These say that this machine has run out of something, whatever file was asked for. */
+const RUN_OUT = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException | null)?.code ?? '');
 }
 
-/** Whether an error tells of the machine (full disk, too many files, a mount that fails) and nothing of the file's content. */
+/**
+ * Whether an error tells of the machine: too many open files, no memory, or a folder of the service that takes no more. What is wrong
+ * with a file of a source is a `SourceUnreadable` and none of these.
+ */
 export function isRoomError(error: unknown): boolean {
   return ROOM.has(codeOf(error));
 }
@@ -19,9 +35,29 @@ export class ShortRead extends Error {
   override readonly name = 'ShortRead';
 }
 
+/** The system does not let a file of a source be read: it is away, forbidden, or its storage fails. */
+export class SourceUnreadable extends Error {
+  override readonly name = 'SourceUnreadable';
+  /** `errno`: the system's name of the error, such as `EACCES`. */
+  constructor(readonly errno: string) {
+    super(`the file cannot be read (${errno})`);
+  }
+}
+
 /** Whether an error tells that a file is not there any more, or not all of it. */
 export function isGoneError(error: unknown): boolean {
-  return error instanceof ShortRead || GONE.has(codeOf(error));
+  return error instanceof ShortRead || (error instanceof SourceUnreadable && GONE.has(error.errno));
+}
+
+/** Calls the system for a file of a source. Throws `SourceUnreadable` for what is wrong with that file. */
+function ofSource<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const code = codeOf(error);
+    if (RUN_OUT.has(code) || !/^E[A-Z0-9]+$/.test(code)) throw error;
+    throw new SourceUnreadable(code);
+  }
 }
 
 /** An open file of a source; every read is positioned and complete or throws. */
@@ -35,23 +71,27 @@ export interface SourceFile {
   read(into: Uint8Array, offset: number, length: number): void;
 }
 
-/** Opens a file below a root for the time of `work`; the path comes from the catalogue and may not leave the root. */
+/**
+ * Opens a file below a root for the time of `work`; the path comes from the catalogue and may not leave the root. Throws
+ * `SourceUnreadable`, also out of `work`'s reads.
+ */
 export function withSourceFile<T>(root: string, path: string, work: (file: SourceFile) => T): T {
   const whole = resolve(root, path);
   if (!whole.startsWith(root.endsWith(sep) ? root : root + sep))
     throw new RangeError('the path leaves its source');
-  const fd = openSync(whole, 'r');
+  const fd = ofSource(() => openSync(whole, 'r'));
   try {
-    const status = fstatSync(fd, { bigint: true });
+    const statusOf = () => ofSource(() => fstatSync(fd, { bigint: true }));
+    const status = statusOf();
     const guard = guardOf(status);
     return work({
       sizeBytes: Number(status.size),
       guard,
-      isUntouched: () => guardOf(fstatSync(fd, { bigint: true })) === guard,
+      isUntouched: () => guardOf(statusOf()) === guard,
       read(into, offset, length) {
         let done = 0;
         while (done < length) {
-          const got = readSync(fd, into, done, length - done, offset + done);
+          const got = ofSource(() => readSync(fd, into, done, length - done, offset + done));
           if (got === 0) throw new ShortRead('the file ends before its data');
           done += got;
         }

@@ -8,7 +8,7 @@ import type { ImageTables } from '../core/shown.js';
 import type { Values } from '../core/values.js';
 import { convertImage, convertMasks, slotAffine } from './convert.js';
 import type { DecodedCache, DecodedKey } from './decoded-cache.js';
-import { isGoneError, readAtRest, type SourceFile, scratchBytes } from './files.js';
+import { isGoneError, readAtRest, type SourceFile, SourceUnreadable, scratchBytes } from './files.js';
 import { dataOf, framePlaces, readPlaces } from './image.js';
 import type { LoaderLimits, LoadOutcome, LoadUnit, PairSource, Recipe, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
@@ -71,6 +71,7 @@ async function loadSlot(
     slots.begin(unit.slot, unit.place);
     slots.blank(unit.slot);
     if (isGoneError(error)) return { kind: 'changed' };
+    if (error instanceof SourceUnreadable) return { kind: 'unreadable', errno: error.errno };
     if (error instanceof PixelError)
       return error.code === 'VALUE_RANGE'
         ? { kind: 'range', detail: error.message }

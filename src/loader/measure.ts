@@ -3,7 +3,7 @@ import { shown } from '../core/shown.js';
 import { measureStructures } from '../core/structure-measures.js';
 import { toChannels, valuesOf } from '../core/values.js';
 import type { DecodedCache } from './decoded-cache.js';
-import { isGoneError } from './files.js';
+import { isGoneError, SourceUnreadable } from './files.js';
 import { readFrame } from './load.js';
 import type { LoaderLimits, MeasureOutcome, MeasureUnit, PairSource, Task } from './messages.js';
 import { decodeFrame } from './read-frame.js';
@@ -49,7 +49,8 @@ async function readValues(
     const told = { ...decoded, ...shown(decoded, source.header, read.tables) };
     return toChannels(valuesOf(told.values, told.header, 'rescaled'), told.channels, 1);
   } catch (error) {
-    if (isGoneError(error)) return 'changed';
+    // It may be there, or readable, the next time.
+    if (isGoneError(error) || error instanceof SourceUnreadable) return 'changed';
     if (error instanceof PixelError) return { unread: `${error.code}: ${error.message}` };
     throw error;
   }

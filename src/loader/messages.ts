@@ -102,6 +102,8 @@ export type LoadOutcome =
   | { readonly kind: 'loaded'; readonly checksum: number | null; readonly guard: string | null }
   | { readonly kind: 'empty' }
   | { readonly kind: 'changed' }
+  /** The system does not let the file be read; `errno`: its name of the error. */
+  | { readonly kind: 'unreadable'; readonly errno: string }
   | { readonly kind: 'range'; readonly detail: string }
   | { readonly kind: 'broken'; readonly code: ProblemCode; readonly detail: string };
 

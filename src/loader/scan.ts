@@ -8,7 +8,7 @@ import { parseLinkTable } from '../core/link-table.js';
 import { PixelError } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import { sha256 } from '../sha256.js';
-import { isGoneError, type SourceFile, scratchBytes, withSourceFile } from './files.js';
+import { isGoneError, type SourceFile, SourceUnreadable, scratchBytes, withSourceFile } from './files.js';
 import { framePlaces, openImage, readPlaces } from './image.js';
 import { frameNotes } from './inspect.js';
 import type { LoaderLimits, ScanFinding, ScanUnit, Task } from './messages.js';
@@ -72,9 +72,8 @@ function faultless(object: ObjectIdentity | null, work: () => ScanFinding): Scan
 function faultOf(error: unknown, object: ObjectIdentity | null): ScanFinding {
   if (error instanceof PixelError) return refused(error.code, error.message, object);
   if (isGoneError(error)) return refused('FILE_UNREADABLE', 'it went away during the scan');
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'ESTALE')
-    return refused('FILE_UNREADABLE', `it cannot be read (${code})`);
+  if (error instanceof SourceUnreadable)
+    return refused('FILE_UNREADABLE', `it cannot be read (${error.errno})`);
   throw error;
 }
 

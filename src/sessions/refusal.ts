@@ -28,6 +28,11 @@ export function findingOf(outcome: NotLoaded): Finding {
   switch (outcome.kind) {
     case 'changed':
       return { code: 'FILE_UNREADABLE', detail: 'the file is not the one that the snapshot saw' };
+    case 'unreadable':
+      return {
+        code: 'FILE_UNREADABLE',
+        detail: `the file cannot be read (${outcome.errno}): look at its permissions and its storage`,
+      };
     case 'range':
       return { code: 'VALUE_RANGE', detail: outcome.detail };
     case 'broken':

@@ -3,6 +3,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -15,7 +16,9 @@ import { LoaderChild } from '../../src/loader/child.js';
 import type { DecodedCache } from '../../src/loader/decoded-cache.js';
 import { isRoomError } from '../../src/loader/files.js';
 import { load, readFrame } from '../../src/loader/load.js';
+import { measure } from '../../src/loader/measure.js';
 import type { LoadOutcome, LoadUnit, PairSource, Recipe, Task } from '../../src/loader/messages.js';
+import { scan } from '../../src/loader/scan.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS } from './scripted.js';
 import { dicomFile, guardAt, recipe, sealed, tensorValues, writeImage } from './sources.js';
@@ -358,6 +361,35 @@ t.test('a segment that is gone is no verdict on a file', async (t) => {
   const segment = join(folder, 'nothing');
   const task: Task<'load'> = { kind: 'load', segment, shape: SHAPE, recipe: recipe(), units };
   await t.rejects(load(task, LIMITS), { code: 'ENOENT' });
+});
+
+t.test('a file that the system does not let be read is an outcome of its pair alone', async (t) => {
+  const folder = temporaryFolder(t);
+  const good = writeImage(folder, 'good.dcm', IMAGE);
+  const bad = writeImage(folder, 'bad.dcm', IMAGE);
+  rmSync(join(folder, 'bad.dcm'));
+  // A link to itself, which every user is refused.
+  symlinkSync('bad.dcm', join(folder, 'bad.dcm'));
+  const shape = { ...SHAPE, slots: 2 };
+  const { outcomes, values } = await loadInto(folder, [unit(bad), unit(good, 1)], shape);
+  t.match(outcomes, [{ kind: 'unreadable', errno: 'ELOOP' }, { kind: 'loaded' }]);
+  t.strictSame(values('valid'), [0, 1]);
+  t.ok(isZeros(values('images').slice(0, 6)));
+  const measured = await measure(
+    { kind: 'measure', containments: [], units: [{ source: bad, structures: [] }] },
+    LIMITS,
+    null,
+  );
+  t.strictSame(measured, [{ kind: 'changed' }]);
+  const found = await scan(
+    {
+      kind: 'scan',
+      root: folder,
+      units: [{ path: 'bad.dcm', kind: 'image', sizeBytes: 0, withChecksums: false }],
+    },
+    LIMITS,
+  );
+  t.match(found, [{ kind: 'refused', code: 'FILE_UNREADABLE', detail: 'it cannot be read (ELOOP)' }]);
 });
 
 t.test("which errors are the machine's", async (t) => {
