@@ -187,18 +187,28 @@ export class LoaderPool {
 
   #give(child: LoaderChild, entry: Entry): void {
     entry.options.onStart?.();
+    // Before anybody is told of the outcome: whoever submits the next task then must not be given a child that leaves.
+    const retireIfWorn = () => {
+      if (child.tasksDone >= (this.#options.tasksPerChild ?? TASKS_PER_CHILD)) child.kill('closing');
+    };
     child
       .run(entry.task, entry.options.deadlineMs, entry.options.pace)
-      .then(entry.resolve, (error: Error) => {
-        if (error instanceof LoaderDeath)
-          this.#options.log.warn(
-            { cause: error.death, task: entry.task.kind },
-            'a loader ended in the middle of a task',
-          );
-        entry.reject(error);
-      })
+      .then(
+        (outcomes) => {
+          retireIfWorn();
+          entry.resolve(outcomes);
+        },
+        (error: Error) => {
+          retireIfWorn();
+          if (error instanceof LoaderDeath)
+            this.#options.log.warn(
+              { cause: error.death, task: entry.task.kind },
+              'a loader ended in the middle of a task',
+            );
+          entry.reject(error);
+        },
+      )
       .finally(() => {
-        if (child.tasksDone >= (this.#options.tasksPerChild ?? TASKS_PER_CHILD)) child.kill('closing');
         // Behind what follows from the outcome: a batch is done, and said to be, before the next one starts.
         process.nextTick(() => this.#dispatch());
       });

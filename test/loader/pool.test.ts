@@ -130,6 +130,29 @@ t.test('an idle child that is killed is replaced as well', async (t) => {
   t.equal(pool.restarts, 1);
 });
 
+t.test('a child that ends while it is idle is told of, with its cause', async (t) => {
+  const deaths: string[] = [];
+  const { pool, lines } = await startPool(t, { onDeath: (cause) => deaths.push(cause) });
+  process.kill(pool.pids[0]!, 'SIGKILL');
+  while (pool.restarts < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.strictSame(deaths, ['outside']);
+  t.match(
+    lines.filter(({ msg }) => msg === 'a loader ended while it was idle'),
+    [{ level: 40, cause: 'outside' }],
+  );
+});
+
+t.test('a child that is replaced by plan is no death', async (t) => {
+  const deaths: string[] = [];
+  const { pool, lines } = await startPool(t, { tasksPerChild: 1, onDeath: (cause) => deaths.push(cause) });
+  const first = answers(await pool.submit<'scan'>(script('one'), options()).outcomes)[0];
+  const second = answers(await pool.submit<'scan'>(script('two'), options()).outcomes)[0];
+  t.not(first?.pid, second?.pid);
+  t.equal(pool.restarts, 0);
+  t.strictSame(deaths, []);
+  t.strictSame(lines, []);
+});
+
 t.test('a task may want a child that has done nothing', async (t) => {
   const { pool } = await startPool(t);
   const used = answers(await pool.submit<'scan'>(script('one'), options()).outcomes)[0];
