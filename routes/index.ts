@@ -11,6 +11,7 @@ import { report } from './report.js';
 import { scan } from './scan.js';
 import { shareProblems } from './schemas.js';
 import { sessions } from './sessions.js';
+import { splits } from './splits.js';
 import { stream } from './stream.js';
 import { studies } from './studies.js';
 import { studyMasks } from './study-masks.js';
@@ -32,11 +33,13 @@ import { uploads } from './uploads.js';
  *     GET    /v1/studies/{study}/masks                     studyMasks
  *     GET    /v1/studies/{study}/report                    report
  *     GET    /v1/report                                    report
+ *     GET    /v1/splits                                    splits
  *     GET    /v1/sessions                                  sessions
  *     POST   /v1/sessions                                  sessions
  *     PUT    /v1/sessions/{name}                           sessions
  *     GET    /v1/sessions/{id}                             sessions
  *     DELETE /v1/sessions/{id}                             sessions
+ *     GET    /v1/sessions/{id}/pairs                       sessions
  *     GET    /v1/sessions/{id}/batches/{step}              batches
  *     GET    /v1/sessions/{id}/batches/{step}/overlay.png  batches
  *     POST   /v1/sessions/{id}/next                        batches
@@ -57,6 +60,7 @@ export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { se
   await app.register(pairs, { service });
   await app.register(studyMasks, { service });
   await app.register(report, { service });
+  await app.register(splits, { service });
   await app.register(sessions, { service });
   await app.register(batches, { service });
   await app.register(stream, { service });

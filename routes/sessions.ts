@@ -7,6 +7,7 @@ import { SlfError } from '../src/errors.js';
 import { orNull } from '../src/nullable.js';
 import type { Service } from '../src/service.js';
 import { chooseStudies } from '../src/sessions/choose.js';
+import { listPairs } from '../src/sessions/pair-list.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { SpecRequest } from '../src/sessions/request.js';
 import type { Session } from '../src/sessions/session.js';
@@ -41,6 +42,16 @@ const Seen = Type.Object({
   loadMs: Type.Number(),
   hits: Type.Integer(),
   misses: Type.Integer(),
+});
+
+const SessionPair = Type.Object({
+  index: Type.Integer({ description: 'its place in the snapshot, as batches have it in `pairs`' }),
+  id: Type.String(),
+  study: Type.String(),
+  slice: Type.String(),
+  fold: orNull(Type.Integer({ description: "its study's fold in the session's split; null without one" })),
+  structures: Type.Array(Type.String(), { description: "those of the session's that it has contours of" }),
+  missing: Type.Array(Type.String(), { description: 'the others: their masks are empty' }),
 });
 
 /** A tensor's shape; -1 for rows and columns where each batch has its own. */
@@ -188,6 +199,35 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
       },
     },
     async ({ params: { id } }) => seen(id),
+  );
+
+  app.get(
+    '/v1/sessions/:id/pairs',
+    {
+      schema: {
+        summary: 'The pairs that a session stands on, in the order of its snapshot',
+        tags: ['sessions'],
+        params: SessionParams,
+        querystring: PageQuery,
+        response: {
+          200: Type.Object({ pairs: Type.Array(SessionPair), next: orNull(Type.String()) }),
+          ...problems(400, 404),
+        },
+      },
+    },
+    async ({ params: { id }, query: { limit, after = '' } }) => {
+      const { stored } = all.look(id).session;
+      if (!/^\d{0,15}$/.test(after))
+        throw new SlfError('SLF_INVALID', 'after is the `next` of the page before', { field: 'after' });
+      const from = after === '' ? 0 : Number(after) + 1;
+      const pairs = listPairs(db, stored, from, limit).map((pair) => ({
+        ...pair,
+        structures: [...pair.structures],
+        missing: [...pair.missing],
+      }));
+      const isLast = from + pairs.length >= stored.snapshot.pairs;
+      return { pairs, next: isLast ? null : String(from + pairs.length - 1) };
+    },
   );
 
   app.delete(

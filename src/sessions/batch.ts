@@ -20,8 +20,9 @@ import type { LoadUnit, Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
 import { shownName } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
-import type { BatchMetadata, Body } from '../wire/body.js';
+import type { BatchMetadata, BatchProblem, Body } from '../wire/body.js';
 import { safetensorsBody } from '../wire/safetensors.js';
+import { missingStructures } from './missing-structures.js';
 import { findingOf, refuseFinding } from './refusal.js';
 import type { MaskAddress, Verdict, Verdicts } from './verdicts.js';
 
@@ -50,6 +51,8 @@ export interface BatchDescription {
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
+  /** For a structure every name that means it, where slices that lack some structures are pairs too; null where none lacks any. */
+  readonly namesOf: ((structure: string) => readonly string[]) | null;
   /** What the slots of slices are loaded from, in their order. */
   readonly sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   readonly turn: string;
@@ -207,8 +210,24 @@ export class Batch {
       pairIds: this.pairs.map((pair) => pair?.id ?? null),
       structures,
       rule: recipe.rule,
-      problems: this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
+      problems: [
+        ...this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
+        ...this.#missing(),
+      ],
     };
+  }
+
+  /** Names no file: where that lies may change, and the bytes of an address may not. */
+  #missing(): readonly BatchProblem[] {
+    const { structures, namesOf } = this.#description;
+    if (namesOf === null) return [];
+    const masked = new Set(this.#verdicts().map(({ slot }) => slot));
+    const shown = this.pairs.flatMap((pair, slot) =>
+      pair && !masked.has(slot)
+        ? [{ id: pair.id, file: null, carried: JSON.parse(pair.slice.structures) as string[] }]
+        : [],
+    );
+    return missingStructures(shown, structures, namesOf);
   }
 
   #verdicts(): readonly Verdict[] {

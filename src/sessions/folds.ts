@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { patientsOf, presentPatients, type StudyState } from '../catalog/studies.js';
+import { patientsOf, presentPatients, presentStudies, type StudyState } from '../catalog/studies.js';
 import { joinPatients } from '../core/patient-groups.js';
 import { SlfError } from '../errors.js';
-import type { Database } from '../sqlite.js';
+import { type Database, prepare } from '../sqlite.js';
 import type { SpecRequest } from './request.js';
 import type { Split } from './spec.js';
 
@@ -46,4 +46,61 @@ export function inFolds(
   if (split === null) return studies;
   const keyOf = splitKeys(db, studies);
   return studies.filter((state) => split.parts.includes(foldOf(keyOf(state), split)));
+}
+
+/** A study as a split shows it. */
+export interface SplitStudy {
+  readonly study: string;
+  readonly fold: number;
+  /** The first study that is never parted from it: itself, or another one of its patients. */
+  readonly group: string;
+  readonly slices: number;
+  readonly pairs: number;
+}
+
+/** What a fold holds; `groups`: patients, and studies without one. */
+export interface Fold {
+  readonly fold: number;
+  studies: number;
+  groups: number;
+  slices: number;
+  pairs: number;
+  readonly structures: Map<string, number>;
+}
+
+/** Every present study with its fold, in order of ids, and every fold with what it holds. */
+export function splitStudies(
+  db: Database,
+  split: Pick<Split, 'of' | 'seed'>,
+): { readonly folds: readonly Fold[]; readonly studies: readonly SplitStudy[] } {
+  const present = presentStudies(db);
+  const keyOf = splitKeys(db, present);
+  const folds = Array.from(
+    { length: split.of },
+    (_, fold): Fold => ({ fold, studies: 0, groups: 0, slices: 0, pairs: 0, structures: new Map() }),
+  );
+  const groups = new Map<string, { readonly first: string; readonly fold: Fold }>();
+  const counts = prepare(db, 'SELECT slices, pairs, structures FROM revision WHERE id = ?');
+  const studies = present.map((state): SplitStudy => {
+    const key = keyOf(state);
+    let group = groups.get(key);
+    if (!group) {
+      group = { first: state.study, fold: folds[foldOf(key, split)]! };
+      group.fold.groups++;
+      groups.set(key, group);
+    }
+    const { first, fold } = group;
+    const { slices, pairs, structures } = counts.get(state.revision) as {
+      slices: number;
+      pairs: number;
+      structures: string;
+    };
+    fold.studies++;
+    fold.slices += slices;
+    fold.pairs += pairs;
+    for (const [name, count] of Object.entries(JSON.parse(structures) as Record<string, number>))
+      fold.structures.set(name, (fold.structures.get(name) ?? 0) + count);
+    return { study: state.study, fold: fold.fold, group: first, slices, pairs };
+  });
+  return { folds, studies };
 }

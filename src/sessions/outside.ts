@@ -54,6 +54,7 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       segmentBytes: layout.sizeBytes,
       recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
+      namesOf: null,
       sourcesOf: context.slotSources.outlinedBy({
         names: structures.map((structure) => [structure]),
         holes,

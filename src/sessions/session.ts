@@ -230,6 +230,7 @@ export class Session {
         segmentBytes: this.layout.sizeBytes,
         recipe: this.#recipe,
         structures: spec.structures,
+        namesOf: spec.missing === 'empty' ? (structure) => namesOf(structure, spec.rename) : null,
         sourcesOf: this.#sourcesOf,
         turn: stored.id,
         masks: spec.onError === 'mask' ? { verdicts, address } : null,

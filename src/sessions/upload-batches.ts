@@ -13,6 +13,7 @@ import { SlfError } from '../errors.js';
 import type { LoadUnit } from '../loader/messages.js';
 import { sealSource } from '../loader/sealed.js';
 import type { BatchMetadata, BatchProblem } from '../wire/body.js';
+import { type CarryingPair, missingStructures } from './missing-structures.js';
 import { findingOf, refuseFinding } from './refusal.js';
 
 /** How the pairs of an upload are asked for. */
@@ -128,11 +129,15 @@ export function uploadBatches(
         pairIds: share.map(({ id }) => id),
         structures,
         rule,
-        problems: [...(from === 0 ? problems : []), ...lacking(share, structures)],
+        problems: [...(from === 0 ? problems : []), ...missingStructures(share.map(carrying), structures)],
       },
     });
   }
   return batches;
+}
+
+function carrying({ id, slice }: UploadPair): CarryingPair {
+  return { id, file: slice.path, carried: slice.contours.map(({ structure }) => structure) };
 }
 
 function shapeOf({ header }: Pick<UploadPair['slice'], 'header'>, values: Values): string {
@@ -168,20 +173,6 @@ function unitOf(
       },
     }),
   };
-}
-
-/** An empty mask says that a structure is not there; it is told where nobody drew one. */
-function lacking(pairs: readonly UploadPair[], structures: readonly string[]): BatchProblem[] {
-  return pairs.flatMap(({ id, slice }) =>
-    structures
-      .filter((name) => !slice.contours.some(({ structure }) => structure === name))
-      .map((name) => ({
-        code: 'STRUCTURE_MISSING',
-        pair: id,
-        file: slice.path,
-        detail: `it has no contour of ${name}; its mask is empty`,
-      })),
-  );
 }
 
 /** Throws `SlfError` for the first pair of a loaded batch that could not be loaded. */

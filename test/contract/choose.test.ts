@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { maskOf, pairIdsOf, readBatch } from '../fixtures/batch.js';
-import { getBody } from '../fixtures/client.js';
+import { getBody, getJson } from '../fixtures/client.js';
 import { startClosable } from '../fixtures/closable.js';
 import { openFeed } from '../fixtures/feed.js';
 import { type MixedStudy, makeMixedFolder, seriesUid, study } from '../fixtures/mixed-folder.js';
@@ -200,4 +200,163 @@ t.test('the structures of a session stand in its own order', async (t) => {
   const [a, b] = [await masks(['i', 'lv']), await masks(['lv', 'i'])];
   t.strictSame(a, [...b].reverse());
   t.not(a[0], a[1]);
+});
+
+interface SplitPage {
+  readonly folds?: readonly {
+    fold: number;
+    studies: number;
+    groups: number;
+    pairs: number;
+    structures: object;
+  }[];
+  readonly studies: readonly { study: string; fold: number; group: string; pairs: number }[];
+  readonly next: string | null;
+}
+
+interface PairPage {
+  readonly pairs: readonly {
+    index: number;
+    id: string;
+    study: string;
+    slice: string;
+    fold: number | null;
+    structures: string[];
+    missing: string[];
+  }[];
+  readonly next: string | null;
+}
+
+/** All pages of a list, one item or a few at a time. */
+async function pagesOf<T extends { next: string | null }>(url: string): Promise<T[]> {
+  const pages: T[] = [];
+  for (let after: string | null = ''; after !== null; after = pages.at(-1)!.next)
+    pages.push(await getJson<T>(after === '' ? url : `${url}&after=${encodeURIComponent(after)}`));
+  return pages;
+}
+
+t.test('GET /v1/splits shows the fold of each study as sessions have it, page by page', async (t) => {
+  const pages = await pagesOf<SplitPage>(`${server.url}/v1/splits?of=4&seed=1&limit=20`);
+  const studies = pages.flatMap((page) => page.studies);
+  t.strictSame(
+    studies.map(({ study: id }) => id),
+    [...COHORT, ...SPECIAL].map(({ id }) => id).sort(),
+  );
+  for (const part of [0, 1, 2, 3]) {
+    const pairs = await pairsOf({ ...COHORT_ONLY, split: { of: 4, parts: [part], seed: 1 } });
+    const shown = studies.filter(({ study: id, fold }) => fold === part && ALL.includes(`${id}/1`));
+    t.strictSame(
+      pairs,
+      shown.map(({ study: id }) => `${id}/1`),
+    );
+    const only = await getJson<SplitPage>(`${server.url}/v1/splits?of=4&seed=1&fold=${part}&limit=1000`);
+    t.strictSame(
+      only.studies,
+      studies.filter(({ fold }) => fold === part),
+    );
+  }
+  const [first, ...others] = pages;
+  t.ok(others.every(({ folds }) => folds === undefined));
+  const { folds } = first!;
+  t.strictSame(
+    folds?.map(({ fold }) => fold),
+    [0, 1, 2, 3],
+  );
+  for (const { fold, studies: count, groups, pairs } of folds ?? []) {
+    const own = studies.filter((each) => each.fold === fold);
+    t.equal(count, own.length);
+    t.equal(groups, new Set(own.map(({ group }) => group)).size);
+    t.equal(
+      pairs,
+      own.reduce((sum, each) => sum + each.pairs, 0),
+    );
+  }
+  const groupOf = new Map(studies.map(({ study: id, group }) => [id, group]));
+  t.strictSame([groupOf.get('P1.1'), groupOf.get('P2.2'), groupOf.get('P5.2')], ['P1.0', 'P2.0', 'P5.2']);
+  await refused(t, `${server.url}/v1/splits?of=4&fold=4`, {}, 400, 'SLF_INVALID');
+});
+
+t.test('GET /v1/sessions/{id}/pairs lists the snapshot in its order, with folds', async (t) => {
+  const split = { of: 4, parts: [1, 2], seed: 1 };
+  const feed = await openFeed(server.url, { ...COHORT_ONLY, split });
+  const pages = await pagesOf<PairPage>(`${feed.url}/pairs?limit=7`);
+  t.ok(pages.length > 2);
+  const pairs = pages.flatMap((page) => page.pairs);
+  t.strictSame(
+    pairs.map(({ id }) => id),
+    await pairsOf({ ...COHORT_ONLY, split }),
+  );
+  t.strictSame(
+    pairs.map(({ index }) => index),
+    [...pairs.keys()],
+  );
+  const { studies } = await getJson<SplitPage>(`${server.url}/v1/splits?of=4&seed=1&limit=1000`);
+  const foldOf = new Map(studies.map(({ study: id, fold }) => [id, fold]));
+  for (const { study: id, fold, structures, missing } of pairs)
+    t.strictSame([fold, structures, missing], [foldOf.get(id), ['i'], []]);
+  t.strictSame(await getJson(`${feed.url}/pairs?after=${pairs.length - 1}`), { pairs: [], next: null });
+  await refused(t, `${feed.url}/pairs?after=x`, {}, 400, 'SLF_INVALID');
+  await refused(t, `${server.url}/v1/sessions/nobody/pairs`, {}, 404, 'SLF_SESSION_UNKNOWN');
+});
+
+t.test('with missing empty each empty mask is a problem of its batch', async (t) => {
+  const spec = {
+    studies: ['NAMES'],
+    structures: ['i', 'LV'],
+    rename: { LV: ['lv', 'LVendo'] },
+    missing: 'empty',
+    batchSize: 3,
+    shuffle: false,
+  };
+  const feed = await openFeed(server.url, spec);
+  t.equal(feed.opened.pairs, 4);
+  const told = async (step: number) => {
+    const { metadata } = await feed.batch(step);
+    return JSON.parse(metadata.problems!) as { code: string; pair: string; file: null; detail: string }[];
+  };
+  t.strictSame(await told(0), [
+    {
+      code: 'STRUCTURE_MISSING',
+      pair: 'NAMES/2',
+      file: null,
+      detail: 'it has no contour of i; its mask is empty',
+    },
+    {
+      code: 'STRUCTURE_MISSING',
+      pair: 'NAMES/3',
+      file: null,
+      detail: 'it has no contour of LV; its mask is empty',
+    },
+  ]);
+  t.strictSame(
+    (await told(1)).map(({ pair }) => pair),
+    ['NAMES/5'],
+  );
+  const { pairs } = await getJson<PairPage>(`${feed.url}/pairs`);
+  t.strictSame(
+    pairs.map(({ id, structures, missing }) => [id, structures, missing]),
+    [
+      ['NAMES/1', ['i', 'LV'], []],
+      ['NAMES/2', ['LV'], ['i']],
+      ['NAMES/3', ['i'], ['LV']],
+      ['NAMES/5', ['LV'], ['i']],
+    ],
+  );
+  const whole = await openFeed(server.url, { ...spec, missing: 'exclude' });
+  t.equal((await whole.batch(0)).metadata.problems, '[]');
+});
+
+t.test('a misspelt structure is refused with the names that there are', async (t) => {
+  const body = { structures: ['i', 'nothere'], missing: 'empty' };
+  const problem = await refused(
+    t,
+    `${server.url}/v1/sessions`,
+    { method: 'POST', body },
+    422,
+    'SLF_NO_PAIRS',
+  );
+  t.match(problem, {
+    field: 'structures',
+    detail: 'no slice that matches carries nothere; there are: LVendo, i, lv, x',
+  });
 });
