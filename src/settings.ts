@@ -127,7 +127,7 @@ export const Settings = Type.Object({
     maximum: 86_400,
     default: 30,
     description:
-      'seconds that the head of a request may take, and after which one whose body has stopped coming is ended',
+      'seconds that the head of a request may take and then its JSON body, and after which an upload that has stopped coming is ended',
   }),
   SESSION_IDLE_MINUTES: Type.Number({
     exclusiveMinimum: 0,

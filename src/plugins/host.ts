@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
@@ -23,8 +24,18 @@ function isOwnOrigin(origin: string, asked: string): boolean {
   return origin.toLowerCase().replace(/^https?:\/\//, '') === asked.toLowerCase();
 }
 
+/**
+ * Whether a page of another site has a browser ask. An Origin header comes with what a script or a form sends; for pictures, frames and links, which are
+ * GETs, only Sec-Fetch-Site tells (W3C Fetch Metadata, section 2.3). Another port of this machine is `same-site`, an address that was
+ * typed in is `none`.
+ */
+function isFromOtherSite({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders, asked: string): boolean {
+  if (origin !== undefined) return !isOwnOrigin(origin, asked);
+  return site === 'cross-site' || site === 'same-site';
+}
+
 function refusal(request: FastifyRequest, localOnly: boolean): SlfError | null {
-  const { host: asked, origin } = request.headers;
+  const { host: asked } = request.headers;
   const named = countHosts(request.raw.rawHeaders);
   if (named > 1 || (named === 0 && request.raw.httpVersion === '1.1'))
     return new SlfError('SLF_INVALID', 'an HTTP/1.1 request has one Host header');
@@ -34,10 +45,10 @@ function refusal(request: FastifyRequest, localOnly: boolean): SlfError | null {
       'SLF_HOST',
       'without a token the service answers to addresses and plain names alone: set SLICEFEED_TOKEN',
     );
-  if (origin !== undefined && !isOwnOrigin(origin, asked))
+  if (isFromOtherSite(request.headers, asked))
     return new SlfError(
       'SLF_ORIGIN',
-      'without a token the service answers to no page of another site: set SLICEFEED_TOKEN',
+      'without a token the service answers to no page of another site: set SLICEFEED_TOKEN, or open the address by hand',
     );
   return null;
 }
@@ -45,7 +56,7 @@ function refusal(request: FastifyRequest, localOnly: boolean): SlfError | null {
 /**
  * Refuses requests without a Host header, or with two (RFC 9112, section 3.2). Where no token is needed, names of the public DNS are refused as well: a web page
  * can have its own name lead to this machine, and would then read what only this machine may. So are requests that pages of other sites
- * have a browser send: a form needs nobody's leave to upload or to move a cursor.
+ * have a browser send: a form needs nobody's leave to upload or to move a cursor, nor a picture to have a batch counted as delivered.
  */
 export const host = plugin<{ localOnly: boolean }>(
   async (app, { localOnly }) => {

@@ -2,26 +2,36 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import plugin from 'fastify-plugin';
 import { refuseConnection } from './failure.js';
 
-/** A body that brings less than this in the time it has is not coming. */
-const LEAST_BYTES = 1024;
-/** Of a body that is not wanted any more so long is read on, so that its sender can read the answer. */
+/** An upload that brings fewer bytes a second than this is not coming. */
+const LEAST_BYTES_A_SECOND = 1024;
+/** How long the rest of an unwanted body is read, so that its sender can read the answer. */
 const LINGER_MS = 10_000;
 const CLOSES_WITHIN_MS = 1_000;
 
 interface Watched {
+  /** What its connection had brought when its time began. */
   bytes: number;
   sinceMs: number;
+  /** May take any time as long as it goes on. */
+  readonly isUpload: boolean;
+  /** It was too slow when it was last looked at. */
+  overdue: boolean;
   readonly response: ServerResponse;
 }
 
 /**
- * Ends requests whose body has stopped coming, with 408 where nothing was answered yet; one that the service itself does not read on is not
- * to blame. A body that goes on behind its answer is read for a while, so that the answer arrives, and then cut off.
+ * Ends requests whose body is too slow, with 408 where nothing was answered yet. A form of files may take any time, as long as each `slowMs`
+ * bring 1 KiB for each of its seconds; one that the service itself does not read on is not to blame. Any other body, which the
+ * service holds in memory until it is whole, has `slowMs` in all. A body that goes on behind its answer is read for a while, so that the
+ * answer arrives, and then cut off.
  */
 export const slowBodies = plugin<{ slowMs: number }>(
   async (app, { slowMs }) => {
     const watched = new Map<IncomingMessage, Watched>();
     const lingerMs = Math.min(LINGER_MS, slowMs);
+    const leastBytes = (LEAST_BYTES_A_SECOND * slowMs) / 1_000;
+    const goesOn = (request: IncomingMessage, seen: Watched) =>
+      seen.isUpload && (request.socket.bytesRead - seen.bytes >= leastBytes || request.readableLength > 0);
     const look = () => {
       const now = performance.now();
       for (const [request, seen] of watched) {
@@ -30,13 +40,17 @@ export const slowBodies = plugin<{ slowMs: number }>(
           watched.delete(request);
           continue;
         }
-        if (socket.bytesRead - seen.bytes >= LEAST_BYTES || request.readableLength > 0) {
+        if (goesOn(request, seen)) {
           seen.bytes = socket.bytesRead;
           seen.sinceMs = now;
-        } else if (now - seen.sinceMs >= slowMs) {
+          seen.overdue = false;
+        } else if (now - seen.sinceMs >= slowMs && !seen.overdue) {
+          // After a long turn of the event loop, what has arrived is read before the next look.
+          seen.overdue = true;
+        } else if (seen.overdue) {
           watched.delete(request);
-          // Once its answer has begun, or another one goes before it, no word fits in between.
-          if (seen.response.headersSent || !seen.response.socket) socket.destroy();
+          // Once its answer has begun, no other one fits in.
+          if (seen.response.headersSent) socket.destroy();
           else
             refuseConnection(Object.assign(new Error('slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
           setTimeout(() => socket.destroy(), CLOSES_WITHIN_MS).unref();
@@ -47,10 +61,16 @@ export const slowBodies = plugin<{ slowMs: number }>(
     timer.unref();
     app.addHook('onClose', async () => clearInterval(timer));
     app.addHook('onRequest', ({ raw, method }, reply, done) => {
-      const { 'content-length': length, 'transfer-encoding': encoding } = raw.headers;
+      const { 'content-length': length, 'transfer-encoding': encoding, 'content-type': type } = raw.headers;
       const hasBody = method !== 'GET' && method !== 'HEAD' && (encoding !== undefined || Number(length) > 0);
       if (hasBody && !raw.complete)
-        watched.set(raw, { bytes: raw.socket.bytesRead, sinceMs: performance.now(), response: reply.raw });
+        watched.set(raw, {
+          bytes: raw.socket.bytesRead,
+          sinceMs: performance.now(),
+          overdue: false,
+          isUpload: /^multipart\//i.test(type ?? ''),
+          response: reply.raw,
+        });
       done();
     });
     app.addHook('onResponse', ({ raw }, _reply, done) => {

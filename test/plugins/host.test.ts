@@ -56,6 +56,29 @@ t.test('without a token no page of another site has a browser ask', async (t) =>
     t.equal(await status(other), 403, other);
 });
 
+t.test('without a token no picture, frame or link of another site has a browser ask', async (t) => {
+  const status = async (localOnly: boolean, headers: Record<string, string>, url = '/read') => {
+    const app = fastify();
+    await app.register(failure);
+    await app.register(host, { localOnly });
+    app.get('/read', async () => 'read');
+    app.get('/open', { config: { access: 'open' } }, async () => 'open');
+    return (await app.inject({ url, headers: { host: '127.0.0.1:8080', ...headers } })).statusCode;
+  };
+  for (const site of ['cross-site', 'same-site']) {
+    for (const mode of ['no-cors', 'navigate', 'cors'])
+      t.equal(await status(true, { 'sec-fetch-site': site, 'sec-fetch-mode': mode }), 403, `${site} ${mode}`);
+    t.equal(
+      await status(true, { 'sec-fetch-site': site }, '/open'),
+      200,
+      'what everybody may see stays open',
+    );
+    t.equal(await status(false, { 'sec-fetch-site': site }), 200, 'a token tells enough');
+  }
+  for (const site of ['same-origin', 'none'])
+    t.equal(await status(true, { 'sec-fetch-site': site }), 200, site);
+});
+
 t.test('with a token any name will do', async (t) => {
   t.strictSame(
     await statuses(false, [...LOCAL, ...PUBLIC]),
