@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { missingOf } from '../src/readiness.js';
 import type { Service } from '../src/service.js';
 
 const Scan = Type.Object({
@@ -43,19 +44,15 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       },
     },
     async (_request, reply) => {
-      const missing: string[] = [];
-      if (!service.scanned)
-        missing.push(
-          service.scan.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way',
-        );
-      if (service.pool.readyCount === 0) missing.push('no loader is ready');
+      const { scans, spool, pool } = service;
+      const missing = missingOf(scans, pool, spool);
       const ready = missing.length === 0;
       if (!ready) reply.header('retry-after', '1');
       return reply.code(ready ? 200 : 503).send({
         ready,
         missing,
-        scan: { ...service.scan },
-        loaders: { ready: service.pool.readyCount, wanted: service.pool.size },
+        scan: { ...scans.progress },
+        loaders: { ready: pool.readyCount, wanted: pool.size },
       });
     },
   );

@@ -92,7 +92,7 @@ export const report: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       },
     },
     async ({ query }) => {
-      if (!service.scanned)
+      if (!service.scans.hasEnded)
         throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
       return (await answer(presentStudies(db), query)) as never;
     },

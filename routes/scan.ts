@@ -22,7 +22,7 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
     },
     async (_request, reply) => {
       try {
-        return await reply.code(202).send(await service.rescan());
+        return await reply.code(202).send(await service.scans.again());
       } catch (error) {
         throw refuseLoad(error);
       }

@@ -96,7 +96,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   }
 
   async function open(request: SpecRequest, name: SessionId | null) {
-    if (!service.scanned)
+    if (!service.scans.hasEnded)
       throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
     const opened = all.open(request, name, await flaggedBy(request, name));
     // The first batch is with a loader, if one is free, before the answer leaves.

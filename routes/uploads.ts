@@ -90,7 +90,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       const { id } = request.query;
       if (id !== undefined && !isId(id))
         throw new SlfError('SLF_INVALID', 'an id has 1 to 64 of A-Z a-z 0-9 . _ -', { field: 'id' });
-      if (!service.scanned)
+      if (!service.scans.hasEnded)
         throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
       const { created, study, body } = await all.withStaging(true, async (staging) => {
         try {

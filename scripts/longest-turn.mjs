@@ -51,7 +51,7 @@ function make(folder) {
 const temporary = mkdtempSync(join(tmpdir(), 'slicefeed-turns-'));
 const data = process.argv[2] ?? join(temporary, 'data');
 if (process.argv[2] === undefined) make(data);
-const service = startService(
+const service = await startService(
   readConfig({}, { DATA: data, STATE: join(temporary, 'state'), MEMORY_BUDGET: '64MiB' }),
   pino({ level: 'error' }),
 );
@@ -65,7 +65,7 @@ const look = setInterval(() => {
   turns.push((user + system) / 1000);
 }, 1);
 try {
-  await service.firstScan();
+  await service.scans.first;
   clearInterval(look);
   const longest = turns.sort((a, b) => b - a).slice(0, 5);
   console.log(`longest turns, ms of processor time: ${longest.map((ms) => ms.toFixed(0)).join(', ')}`);

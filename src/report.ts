@@ -14,14 +14,14 @@ const TELLS_MS = 1000;
 export async function printReport(config: Config, asJson: boolean): Promise<void> {
   // What is written to the state folder is for its user alone.
   process.umask(0o077);
-  const service = startService(config, makeLog(config));
+  const service = await startService(config, makeLog(config));
   let told = 'scanning';
   const tell = setInterval(() => {
-    const { files, toRead, read } = service.scan;
-    console.error(service.scanned ? told : `scanning: ${files} files, ${read} of ${toRead} read`);
+    const { files, toRead, read } = service.scans.progress;
+    console.error(service.scans.hasEnded ? told : `scanning: ${files} files, ${read} of ${toRead} read`);
   }, TELLS_MS);
   try {
-    await service.firstScan();
+    await service.scans.first;
     const report = await service.quality.report(presentStudies(service.db), ({ pairs, measured }) => {
       told = `measuring: ${measured} of ${pairs} pairs`;
     });

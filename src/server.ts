@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, ConfigError, isLoopback } from './config.js';
+import { Ending } from './ending.js';
 import { makeLog } from './log.js';
 import { type Service, type ServiceOptions, startService } from './service.js';
 import { followTlsFiles, readTlsFiles, TlsError, type TlsFiles } from './tls.js';
@@ -46,6 +47,11 @@ function tlsFilesOf({ certPath, keyPath }: NonNullable<Config['tls']>): TlsFiles
   }
 }
 
+/** Readers get 5 s of it for the rest of their bodies. */
+const HTTP_ENDS_MS = 6_000;
+/** Its parts have limits of their own. */
+const INSIDE_ENDS_MS = 8_500;
+
 /** Starts the service and listens. Throws an error for people when it can't. */
 export async function startServer(
   config: Config,
@@ -56,9 +62,12 @@ export async function startServer(
     process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
   });
   const tls = config.tls && tlsFilesOf(config.tls);
-  const service = startService(config, log, options);
+  const service = await startService(config, log, options);
+  const ending = new Ending(log);
+  ending.add('inside', INSIDE_ENDS_MS, () => service.close());
   try {
     const app = await buildApp(service, log, { ...config, tokens, tls });
+    ending.add('http', HTTP_ENDS_MS, () => app.close());
     if (config.tls) {
       const unfollow = await followTlsFiles(config.tls, app.server as TlsServer, log, (expires) =>
         service.metrics.certificateExpiry.set(expires.getTime() / 1000),
@@ -88,18 +97,10 @@ export async function startServer(
       },
       'slicefeed serves',
     );
-    let closed: Promise<void> | null = null;
-    return {
-      url,
-      service,
-      listener: app.server,
-      close() {
-        closed ??= app.close().then(() => service.close());
-        return closed;
-      },
-    };
+    return { url, service, listener: app.server, close: () => ending.run() };
   } catch (error) {
-    await service.close();
+    // The log has what did not end well; the reason for it is the failure of the start.
+    await ending.run().catch(() => {});
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
       throw new Error(
         `port ${config.port} on ${config.host} is taken: choose another with --port, or 0 for a free one`,
@@ -116,11 +117,19 @@ export async function serve(config: Config): Promise<void> {
   // What the service and its loaders write is for its user alone.
   process.umask(0o077);
   const log = makeLog(config);
-  const server = await startServer(config, log, { screen: process.stderr });
+  const starting = startServer(config, log, {
+    screen: process.stderr,
+    // Nobody catches it: the service ends as after any failure, and whoever watches over it starts it again.
+    onLost: (reason) =>
+      setImmediate(() => {
+        throw new Error(reason);
+      }),
+  });
   closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');
-    await server.close();
+    await (await starting).close();
     log.info('closed');
   });
+  await starting;
 }

@@ -1,16 +1,15 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Checksums } from './catalog/checksums.js';
-import { prune } from './catalog/prune.js';
 import { Quality } from './catalog/quality.js';
 import { Quarantine } from './catalog/quarantine.js';
-import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import { openDatabase } from './catalog/schema.js';
 import { SlotSources } from './catalog/slot-sources.js';
 import { presentStudies, problemCounts } from './catalog/studies.js';
 import { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
+import { Ending } from './ending.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
 import { Journal } from './journal.js';
@@ -22,19 +21,27 @@ import { filesReader } from './loader/read-files.js';
 import { sharedMemory } from './loader/shared-memory.js';
 import { Spool, spoolBase } from './loader/spool.js';
 import { supervise } from './loader/supervise.js';
-import { takeLock } from './lock.js';
 import { Metrics } from './metrics.js';
 import type { Screen } from './progress.js';
-import { tellOfScan } from './scan-telling.js';
+import { missingOf } from './readiness.js';
+import { Scans } from './scans.js';
 import { Sessions } from './sessions/sessions.js';
+import type { Delivered, SessionStore } from './sessions/store.js';
 import { SessionSummaries } from './sessions/summaries.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
 import { locator, uploadFolders } from './sources/place.js';
 import { closeSqlite, type Database } from './sqlite.js';
+import { takeStateFolder } from './state-folder.js';
 import { SendBuffers } from './wire/buffers.js';
 
-const CLOSE_GRACE_MS = 5_000;
+/** How long tasks under way may go on when the service ends, and how long it waits for its loaders in all. */
+const CLOSE_GRACE_MS = 3_000;
+const LOADERS_END_MS = 6_000;
+/** For a part that has nothing to wait for. */
+const QUICK_MS = 1_500;
+const LOOK_EVERY_MS = 1_000;
+const LOST = 'the state folder was removed or replaced, or another service has it: this one ends';
 /** The background's loader gets what processor time the others leave. */
 const BACKGROUND_NICENESS = 10;
 /** For a part of a zip, which may be one file of the largest size. */
@@ -56,15 +63,8 @@ export interface Service {
   readonly sessions: Sessions;
   readonly uploads: Uploads;
   readonly slotSources: SlotSources;
-  /** How far the scan under way, or the last one, is. */
-  readonly scan: Readonly<ScanProgress>;
-  /** Whether a scan has ended well since the start. */
-  readonly scanned: boolean;
-  /** Resolves when the first scan has ended; rejects where it failed. */
-  firstScan(): Promise<void>;
-  /** Looks at the sources again; one scan at a time, who asks meanwhile gets the next one. */
-  rescan(): Promise<ScanResult>;
-  /** Ends in phases: no new loads, loaders, warm batches, spool, database. */
+  readonly scans: Scans;
+  /** Ends part by part: no new loads, loaders, spool, deliveries, database, lock. Rejects at the end where one did not end well. */
   close(): Promise<void>;
 }
 
@@ -74,25 +74,45 @@ export interface ServiceOptions {
   readonly loaderEnv?: Record<string, string>;
   /** Where scans show how far they are, if it is a terminal; else the log says so. */
   readonly screen?: Screen;
+  /** Told, once, why the service can't go on: its state folder is not its own any more. */
+  readonly onLost?: (reason: string) => void;
 }
 
-/** Starts the inside of the service; the first scan runs in the background. Throws an error for people when it can't start. */
-export function startService(config: Config, log: Logger, options: ServiceOptions = {}): Service {
+/**
+ * Starts the inside of the service; the first scan runs in the background. Rejects with an error for people when it can't start, and has
+ * given back by then what it took.
+ */
+export async function startService(
+  config: Config,
+  log: Logger,
+  options: ServiceOptions = {},
+): Promise<Service> {
+  const ending = new Ending(log);
+  try {
+    return assemble(config, log, options, ending);
+  } catch (error) {
+    // The log has what did not end well; the reason for it is the failure of the start.
+    await ending.run().catch(() => {});
+    throw error;
+  }
+}
+
+/** Puts the parts together, each with what ends it. */
+function assemble(config: Config, log: Logger, options: ServiceOptions, ending: Ending): Service {
   checkFolder(config.data);
-  mkdirSync(config.state, { recursive: true, mode: 0o700 });
-  if ((statSync(config.state).mode & 0o077) !== 0)
-    log.warn({ state: config.state }, 'others may look into the state folder');
-  const lock = takeLock(join(config.state, 'lock'));
-  if (!lock)
-    throw new Error(
-      `another slicefeed uses the state folder ${config.state}: stop it, or name another with --state`,
-    );
+  const lock = takeStateFolder(config.state, log);
+  ending.add('lock', QUICK_MS, () => lock.release());
   const db = openDatabase(config.state);
+  ending.add('database', QUICK_MS, () => closeSqlite(db));
+  const journal = new Journal<Delivered>(join(config.state, 'deliveries'));
+  let store: SessionStore | null = null;
+  ending.add('deliveries', QUICK_MS, () => (store ?? journal).close());
   const spool = new Spool(
     spoolBase(config.spool, config.state, config.budgetBytes),
     config.budgetBytes,
     sharedMemory(),
   );
+  ending.add('spool', QUICK_MS, () => spool.close());
   const buffers = new SendBuffers((bytes) => spool.charge(bytes));
   const decodedFolder = join(config.state, 'decoded');
   const keeper =
@@ -104,8 +124,10 @@ export function startService(config: Config, log: Logger, options: ServiceOption
           inUse: () => engine.sources(),
           log,
         });
-  if (keeper) keeper.open();
-  else rmSync(decodedFolder, { recursive: true, force: true });
+  if (keeper) {
+    ending.add('decoded frames', QUICK_MS, () => keeper.close());
+    keeper.open();
+  } else rmSync(decodedFolder, { recursive: true, force: true });
   const makePool = (size: number, niceness: number) =>
     new LoaderPool({
       size,
@@ -124,6 +146,9 @@ export function startService(config: Config, log: Logger, options: ServiceOption
       ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
       ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
     });
+  // Ends with the loaders that do it.
+  const underWay: (() => Promise<unknown>)[] = [];
+  ending.add('work', QUICK_MS, () => Promise.all(underWay.map((end) => end())));
   const pool = makePool(config.loaders, 0);
   // Pictures and late checksums keep no trainer waiting: they have a loader of their own, made when the first one is wanted.
   let behind: LoaderPool | null = null;
@@ -131,6 +156,9 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     behind ??= makePool(1, BACKGROUND_NICENESS);
     return behind;
   };
+  ending.add('loaders', LOADERS_END_MS, () =>
+    Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]),
+  );
   const engine = new LocalEngine({
     pool,
     spool,
@@ -187,7 +215,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
     db,
-    journal: new Journal(join(config.state, 'deliveries')),
+    journal,
     quarantine,
     verdicts,
     engine,
@@ -198,9 +226,12 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     batchBytesLimit: config.batchBytesLimit,
   });
   const summaries = new SessionSummaries(log);
+  ending.add('summaries', QUICK_MS, () => summaries.write());
+  store = sessions.store;
+  ending.add('sessions', QUICK_MS, () => sessions.close());
   const metrics = new Metrics({
-    ready: () => scanned && pool.readyCount > 0,
-    scanFiles: () => scan.files,
+    ready: () => missingOf(scans, pool, spool).length === 0,
+    scanFiles: () => scans.progress.files,
     studies: () => presentStudies(db).length,
     problems: () => problemCounts(db),
     sessions: () => sessions.liveCount,
@@ -215,53 +246,39 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     quarantined: () => quarantine.list().length,
     decodeCacheBytes: () => keeper?.bytes ?? 0,
   });
-  let scan: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
-  let scanned = false;
-  let closing = false;
-  const scanOnce = async (): Promise<ScanResult> => {
-    scan = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
-    const startedAt = performance.now();
-    const told = tellOfScan(scan, log, options.screen ?? null);
-    try {
-      const uploaded = await uploads.resync();
-      const inFolder = await scanFolder(
-        db,
-        config.data,
-        readFilesWith(() => pool),
-        scan,
-        log,
-        {
-          ...SCAN_DEFAULTS,
-          planeToleranceMm: config.planeToleranceMm,
-          segmentFraction: config.segmentFraction,
-          // They may lie below the data, and hold uploads.
-          without: [config.state, spool.folder].map((folder) => relative(config.data, folder)),
-        },
-      );
-      scanned = true;
-      const result = {
-        changed: inFolder.changed,
-        added: inFolder.added + uploaded.added,
-        removed: inFolder.removed + uploaded.removed,
-      };
-      await prune(db, config.snapshotDays, Date.now());
-      const { files, read, studies } = scan;
-      const ms = Math.round(performance.now() - startedAt);
-      log.info({ files, read, studies, ...result, ms }, 'scan done');
-      metrics.scans.inc({ result: 'done' });
+  const scans = new Scans({
+    config,
+    db,
+    uploads,
+    readFiles: readFilesWith(() => pool),
+    without: () => [config.state, spool.folder],
+    screen: options.screen ?? null,
+    onEnded: (result, ms) => {
+      metrics.scans.inc({ result });
       metrics.scanSeconds.set(ms / 1000);
-      return result;
-    } catch (error) {
-      scan.state = 'failed';
-      metrics.scans.inc({ result: 'failed' });
-      if (!closing) log.error({ err: error }, 'scan failed');
-      throw error;
-    } finally {
-      told();
-    }
-  };
-  const first = scanOnce().then(() => {});
-  let last: Promise<unknown> = first.catch(() => {});
+    },
+    log,
+  });
+  underWay.push(
+    () => engine.close(),
+    () => uploads.close(),
+    () => checksums.stop(),
+    () => quality.stop(),
+    () => scans.stop(),
+  );
+  ending.add('scans', QUICK_MS, () => {
+    // Their loaders end next, which is no news.
+    void scans.stop();
+    void checksums.stop();
+  });
+  const watch = setInterval(() => {
+    spool.look();
+    if (lock.holds()) return;
+    clearInterval(watch);
+    log.fatal({ state: config.state }, LOST);
+    options.onLost?.(LOST);
+  }, LOOK_EVERY_MS).unref();
+  ending.add('watch', QUICK_MS, () => clearInterval(watch));
   return {
     config,
     db,
@@ -277,30 +294,7 @@ export function startService(config: Config, log: Logger, options: ServiceOption
     sessions,
     uploads,
     slotSources,
-    get scan() {
-      return scan;
-    },
-    get scanned() {
-      return scanned;
-    },
-    firstScan: () => first,
-    rescan() {
-      const next = last.then(scanOnce);
-      last = next.catch(() => {});
-      return next;
-    },
-    async close() {
-      closing = true;
-      summaries.write();
-      sessions.close();
-      const filled = checksums.stop();
-      await Promise.all([pool.close(CLOSE_GRACE_MS), behind?.close(CLOSE_GRACE_MS)]);
-      await Promise.all([engine.close(), uploads.close(), filled, keeper?.close()]);
-      await Promise.all([last, quality.stop()]);
-      spool.close();
-      sessions.store.close();
-      closeSqlite(db);
-      lock.release();
-    },
+    scans,
+    close: () => ending.run(),
   };
 }

@@ -34,9 +34,9 @@ export class Laboratory {
     const state = `${data}-state`;
     this.#lay(data, labels);
     const config = readConfig({}, { DATA: data, STATE: state, MEMORY_BUDGET: '16MiB' });
-    const service = startService(config, pino({ level: 'error' }));
+    const service = await startService(config, pino({ level: 'error' }));
     try {
-      await service.firstScan();
+      await service.scans.first;
       await service.quality.report(presentStudies(service.db));
       const seen = new Map();
       for (const [{ id }, contours] of labels)

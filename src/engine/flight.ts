@@ -15,7 +15,7 @@ export interface FlightOptions {
   readonly pictures: () => LoaderPool;
   /** Told of each finished load. */
   readonly onLoaded: (ms: number) => void;
-  readonly log: Pick<BaseLogger, 'debug' | 'error'>;
+  readonly log: Pick<BaseLogger, 'debug' | 'warn' | 'error'>;
   /** For one task, and again for each pair that is tried alone. */
   readonly pairTimeoutMs: number;
   /** How long an asked batch waits for room in the budget. */
@@ -54,14 +54,18 @@ export class Flight {
     this.#pace = pace;
     this.#options = options;
     this.#ended = ended;
-    this.result = this.#run();
+    this.result = this.#run().catch((error) => this.#again(error));
     this.settled = this.result.then(
       ({ outcomes }) => {
         this.finished = true;
         this.stale = outcomes.some(({ kind }) => kind === 'changed' || kind === 'unreadable');
         if (this.#interests === 0) this.#giveBack();
       },
-      () => this.#ended(),
+      (error) => {
+        this.#ended();
+        if (!(error instanceof Cancelled || error instanceof BudgetExceeded))
+          options.log.error({ ...order.label, err: error }, 'load failed');
+      },
     );
   }
 
@@ -107,15 +111,22 @@ export class Flight {
     for (const part of this.#parts) part.raise('asked');
   }
 
-  async #run(): Promise<Loaded> {
+  /** What had no room, or whose segment somebody removed, is tried once more, in a new segment: those that were kept for use again are gone. */
+  async #again(error: unknown): Promise<Loaded> {
+    if (!(error instanceof NoRoom) || this.#cancelled) throw error;
+    this.#options.log.warn({ ...this.#order.label, err: error }, 'load is tried again');
+    return this.#run(true);
+  }
+
+  async #run(isAgain = false): Promise<Loaded> {
     const { spool, pool, log, pairTimeoutMs, roomWaitMs = ROOM_WAIT_MS } = this.#options;
     const { label, layout, recipe, segmentBytes, turn } = this.#order;
-    const segment = await this.#room(spool, segmentBytes, roomWaitMs);
+    const segment = await this.#room(spool, segmentBytes, roomWaitMs, isAgain);
     let startedAt = 0;
     try {
       if (this.#cancelled) throw new Cancelled('nobody waits for this batch any more');
-      const units = this.#order.units();
-      this.units = units;
+      if (this.units.length === 0) this.units = this.#order.units();
+      const { units } = this;
       const onStart = () => {
         if (startedAt > 0) return;
         startedAt = performance.now();
@@ -153,7 +164,6 @@ export class Flight {
     } catch (error) {
       if (error instanceof NoRoom) spool.discard(segment);
       else spool.give(segment);
-      if (!(error instanceof Cancelled)) log.error({ ...label, err: error }, 'load failed');
       throw error;
     }
   }
@@ -181,9 +191,11 @@ export class Flight {
   }
 
   /** An asked batch may press for room and wait; a warm one takes what is free. */
-  async #room(spool: Spool, segmentBytes: number, waitMs: number): Promise<Segment> {
+  async #room(spool: Spool, segmentBytes: number, waitMs: number, isAgain: boolean): Promise<Segment> {
     // Not before the next turn: by then whoever joins at once has raised the priority.
     await null;
+    // Of those that were given back meanwhile another one may be gone too.
+    if (isAgain) spool.look();
     const segment = spool.tryTake(segmentBytes);
     if (segment) return segment;
     if (this.#priority === 'asked') return spool.take(segmentBytes, waitMs);

@@ -132,9 +132,9 @@ export class LoaderChild {
   get alive(): boolean {
     return this.#alive;
   }
-  /** Whether it has ended or was told to: it gets no task any more. */
+  /** Whether it has ended, was told to, or can be told nothing more: it gets no task any more. */
   get leaving(): boolean {
-    return !this.#alive || this.#killedFor !== null;
+    return !this.#alive || this.#killedFor !== null || !this.#process.connected;
   }
   get busy(): boolean {
     return this.#pending !== null;

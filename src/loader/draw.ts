@@ -1,9 +1,10 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { type BatchLayout, batchLayout, type DType, type TensorName, tensorOf } from '../core/layout.js';
 import { contactSheet } from '../pictures/contact-sheet.js';
 import { overlay, type Scale } from '../pictures/overlay.js';
 import type { Panel } from '../pictures/panel.js';
 import type { DrawUnit, Task } from './messages.js';
+import { openSegment } from './segments.js';
 
 /** Draws finished batches from the bytes of their segments; answers PNG files. */
 export function draw(task: Task<'draw'>): Uint8Array[] {
@@ -19,7 +20,7 @@ export function draw(task: Task<'draw'>): Uint8Array[] {
 function panelsOf(unit: DrawUnit): Panel[] {
   const layout = batchLayout(unit.shape);
   const { slots, channels, rows, columns, structures } = unit.shape;
-  const fd = openSync(unit.segment, 'r');
+  const fd = openSegment(unit.segment, 'r');
   try {
     const images = elements(fd, layout, 'images');
     const masks = elements(fd, layout, 'masks');

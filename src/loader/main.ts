@@ -6,7 +6,7 @@ import type { FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './me
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
 import { KeptSources } from './sealed.js';
-import { MappedSegments } from './segments.js';
+import { MappedSegments, SegmentGone } from './segments.js';
 import { sharedMemory } from './shared-memory.js';
 
 process.title = 'slicefeed loader';
@@ -61,7 +61,7 @@ async function answer(id: number, task: Task): Promise<void> {
     const decodes = cache?.takeTally();
     send({ type: 'done', id, outcomes, ...(decodes ? { decodes } : {}) });
   } catch (error) {
-    const reason = isRoomError(error) ? 'room' : 'failed';
+    const reason = isRoomError(error) || error instanceof SegmentGone ? 'room' : 'failed';
     send({ type: reason, id, reason: whereOf(error) });
   }
 }

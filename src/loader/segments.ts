@@ -2,6 +2,21 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { Recent } from '../recent.js';
 import { type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
 
+/** A segment's file is not there any more: somebody removed it. */
+export class SegmentGone extends Error {
+  override readonly name = 'SegmentGone';
+}
+
+/** Opens a segment. Throws `SegmentGone` where somebody removed it. */
+export function openSegment(path: string, flags: 'r' | 'r+'): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new SegmentGone('a segment was removed');
+    throw error;
+  }
+}
+
 /** Mappings cost addresses; the memory behind them is the spool's. */
 const REMEMBERED = 1024;
 
@@ -20,7 +35,7 @@ export class MappedSegments {
   }
 
   #map(path: string): Buffer | null {
-    const fd = openSync(path, 'r+');
+    const fd = openSegment(path, 'r+');
     try {
       const { size } = fstatSync(fd);
       this.#memory.allocate(fd, size);

@@ -1,6 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { ImageHeader } from '../core/dicom.js';
 import type { BatchLayout, BatchShape, Tensor, TensorName } from '../core/layout.js';
+import { openSegment } from './segments.js';
 
 /** A run of slots of one batch, tensor by tensor: in the segment itself where it is mapped, else in memory until they are written there. */
 export class SlotWriter {
@@ -73,7 +74,7 @@ export class SlotWriter {
   /** Writes every tensor's run of slots to its place, where it is not there already: one positioned write each. */
   flush(segment: string): void {
     if (this.#isMapped) return;
-    const fd = openSync(segment, 'r+');
+    const fd = openSegment(segment, 'r+');
     try {
       for (const { tensor, slotBytes, bytes } of this.#tensors) {
         const length = slotBytes * this.#count;

@@ -1,26 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
-import { join } from 'node:path';
-import { type Lock, takeLock } from '../lock.js';
+import { closeSync, fstatSync, ftruncateSync, readSync, statfsSync, unlinkSync } from 'node:fs';
 import { isInMemory, type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
+import { SpoolFolder } from './spool-folder.js';
 
-const PREFIX = 'slicefeed-spool-';
-const ALIVE = 'alive';
 const MEMORY_FOLDER = '/dev/shm';
-/** A folder that has no lock yet may belong to a service that starts right now. */
-const UNBORN_MS = 60_000;
 
 /** A file of one batch's size that loaders write and the service reads. */
 export interface Segment {
@@ -50,16 +32,12 @@ export function spoolBase(asked: string, stateFolder: string, budgetBytes: numbe
   return stateFolder;
 }
 
-/**
- * The segments of a running service, within a budget of bytes. Its folder has a random name and a lock that dies with the
- * process, so that a later start can tell what was left behind and sweep it.
- */
+/** The segments of a running service, within a budget of bytes. */
 export class Spool {
-  readonly folder: string;
   readonly budgetBytes: number;
   /** Called when an asked batch finds no room: whoever holds warm batches may give some back. */
   onPressure: (neededBytes: number) => void = () => {};
-  #lock: Lock;
+  #folder: SpoolFolder;
   #memory: SharedMemory | null;
   #mapped = new WeakMap<Segment, Buffer>();
   #free: Segment[] = [];
@@ -69,19 +47,19 @@ export class Spool {
 
   /** `memory`: shares segments with loaders where the folder lies in memory; null: they are read and written. */
   constructor(base: string, budgetBytes: number, memory: SharedMemory | null = null) {
-    mkdirSync(base, { recursive: true });
-    sweep(base);
     this.budgetBytes = budgetBytes;
-    const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
-    // Locked under another name first: what a sweep of another service finds under the final one is always locked.
-    const unborn = join(base, `.${name}`);
-    mkdirSync(unborn, { mode: 0o700 });
-    const lock = takeLock(join(unborn, ALIVE));
-    if (!lock) throw new Error('the lock of a new spool folder is taken');
-    this.#lock = lock;
-    this.folder = join(base, name);
-    renameSync(unborn, this.folder);
+    this.#folder = new SpoolFolder(base);
     this.#memory = isInMemory(this.folder) ? memory : null;
+  }
+
+  /** Where new segments lie: another folder after somebody removed the one before. */
+  get folder(): string {
+    return this.#folder.path;
+  }
+
+  /** Why no segment can be made; null where all is well. */
+  get problem(): string | null {
+    return this.#folder.problem;
   }
 
   /** Whether loaders may map its segments. */
@@ -108,13 +86,12 @@ export class Spool {
     while (this.#usedBytes + sizeBytes > this.budgetBytes && this.#free.length > 0)
       this.#unlink(this.#free.shift()!);
     if (this.#usedBytes + sizeBytes > this.budgetBytes) return null;
-    const path = join(this.folder, `segment-${this.#next++}`);
-    const fd = openSync(path, 'wx+', 0o600);
+    const { path, fd } = this.#folder.open(`segment-${this.#next++}`);
     try {
       ftruncateSync(fd, sizeBytes);
     } catch (error) {
       closeSync(fd);
-      unlinkSync(path);
+      remove(path);
       throw error;
     }
     this.#usedBytes += sizeBytes;
@@ -148,7 +125,7 @@ export class Spool {
     this.#wake();
   }
 
-  /** Gives a segment back that the disk had no room for, and with it those that are kept for use again. */
+  /** Gives a segment back that is gone, or that the disk had no room for, and with it those that are kept for use again. */
   discard(segment: Segment): void {
     for (const unused of [segment, ...this.#free.splice(0)]) this.#unlink(unused);
     this.#wake();
@@ -183,11 +160,20 @@ export class Spool {
     }
   }
 
+  /** Looks after the folder and what lies in it, which a cleaner of temporary files may have removed: to be called from time to time. */
+  look(): void {
+    this.#folder.look();
+    const gone = this.#free.filter(({ fd }) => fstatSync(fd).nlink === 0);
+    if (gone.length === 0) return;
+    this.#free = this.#free.filter((segment) => !gone.includes(segment));
+    for (const segment of gone) this.#unlink(segment);
+    this.#wake();
+  }
+
   /** Removes the folder with all that is in it. */
   close(): void {
     for (const segment of this.#free.splice(0)) this.#unlink(segment);
-    rmSync(this.folder, { recursive: true, force: true });
-    this.#lock.release();
+    this.#folder.close();
   }
 
   #press(sizeBytes: number): Segment | null {
@@ -199,24 +185,15 @@ export class Spool {
     // Loaders may have it mapped still.
     this.#memory?.free(segment.fd, segment.sizeBytes);
     closeSync(segment.fd);
-    unlinkSync(segment.path);
+    remove(segment.path);
     this.#usedBytes -= segment.sizeBytes;
   }
 }
 
-/** Removes the spool folders whose service is gone; one of a running service is locked and stays. */
-function sweep(base: string): void {
-  for (const name of readdirSync(base)) {
-    if (!name.replace(/^\./, '').startsWith(PREFIX)) continue;
-    const folder = join(base, name);
-    try {
-      if (name.startsWith('.') && Date.now() - statSync(folder).mtimeMs < UNBORN_MS) continue;
-      const lock = takeLock(join(folder, ALIVE));
-      if (!lock) continue;
-      rmSync(folder, { recursive: true, force: true });
-      lock.release();
-    } catch {
-      // Another user's folder, or one that another service sweeps at this moment: not ours to remove.
-    }
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody else removed it, or the folder that it was in; its bytes go with the last descriptor.
   }
 }

@@ -5,6 +5,7 @@ import { SlfError } from '../errors.js';
 import { LoaderDeath, NoRoom } from '../loader/child.js';
 import { Cancelled } from '../loader/pool.js';
 import { BudgetExceeded } from '../loader/spool.js';
+import { NoSegment } from '../loader/spool-folder.js';
 
 /** A result code of SQLite: the disk of the database is full. */
 const SQLITE_FULL = 13;
@@ -73,6 +74,7 @@ export function refuseLoad(error: unknown): unknown {
     return new SlfError('SLF_ROOM', 'the machine has no room for this batch: see the log', {
       retryAfterS: 5,
     });
+  if (error instanceof NoSegment) return new SlfError('SLF_ROOM', error.message, { retryAfterS: 5 });
   if (error instanceof LoaderDeath && error.death === 'closing')
     return new SlfError('SLF_CLOSING', 'ask again when the service is back', { retryAfterS: 5 });
   if (error instanceof LoaderDeath || error instanceof Cancelled)

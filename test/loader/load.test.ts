@@ -360,7 +360,7 @@ t.test('a segment that is gone is no verdict on a file', async (t) => {
   const units = [unit(writeImage(folder, 'a.dcm', IMAGE))];
   const segment = join(folder, 'nothing');
   const task: Task<'load'> = { kind: 'load', segment, shape: SHAPE, recipe: recipe(), units };
-  await t.rejects(load(task, LIMITS), { code: 'ENOENT' });
+  await t.rejects(load(task, LIMITS), { name: 'SegmentGone' });
 });
 
 t.test('a file that the system does not let be read is an outcome of its pair alone', async (t) => {

@@ -1,10 +1,13 @@
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
-  utimesSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -12,6 +15,7 @@ import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { Spool, spoolBase } from '../../src/loader/spool.js';
+import { openSqlite } from '../../src/sqlite.js';
 import { temporaryFolder } from '../helper.js';
 import { run, within } from './processes.js';
 
@@ -256,18 +260,143 @@ t.test('a start sweeps nothing of a spool of its own process', async (t) => {
   t.strictSame(readdirSync(base), []);
 });
 
-t.test('what others have in the folder stays; one that is being born stays for a minute', async (t) => {
+/** A folder with the name of a spool's. */
+function left(base: string, digit: string, mode = 0o700): string {
+  const folder = join(base, `slicefeed-spool-000000000000000${digit}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'segment-0'), 'warm');
+  chmodSync(folder, mode);
+  return folder;
+}
+
+t.test('what others have in the folder stays', async (t) => {
   const base = temporaryFolder(t);
   writeFileSync(join(base, 'notes.txt'), 'mine');
   mkdirSync(join(base, 'other'));
-  const [young, old] = ['.slicefeed-spool-0000000000000001', '.slicefeed-spool-0000000000000002'];
-  for (const name of [young, old]) mkdirSync(join(base, name));
-  const longAgo = new Date(Date.now() - 120_000);
-  utimesSync(join(base, old), longAgo, longAgo);
+  mkdirSync(join(base, 'slicefeed-spool-of-somebody'), { mode: 0o700 });
   const spool = new Spool(base, 100);
-  t.strictSame(readdirSync(base).sort(), [young, 'notes.txt', 'other', basename(spool.folder)].sort());
+  t.strictSame(
+    readdirSync(base).sort(),
+    ['notes.txt', 'other', 'slicefeed-spool-of-somebody', basename(spool.folder)].sort(),
+  );
   t.equal(readFileSync(join(base, 'notes.txt'), 'utf8'), 'mine');
   spool.close();
+});
+
+t.test('a folder that others may enter is not swept, nor is one behind a link', async (t) => {
+  const base = temporaryFolder(t);
+  const elsewhere = join(temporaryFolder(t), 'private');
+  mkdirSync(elsewhere, { mode: 0o700 });
+  writeFileSync(join(elsewhere, 'segment-0'), 'mine');
+  const kept = [left(base, '1', 0o777), left(base, '2', 0o750)];
+  const link = join(base, 'slicefeed-spool-0000000000000003');
+  symlinkSync(elsewhere, link);
+  const swept = left(base, '4');
+  const spool = new Spool(base, 100);
+  t.teardown(() => spool.close());
+  for (const folder of [...kept, elsewhere]) t.strictSame(readdirSync(folder), ['segment-0'], folder);
+  t.ok(existsSync(link));
+  t.notOk(existsSync(swept));
+});
+
+const asRoot = process.geteuid?.() === 0 ? false : 'only root may give a folder to another user';
+
+t.test("nothing is done in another user's folder", { skip: asRoot }, async (t) => {
+  const base = temporaryFolder(t);
+  const other = left(base, '1');
+  chownSync(other, 65534, 65534);
+  const spool = new Spool(base, 100);
+  t.teardown(() => spool.close());
+  t.strictSame(readdirSync(other), ['segment-0']);
+});
+
+/** A rollback journal that has SQLite, when it opens the database beside it, remove another file (SQLite's "super-journal"). */
+function hotJournal(victim: string): Buffer {
+  const magic = Buffer.from('d9d505f920a163d7', 'hex');
+  const head = Buffer.alloc(512);
+  magic.copy(head);
+  // Pages of the journal, nonce, pages of the database, bytes of a sector and of a page.
+  [0, 0, 1, 512, 4096].forEach((field, at) => {
+    head.writeUInt32BE(field, 8 + 4 * at);
+  });
+  const name = Buffer.from(victim);
+  const sum = name.reduce((total, byte) => total + byte, 0);
+  const [page, length, checksum] = [2 ** 30 / 4096 + 1, name.length, sum].map((field) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(field, 0);
+    return bytes;
+  });
+  return Buffer.concat([head, page!, name, length!, checksum!, magic]);
+}
+
+t.test('a crafted journal or a link beside the lock of a folder costs nothing elsewhere', async (t) => {
+  const base = temporaryFolder(t);
+  const precious = join(temporaryFolder(t), 'precious');
+  const lay = (folder: string) => {
+    writeFileSync(precious, 'mine');
+    writeFileSync(join(folder, 'alive'), Buffer.alloc(4096));
+    writeFileSync(join(folder, 'alive-journal'), hotJournal(precious));
+  };
+  const proof = temporaryFolder(t);
+  lay(proof);
+  const db = openSqlite(join(proof, 'alive'));
+  t.throws(() => db.exec('BEGIN EXCLUSIVE'), /not a database/);
+  db.close();
+  t.notOk(existsSync(precious), 'SQLite would have removed it');
+
+  const [open, own] = [left(base, '1', 0o777), left(base, '2')];
+  for (const folder of [open, own]) lay(folder);
+  const [link, dangling] = [left(base, '3'), left(base, '4')];
+  symlinkSync(precious, join(link, 'alive'));
+  symlinkSync(join(base, 'made'), join(dangling, 'alive'));
+  const spool = new Spool(base, 100);
+  t.teardown(() => spool.close());
+  t.equal(readFileSync(precious, 'utf8'), 'mine');
+  t.notOk(existsSync(join(base, 'made')));
+  t.strictSame(readdirSync(open).sort(), ['alive', 'alive-journal', 'segment-0']);
+  t.notOk(existsSync(own));
+});
+
+t.test('a folder that was removed is made again, with the next segment or the next look', async (t) => {
+  const base = join(temporaryFolder(t), 'base');
+  const spool = new Spool(base, 100);
+  const [free, used] = [spool.tryTake(20)!, spool.tryTake(30)!];
+  spool.give(free);
+  const first = spool.folder;
+  rmSync(base, { recursive: true });
+  const next = spool.tryTake(40)!;
+  t.not(spool.folder, first);
+  t.equal(statSync(next.path).size, 40);
+  t.equal(statSync(spool.folder).mode & 0o777, 0o700);
+  t.equal(spool.problem, null);
+  spool.look();
+  t.equal(spool.usedBytes, 70, 'what was free and is gone is let go of');
+  spool.give(used);
+  spool.look();
+  t.equal(spool.usedBytes, 40);
+
+  rmSync(spool.folder, { recursive: true });
+  spool.look();
+  t.ok(existsSync(spool.folder));
+  t.equal(spool.problem, null);
+  spool.close();
+  t.strictSame(readdirSync(base), []);
+});
+
+t.test('where the folder cannot be made again that is said, until it can', async (t) => {
+  const base = join(temporaryFolder(t), 'base');
+  const spool = new Spool(base, 100);
+  rmSync(base, { recursive: true });
+  writeFileSync(base, 'a file where a folder was');
+  t.throws(() => spool.tryTake(10), { name: 'NoSegment' });
+  spool.look();
+  t.match(spool.problem, /^the folder for warm batches was removed and cannot be made again \(E[A-Z]+\)/);
+  rmSync(base);
+  spool.look();
+  t.equal(spool.problem, null);
+  t.ok(spool.tryTake(10));
+  spool.close();
+  t.strictSame(readdirSync(base), []);
 });
 
 t.test(

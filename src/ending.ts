@@ -1,0 +1,60 @@
+import type { BaseLogger } from 'pino';
+
+interface Part {
+  readonly name: string;
+  readonly limitMs: number;
+  readonly end: () => unknown;
+}
+
+/**
+ * The parts of something that runs, each with what ends it. They end one after the other, the last one first; one that fails, or takes
+ * longer than its limit, is told to the log and keeps none of the others from ending.
+ */
+export class Ending {
+  #log: Pick<BaseLogger, 'error'>;
+  #parts: Part[] = [];
+  #run: Promise<void> | null = null;
+
+  constructor(log: Pick<BaseLogger, 'error'>) {
+    this.#log = log;
+  }
+
+  /** `end` is called once, before those of all parts that were added earlier. */
+  add(name: string, limitMs: number, end: () => unknown): void {
+    this.#parts.push({ name, limitMs, end });
+  }
+
+  /** Ends every part; a second call waits for the first. Rejects at the end where some did not end well. */
+  run(): Promise<void> {
+    this.#run ??= this.#endAll();
+    return this.#run;
+  }
+
+  async #endAll(): Promise<void> {
+    const failed: string[] = [];
+    for (const part of this.#parts.reverse()) if (!(await this.#endsWell(part))) failed.push(part.name);
+    if (failed.length > 0) throw new Error(`not everything ended well: ${failed.join(', ')}`);
+  }
+
+  async #endsWell({ name, limitMs, end }: Part): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => {
+        this.#log.error({ part: name, limitMs }, 'a part of the service did not end in time');
+        resolve(false);
+      }, limitMs);
+    });
+    const ended = (async () => end())().then(
+      () => true,
+      (error) => {
+        this.#log.error({ part: name, err: error }, 'a part of the service did not end well');
+        return false;
+      },
+    );
+    try {
+      return await Promise.race([ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

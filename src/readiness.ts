@@ -1,0 +1,19 @@
+import type { LoaderPool } from './loader/pool.js';
+import type { Spool } from './loader/spool.js';
+import type { Scans } from './scans.js';
+
+/** What the service waits for before it can serve, in sentences without a path; none: it is ready. */
+export function missingOf(
+  scans: Pick<Scans, 'hasEnded' | 'progress'>,
+  pool: Pick<LoaderPool, 'readyCount'>,
+  spool: Pick<Spool, 'problem'>,
+): string[] {
+  const missing: string[] = [];
+  if (!scans.hasEnded)
+    missing.push(
+      scans.progress.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way',
+    );
+  if (pool.readyCount === 0) missing.push('no loader is ready');
+  if (spool.problem !== null) missing.push(spool.problem);
+  return missing;
+}
