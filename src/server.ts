@@ -120,9 +120,9 @@ export async function serve(config: Config): Promise<void> {
   const starting = startServer(config, log, {
     screen: process.stderr,
     // Nobody catches it: the service ends as after any failure, and whoever watches over it starts it again.
-    onLost: (reason) =>
+    onLost: () =>
       setImmediate(() => {
-        throw new Error(reason);
+        throw new Error('the state folder is lost');
       }),
   });
   closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {

@@ -41,7 +41,6 @@ const LOADERS_END_MS = 6_000;
 /** For a part that has nothing to wait for. */
 const QUICK_MS = 1_500;
 const LOOK_EVERY_MS = 1_000;
-const LOST = 'the state folder was removed or replaced, or another service has it: this one ends';
 /** The background's loader gets what processor time the others leave. */
 const BACKGROUND_NICENESS = 10;
 /** For a part of a zip, which may be one file of the largest size. */
@@ -74,8 +73,8 @@ export interface ServiceOptions {
   readonly loaderEnv?: Record<string, string>;
   /** Where scans show how far they are, if it is a terminal; else the log says so. */
   readonly screen?: Screen;
-  /** Told, once, why the service can't go on: its state folder is not its own any more. */
-  readonly onLost?: (reason: string) => void;
+  /** Told, once, that the state folder is not the service's own any more: it can't go on. */
+  readonly onLost?: () => void;
 }
 
 /**
@@ -275,8 +274,11 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     spool.look();
     if (lock.holds()) return;
     clearInterval(watch);
-    log.fatal({ state: config.state }, LOST);
-    options.onLost?.(LOST);
+    log.fatal(
+      { state: config.state },
+      'the state folder was removed or replaced, or another service has it: this one ends',
+    );
+    options.onLost?.();
   }, LOOK_EVERY_MS).unref();
   ending.add('watch', QUICK_MS, () => clearInterval(watch));
   return {
