@@ -274,10 +274,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     spool.look();
     if (lock.holds()) return;
     clearInterval(watch);
-    log.fatal(
-      { state: config.state },
-      'the state folder was removed or replaced, or another service has it: this one ends',
-    );
+    log.fatal({ state: config.state }, 'the state folder was removed or replaced: the service ends');
     options.onLost?.();
   }, LOOK_EVERY_MS).unref();
   ending.add('watch', QUICK_MS, () => clearInterval(watch));
