@@ -57,7 +57,7 @@ export const splits: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       },
     },
     async ({ query: { of, seed, fold, limit, after = '' } }) => {
-      if (!service.scanned)
+      if (!service.scans.hasEnded)
         throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
       if (fold !== undefined && fold >= of)
         throw new SlfError('SLF_INVALID', `the folds are 0 to ${of - 1}`, { field: 'fold' });

@@ -54,10 +54,7 @@ t.test('a service whose state folder is replaced by another ends with a failure,
   mkdirSync(state);
   const { code, stderr } = await command.ended;
   t.equal(code, 1);
-  t.match(
-    stderr,
-    /"level":60.*"msg":"the state folder was removed or replaced: the service ends"/,
-  );
+  t.match(stderr, /"level":60.*"msg":"the state folder was removed or replaced: the service ends"/);
   t.notMatch(stderr, /^\s+at /m, 'no stack trace beside the log');
   t.strictSame(readdirSync(spool), [], 'and leaves nothing in memory');
 });
