@@ -150,8 +150,7 @@ t.test('a session that is deleted under its stream leaves nothing warm behind', 
   connection.socket.destroy();
   await until(() => session.sending === 0);
   // A warm-up that was under way is given back when it ends.
-  const end = Date.now() + 2000;
-  await until(() => heldBytes(own) === 0 || Date.now() > end);
+  await until(() => heldBytes(own) === 0);
   t.equal(heldBytes(own), 0, 'nothing is held');
 });
 
@@ -210,7 +209,7 @@ t.test('a body is there to its last byte while the next one is still loaded', as
   const got: Uint8Array[] = [];
   const length = () => got.reduce((sum, { length }) => sum + length, 0);
   await hold.waiting(2);
-  while (length() < first.length) got.push((await within(reader.read(), 10_000, 'the last byte')).value!);
+  while (length() < first.length) got.push((await within(reader.read(), 60_000, 'the last byte')).value!);
   t.ok(Buffer.concat(got).equals(first));
   hold.releaseAll();
   for (let read = await reader.read(); !read.done; read = await reader.read()) got.push(read.value);

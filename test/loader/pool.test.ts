@@ -180,7 +180,7 @@ t.test('a task that wants a fresh child gets one beside others that are worn and
   for (const each of held) each.release();
   await Promise.all(wear.map((job) => job.outcomes));
   const job = pool.submit<'scan'>(script('alone'), { ...options(), fresh: true });
-  const outcomes = await within(job.outcomes, 4000, 'the task that wants a fresh child');
+  const outcomes = await within(job.outcomes, 60_000, 'the task that wants a fresh child');
   t.notOk(held.some(({ pid }) => pid === answers(outcomes)[0]?.pid));
 });
 
@@ -189,7 +189,7 @@ t.test('while a child leaves to make room for a fresh one, other tasks are not g
   await pool.submit<'scan'>(script('wear'), options()).outcomes;
   const alone = pool.submit<'scan'>(script('alone'), { ...options(), fresh: true });
   const other = pool.submit<'scan'>(script('other'), options());
-  t.equal((await within(other.outcomes, 4000, 'the other task')).length, 1);
+  t.equal((await within(other.outcomes, 60_000, 'the other task')).length, 1);
   t.match(answers(await alone.outcomes), [{ path: 'alone', done: 0 }]);
 });
 
@@ -341,7 +341,7 @@ t.test('a pool over the real loader is ready', async (t) => {
   const { limits, memoryBytes } = scripted();
   const pool = new LoaderPool({ limits, memoryBytes, size: 1, log });
   t.teardown(() => pool.close(0));
-  await within(allReady(pool), 10_000, 'the start of a loader');
+  await within(allReady(pool), 60_000, 'the start of a loader');
   const task = { ...script('nothing.txt'), root: temporaryFolder(t) };
   t.match(await pool.submit<'scan'>(task, options('scan')).outcomes, [{ code: 'FILE_UNREADABLE' }]);
 });

@@ -47,15 +47,16 @@ export function isThere(pid: number): boolean {
   }
 }
 
-/** Milliseconds until a process that is no child of ours is gone; rejects after `limitMs`. */
-export async function goneAfter(pid: number, limitMs: number): Promise<number> {
+const GONE_WITHIN_MS = 60_000;
+
+/** Resolves when a process that is no child of ours is gone; rejects after a minute. */
+export async function goneAfter(pid: number): Promise<void> {
   const startedAt = performance.now();
   // Nothing tells of the end of a process that is nobody's child here.
   while (isThere(pid)) {
-    if (performance.now() - startedAt > limitMs) throw new Error(`process ${pid} is still there`);
+    if (performance.now() - startedAt > GONE_WITHIN_MS) throw new Error(`process ${pid} is still there`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return performance.now() - startedAt;
 }
 
 /** The promise's value, or a rejection where it takes longer: a wait that has an end. */

@@ -120,7 +120,7 @@ t.test(
     t.ok(folders.includes(othersFolder!), 'what the other one uses is there');
     t.equal(folders.length, 2);
     // Rejects where one of them stays.
-    await Promise.all(loaders.map((pid) => goneAfter(pid, 5_000)));
+    await Promise.all(loaders.map((pid) => goneAfter(pid)));
     t.equal((await feeds[1]!.body({ path: `${path}/batches/1` })).length, bodies[1]!.length);
     t.ok(bodies[0]!.equals(await feeds[0]!.body({ path: `${path}/batches/0` })));
 

@@ -29,7 +29,7 @@ function large(slots: number) {
 }
 
 /** Resolves as soon as it holds; for what the service has no event. */
-async function until(holds: () => boolean, limitMs = 10_000): Promise<boolean> {
+async function until(holds: () => boolean, limitMs = 60_000): Promise<boolean> {
   for (const end = Date.now() + limitMs; Date.now() < end; await sleep(5)) if (holds()) return true;
   return holds();
 }

@@ -17,8 +17,8 @@ class TryAgain extends Error {
 }
 
 const AWAY_MS = 50;
-const SILENT_MS = 30_000;
-const PATIENCE_MS = 60_000;
+const SILENT_MS = 120_000;
+const PATIENCE_MS = 240_000;
 const AGAIN_CODES = new Set([
   'SLF_LOADER',
   'SLF_BUDGET',

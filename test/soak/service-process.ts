@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { childrenOf } from '../fixtures/command.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
-const READY_WITHIN_MS = 30_000;
-const STOP_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 120_000;
+const STOP_WITHIN_MS = 60_000;
 
 export interface ServiceFolders {
   readonly data: string;

@@ -23,7 +23,16 @@ t.test(
   'batches, counts and audits are those of an undisturbed run while loaders and service are killed',
   async (t) => {
     const { code, stdout, stderr } = await soak(
-      ...['--batches', '600', '--seconds', '60', '--loader-kill-ms', '300', '--service-kill-batches', '250'],
+      ...[
+        '--batches',
+        '600',
+        '--seconds',
+        '3600',
+        '--loader-kill-ms',
+        '300',
+        '--service-kill-batches',
+        '250',
+      ],
     );
     t.equal(code, 0, stdout + stderr);
     const [, bodies, compared] = /(\d+) bodies in \S+ s, (\d+) compared/.exec(stdout) ?? [];
