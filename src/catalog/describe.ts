@@ -94,14 +94,23 @@ function placed({ slice, frame, header }: StudySlice): PlacedImage & { readonly 
 
 function readImages(study: StudyFiles, files: FoundFiles, report: Report): StudyImage[] {
   const images: StudyImage[] = [];
+  const unused = new Map<string, { readonly path: string; others: number }>();
   for (const { path, number } of study.images) {
     const known = files.get(path);
     if (known?.finding.kind === 'refused') report(known.finding.code, path, known.finding.detail);
     if (known?.finding.kind !== 'image') continue;
     const { guard, generations, finding } = known;
-    for (const { code, detail } of finding.header.notes) report(code, path, detail);
+    for (const { code, detail } of finding.header.notes) {
+      const first = unused.get(detail);
+      if (code !== 'SCALING_NOT_USED') report(code, path, detail);
+      else if (first) first.others++;
+      else unused.set(detail, { path, others: 0 });
+    }
     images.push({ ...finding, path, number, guard, generations, sizeBytes: guardedSizeBytes(guard) });
   }
+  // Every image of a scanner has it, and once is enough to say.
+  for (const [detail, { path, others }] of unused)
+    report('SCALING_NOT_USED', path, others > 0 ? `${detail}; ${others} other images have it too` : detail);
   return images;
 }
 

@@ -32,7 +32,7 @@ const SLICES_PER_TURN = 64;
 /** Rows read before the event loop turns. */
 const ROWS_PER_TURN = 200;
 /** Changes whenever other values would be measured of the same pixels and contours. */
-const MEASURES_VERSION = 3;
+const MEASURES_VERSION = 4;
 
 export interface MeasuresOptions {
   readonly db: Database;

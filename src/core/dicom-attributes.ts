@@ -1,30 +1,23 @@
 import type { ImageHeader, ObjectIdentity } from './dicom.js';
 import { HeaderStop } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
+import { SCALING_TAGS } from './dicom-scaling.js';
 import { TIMING_TAGS } from './dicom-timing.js';
 import { kindOtherThanImage } from './dicom-uids.js';
-import { type DicomValues, shortIdentifier } from './dicom-values.js';
+import { type DicomValues, SOP_CLASS, shortIdentifier } from './dicom-values.js';
 
-export const SOP_CLASS = 0x00080016;
 const PIXEL_SPACING = 0x00280030;
 const IMAGER_SPACING = 0x00181164;
-const INTERCEPT = 0x00281052;
-const SLOPE = 0x00281053;
 
 /** The elements whose values are read; everything else at the top level is skipped unread. */
 // biome-ignore format: a table of tags
 export const KEPT: ReadonlySet<number> = new Set([
-  SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, 0x0020000d, 0x0020000e, 0x00200013,
-  0x00200032, 0x00200037, 0x00200052, 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010,
-  0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00281050,
-  0x00281051, INTERCEPT, SLOPE, 0x00281056, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202,
-  0x00281203, 0x00281221, 0x00281222, 0x00281223, 0x00200011, 0x3004000c, ...TIMING_TAGS,
+  0x00080008, SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, 0x00190010, 0x0019100a,
+  0x0020000d, 0x0020000e, 0x00200011, 0x00200013, 0x00200032, 0x00200037, 0x00200052, 0x00280002,
+  0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101,
+  0x00280102, 0x00280103, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203,
+  0x00281221, 0x00281222, 0x00281223, 0x3004000c, ...SCALING_TAGS, ...TIMING_TAGS,
 ]);
-
-/** The data set's SOP class, else that of the file's meta group, else ''. */
-export function sopClass(values: DicomValues): string {
-  return values.text(SOP_CLASS) ?? values.text(0x00020002) ?? '';
-}
 
 /** Who and what the image is; a missing identifier is '' with a note. */
 export function identity(
@@ -138,38 +131,4 @@ export function geometry(
     position: vector(0x00200032, 3) as [number, number, number] | null,
     orientation: vector(0x00200037, 6),
   };
-}
-
-/** How stored values become modality values and shades (DICOM PS3.3, sections C.11.1 and C.11.2). */
-export function modalityValues(
-  values: DicomValues,
-  notes: Notes,
-): Pick<ImageHeader, 'rescale' | 'window' | 'voiFunction' | 'paddingValue'> {
-  let slope = values.decimals(SLOPE)?.[0] ?? 1;
-  let intercept = values.decimals(INTERCEPT)?.[0] ?? 0;
-  if (Number.isNaN(slope) || Number.isNaN(intercept) || slope === 0) {
-    notes.add('RESCALE_INVALID', 'the rescale slope or intercept is no usable number; 1 and 0 are used');
-    [slope, intercept] = [1, 0];
-  }
-  const centers = values.decimals(0x00281050) ?? [];
-  const widths = values.decimals(0x00281051) ?? [];
-  const window = centers
-    .map((center, i) => ({ center, width: widths[i] ?? Number.NaN }))
-    .filter(({ center, width }) => !Number.isNaN(center) && width > 0)
-    .slice(0, 32);
-  const padding = values.uint16(0x00280120);
-  const signed = values.uint16(0x00280103) === 1;
-  return {
-    rescale: { slope, intercept },
-    window,
-    voiFunction: voiFunction(values, notes),
-    paddingValue: padding !== null && signed ? (padding << 16) >> 16 : padding,
-  };
-}
-
-function voiFunction(values: DicomValues, notes: Notes): ImageHeader['voiFunction'] {
-  const name = values.text(0x00281056) ?? 'LINEAR';
-  if (name === 'LINEAR' || name === 'LINEAR_EXACT' || name === 'SIGMOID') return name;
-  notes.add('HEADER_REPAIRED', 'VOILUTFunction is none of the three there are; LINEAR is used');
-  return 'LINEAR';
 }

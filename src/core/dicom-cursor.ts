@@ -130,6 +130,10 @@ export class DicomCursor {
     return this.#numbers.readUint32(this.prefix, offset);
   }
 
+  float32(offset: number): number {
+    return this.#numbers.readFloat(this.prefix, offset);
+  }
+
   float64(offset: number): number {
     return this.#numbers.readDouble(this.prefix, offset);
   }

@@ -1,7 +1,8 @@
 import type { ImageHeader } from './dicom.js';
-import { geometry, modalityValues } from './dicom-attributes.js';
+import { geometry } from './dicom-attributes.js';
 import type { FunctionalGroups } from './dicom-groups.js';
 import type { Notes } from './dicom-notes.js';
+import { modalityValues } from './dicom-scaling.js';
 import { tablePlace } from './dicom-tables.js';
 import { type Timing, timing } from './dicom-timing.js';
 import type { DicomValues } from './dicom-values.js';
@@ -20,7 +21,7 @@ export interface FrameDescription {
 
 export interface FramesDescription {
   /** Of the whole file: where frames differ, place and direction are null and everything else is the first frame's. */
-  readonly header: FrameAttributes & Pick<ImageHeader, 'paddingValue'>;
+  readonly header: FrameAttributes;
   readonly timing: Timing;
   /** One a frame; null where no frame differs from the others. */
   readonly frames: readonly FrameDescription[] | null;
@@ -52,7 +53,7 @@ export function describeFrames(
     const elements = groups.elements(frame);
     const own = elements.length === 0 ? values : values.with(elements);
     const { spacingMm, position, orientation } = geometry(own, notes);
-    const { rescale, window, voiFunction, paddingValue } = modalityValues(own, notes);
+    const { rescale, window, voiFunction } = modalityValues(own, notes);
     const times = timing(own);
     const { triggerMs } = times;
     return {
@@ -65,7 +66,6 @@ export function describeFrames(
         window,
         voiFunction,
         voiTable: tableOf(frame),
-        paddingValue,
       },
       timing: times,
     };

@@ -1,4 +1,5 @@
 import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
+import { REAL_WORLD_TAGS, REAL_WORLD_VALUES } from './dicom-scaling.js';
 import { type FoundTable, keepTableElement } from './dicom-tables.js';
 
 const FRAME_VOI_LUT = 0x00289132;
@@ -12,6 +13,7 @@ const MACROS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
   [0x00289110, new Set([0x00280030])],
   // Pixel Value Transformation
   [0x00289145, new Set([0x00281052, 0x00281053])],
+  [REAL_WORLD_VALUES, new Set(REAL_WORLD_TAGS)],
   // Plane Position, Plane Orientation
   [0x00209113, new Set([0x00200032])],
   [0x00209116, new Set([0x00200037])],

@@ -1,11 +1,12 @@
-import { KEPT, SOP_CLASS, sopClass } from './dicom-attributes.js';
+import { KEPT } from './dicom-attributes.js';
 import { type DicomCursor, type DicomElement, HeaderStop, refusal } from './dicom-cursor.js';
 import { PIXEL_KINDS } from './dicom-description.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import type { Notes } from './dicom-notes.js';
+import { REAL_WORLD_VALUES, RealWorldValues } from './dicom-scaling.js';
 import { LookupTables } from './dicom-tables.js';
 import { kindName, kindWithoutPixels } from './dicom-uids.js';
-import type { DicomValues } from './dicom-values.js';
+import { type DicomValues, SOP_CLASS, sopClass } from './dicom-values.js';
 
 /** What an image cannot be read without, and what it is seldom without: SamplesPerPixel to PixelRepresentation. */
 const DESCRIPTION = [0x00280002, 0x00280004, 0x00280010, 0x00280011, 0x00280100, 0x00280103];
@@ -33,6 +34,9 @@ export function findPixels(
       if (cursor.walkWhole(element, tables)) return;
       tables.forget(element.tag);
       notes.add('MODALITY_LUT', 'a sequence of tables cannot be read; it is left out');
+    } else if (element.tag === REAL_WORLD_VALUES) {
+      if (!cursor.walkWhole(element, new RealWorldValues(values)))
+        notes.add('HEADER_REPAIRED', 'the real-world value mapping cannot be read; it is left out');
     } else {
       if (KEPT.has(element.tag)) values.keep(element);
       cursor.skip(element);

@@ -6,6 +6,8 @@ export const ENCAPSULATED_UNCOMPRESSED = '1.2.840.10008.1.2.1.98';
 export const DEFLATED_FRAMES = '1.2.840.10008.1.2.8.1';
 export const RLE_LOSSLESS = '1.2.840.10008.1.2.5';
 
+export const RT_DOSE = '1.2.840.10008.5.1.4.1.1.481.2';
+
 const NATIVE = new Set([
   IMPLICIT_LITTLE_ENDIAN,
   EXPLICIT_LITTLE_ENDIAN,
@@ -100,6 +102,6 @@ export function kindOtherThanImage(sopClassUid: string): string | null {
 
 /** Objects that may have pixels and whose name helps where they don't. */
 export function kindName(sopClassUid: string): string | null {
-  if (sopClassUid === '1.2.840.10008.5.1.4.1.1.481.2') return 'RTDOSE';
+  if (sopClassUid === RT_DOSE) return 'RTDOSE';
   return kindOtherThanImage(sopClassUid);
 }

@@ -7,6 +7,13 @@ const IDENTIFIER_LENGTH = 64;
 const OTHER_NUMBERS = new Set(['IS', 'DS', 'UL', 'SL']);
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
+export const SOP_CLASS = 0x00080016;
+
+/** The data set's SOP class, else that of the file's meta group, else ''. */
+export function sopClass(values: DicomValues): string {
+  return values.text(SOP_CLASS) ?? values.text(0x00020002) ?? '';
+}
+
 /** The values of kept elements, read when asked for; a later element of the same tag replaces the earlier. */
 export class DicomValues {
   readonly #elements = new Map<number, DicomElement>();
@@ -58,10 +65,29 @@ export class DicomValues {
     return element ? integerOf(this.cursor, element) : null;
   }
 
+  /** The first whole number, however it is written: as `integer` where its VR has texts or 32 bits, else of 16 bits, signed where it says so. */
+  anyInteger(tag: number): number | null {
+    const vr = this.element(tag)?.vr ?? null;
+    if (vr !== null && OTHER_NUMBERS.has(vr)) {
+      const value = this.integer(tag);
+      return Number.isNaN(value) ? null : value;
+    }
+    const value = this.uint16(tag);
+    return value !== null && vr === 'SS' ? (value << 16) >> 16 : value;
+  }
+
   /** The first number of 32 bits, null where the element is missing or shorter. */
   uint32(tag: number): number | null {
     const element = this.element(tag);
     return element && hasBytes(this.cursor, element, 4) ? this.cursor.uint32(element.offset) : null;
+  }
+
+  /** The first finite number of 32 bits with a fraction, null where there is none. */
+  float32(tag: number): number | null {
+    const element = this.element(tag);
+    if (!element || !hasBytes(this.cursor, element, 4)) return null;
+    const value = this.cursor.float32(element.offset);
+    return Number.isFinite(value) ? value : null;
   }
 
   /** The first finite number of 64 bits, null where there is none. */

@@ -6,6 +6,7 @@ import { describeFrames, type FrameDescription } from './dicom-frames.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import { Notes } from './dicom-notes.js';
 import { findPixels } from './dicom-pixels.js';
+import { padding } from './dicom-scaling.js';
 import { startDataSet } from './dicom-start.js';
 import { LookupTables } from './dicom-tables.js';
 import type { Timing } from './dicom-timing.js';
@@ -82,6 +83,8 @@ export interface ImageHeader {
   readonly palette: readonly TablePlace[] | null;
   /** In stored values (DICOM PS3.3, section C.7.5.1.1.2). */
   readonly paddingValue: number | null;
+  /** The other end of the range of padding; null where that is one value. */
+  readonly paddingLimit: number | null;
   /**
    * Between rows, between columns: PixelSpacing, else ImagerPixelSpacing (then with a note: distances at the
    * detector are those in the body times an unknown magnification).
@@ -186,6 +189,7 @@ function parse(
   const { pixels, end } = findPixels(cursor, values, groups, tables, notes);
   const who = identity(values, notes);
   const described = describePixels(values, pixels, transferSyntax, notes);
+  const padded = padding(values, described, notes);
   const places = tables.places(values, values.uint16(0x00280103) === 1, notes);
   const {
     header: told,
@@ -227,7 +231,8 @@ function parse(
     modalityTable: places.modalityTable,
     voiTable: told.voiTable,
     palette: places.palette,
-    paddingValue: told.paddingValue,
+    paddingValue: padded.paddingValue,
+    paddingLimit: padded.paddingLimit,
     spacingMm: told.spacingMm,
     position: told.position,
     orientation: told.orientation,

@@ -3,12 +3,30 @@ export type Normalize = 'none' | 'minmax' | 'zscore';
 
 /**
  * Normalizes one slice's values in place: `minmax` to [0, 1], `zscore` to mean 0 and standard deviation 1 (of the
- * population). A constant slice becomes 0.
+ * population). A constant slice becomes 0. `padded` marks the pixels of each plane that are no image: they and what is not finite
+ * count for nothing, and are brought to the same scale; by `minmax` padding becomes 0 or 1 where it would be beyond.
  */
-export function normalizeValues(values: Float64Array, how: Normalize): void {
+export function normalizeValues(
+  values: Float64Array,
+  how: Normalize,
+  padded: Uint8Array | null = null,
+): void {
   if (how === 'none' || values.length === 0) return;
-  const { shift, scale } = how === 'minmax' ? extremes(values) : moments(values);
+  const counted = countedOf(values, padded);
+  const { shift, scale } = how === 'minmax' ? extremes(counted) : moments(counted);
   for (let i = 0; i < values.length; i++) values[i] = scale === 0 ? 0 : (values[i]! - shift) / scale;
+  if (how === 'minmax' && padded !== null)
+    for (let i = 0; i < values.length; i++)
+      if (padded[i % padded.length] === 1) values[i] = Math.min(1, Math.max(0, values[i]!));
+}
+
+function countedOf(values: Float64Array, padded: Uint8Array | null): Float64Array {
+  if (padded !== null)
+    return values.filter((value, i) => padded[i % padded.length] === 0 && Number.isFinite(value));
+  // Of what is not finite this makes NaN.
+  let zeros = 0;
+  for (const value of values) zeros += value * 0;
+  return zeros === 0 ? values : values.filter(Number.isFinite);
 }
 
 function extremes(values: Float64Array): { shift: number; scale: number } {
@@ -18,11 +36,11 @@ function extremes(values: Float64Array): { shift: number; scale: number } {
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  return { shift: min, scale: max - min };
+  return values.length === 0 ? { shift: 0, scale: 0 } : { shift: min, scale: max - min };
 }
 
 function moments(values: Float64Array): { shift: number; scale: number } {
-  const first = values[0]!;
+  const first = values[0] ?? 0;
   let sum = 0;
   let constant = true;
   for (const value of values) {

@@ -18,6 +18,8 @@ export const PROBLEMS = {
   RESCALE_INVALID:
     'The rescale slope or intercept is not a usable number; stored values are used as they are',
   MODALITY_LUT: 'A modality or VOI table of the file cannot be used; values are what they are without it',
+  SCALING_NOT_USED:
+    'The file holds another scaling of its values (to real-world values, or a private one) that is not used; values are those of its rescale',
   SPACING_INVALID: 'The pixel spacing is not two positive numbers; it is taken as unknown',
   SPACING_AT_DETECTOR:
     'Only the spacing at the detector is known, which is that of the pixels times the magnification',

@@ -3,6 +3,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import { coverExtent, type Extent, fillExtent } from '../core/extent.js';
 import { affineOf, type Fitting, fitExtent, fitMask, fitting, fitValues, type Size } from '../core/fit.js';
 import { normalizeValues } from '../core/normalize.js';
+import { paddedPixels } from '../core/padding.js';
 import { writeValues } from '../core/pixels.js';
 import type { BinaryRule } from '../core/rasterize.js';
 import { type ImageTables, shown } from '../core/shown.js';
@@ -36,7 +37,7 @@ export function convertImage(
     return;
   }
   let planes = toChannels(valuesOf(frame.values, header, values, tables.voi), frame.channels, channels);
-  normalizeValues(planes, normalize);
+  normalizeValues(planes, normalize, normalize === 'none' ? null : paddedPixels(decoded.values, stored));
   if (frame.rows !== rows || frame.columns !== columns)
     planes = fitValues(planes, channels, fitting(fit, frame, slots.shape), fill);
   if (rounds) planes = planes.map(Math.round);

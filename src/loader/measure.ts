@@ -1,3 +1,4 @@
+import { paddedPixels } from '../core/padding.js';
 import { PixelError } from '../core/pixels.js';
 import { shown } from '../core/shown.js';
 import { measureStructures } from '../core/structure-measures.js';
@@ -36,7 +37,7 @@ async function measureSlice(
   };
 }
 
-/** The image's modality values in one plane. */
+/** The image's modality values in one plane; padding is NaN, which no measure counts. */
 async function readValues(
   source: PairSource,
   limits: LoaderLimits,
@@ -47,7 +48,11 @@ async function readValues(
     if (read === null) return 'changed';
     const decoded = read.decoded ?? (await decodeFrame(read.bytes, source.header, source.frame));
     const told = { ...decoded, ...shown(decoded, source.header, read.tables) };
-    return toChannels(valuesOf(told.values, told.header, 'rescaled'), told.channels, 1);
+    const values = toChannels(valuesOf(told.values, told.header, 'rescaled'), told.channels, 1);
+    paddedPixels(decoded.values, source.header)?.forEach((isPadded, at) => {
+      if (isPadded === 1) values[at] = Number.NaN;
+    });
+    return values;
   } catch (error) {
     // It may be there, or readable, the next time.
     if (isGoneError(error) || error instanceof SourceUnreadable) return 'changed';

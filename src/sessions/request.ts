@@ -108,7 +108,9 @@ export const SpecRequest = Type.Object(
             }),
           ),
           normalize: Type.Optional(
-            oneOf(['none', 'minmax', 'zscore'], { description: 'per slice; default none' }),
+            oneOf(['none', 'minmax', 'zscore'], {
+              description: 'per slice, without its padding; default none',
+            }),
           ),
           channels: Type.Optional(
             Type.Unsafe<1 | 3>({ type: 'integer', enum: [1, 3], description: 'default: as the files' }),

@@ -9,12 +9,17 @@ import { refused } from '../fixtures/problem.js';
 import { temporaryFolder } from '../helper.js';
 
 const WINDOWS = { photometric: 'MONOCHROME1', windowCenter: 1500.5, windowWidth: 800.25 };
+const PADDING = { signed: true, bitsStored: 16, extra: [{ tag: '00280120', vr: 'US', value: 63_536 }] };
 const FALLING = { bitsStored: 10, rescaleSlope: -2, rescaleIntercept: 100 };
 const folder = join(temporaryFolder(t), 'data');
 const slices = makeMixedFolder(folder, [
   ...MIXED,
   study('WIN', 'win', 12, 10, 2, WINDOWS),
   study('FALL', 'fall', 12, 10, 2, FALLING),
+  {
+    ...study('PAD', 'pad', 12, 10, 2, PADDING),
+    stored: (_, __, row, column) => (row < 3 ? -2000 : 100 + 10 * row + column),
+  },
 ]);
 const truth = new Map(slices.map((slice) => [slice.id, slice]));
 const server = await startClosable(t, folder);
@@ -94,6 +99,18 @@ t.test('normalize works on each slice alone', async (t) => {
   }
   for (const normalize of ['minmax', 'zscore'])
     for (const values of ['stored', 'windowed']) await check(t, 'GUS', { normalize, values }, 'F32', () => 0);
+});
+
+t.test('normalize leaves padding out of what it measures', async (t) => {
+  // Of the rest the least is 130, the greatest 219; its rows are 3 to 11 and its columns 0 to 9.
+  const rest = Array.from({ length: 90 }, (_, at) => 130 + at);
+  const mean = rest.reduce((sum, value) => sum + value, 0) / 90;
+  const deviation = Math.sqrt(rest.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 90);
+  const least = (_: MixedSlice, stored: number) => (stored === -2000 ? 0 : (stored - 130) / 89);
+  await check(t, 'PAD', { normalize: 'minmax' }, 'F32', least, 1e-6);
+  await check(t, 'PAD', { normalize: 'minmax', values: 'stored' }, 'F32', least, 1e-6);
+  await check(t, 'PAD', { normalize: 'zscore' }, 'F32', (_, stored) => (stored - mean) / deviation, 1e-4);
+  await check(t, 'PAD', {}, 'I16', (_, stored) => stored);
 });
 
 t.test('grey becomes three equal channels', async (t) => {

@@ -104,6 +104,7 @@ t.test('every field of an image', async (t) => {
     voiTable: null,
     palette: null,
     paddingValue: -2000,
+    paddingLimit: null,
     spacingMm: [1.5, 2],
     position: [1, -2, 3.5],
     orientation: [1, 0, 0, 0, 1, 0],

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import t from 'tap';
 import { type Normalize, normalizeValues } from '../../src/core/normalize.js';
 
-function normalized(values: readonly number[], how: Normalize): number[] {
+function normalized(values: readonly number[], how: Normalize, padded: readonly number[] = []): number[] {
   const out = Float64Array.from(values);
-  normalizeValues(out, how);
+  normalizeValues(out, how, padded.length > 0 ? Uint8Array.from(padded) : null);
   return [...out];
 }
 
@@ -25,6 +25,28 @@ t.test('a constant slice becomes 0', async (t) => {
   for (const value of [0, 5, -1024, 0.1, 1e9 + 0.3])
     for (const how of ['minmax', 'zscore'] as const)
       t.strictSame(normalized(Array(1000).fill(value), how), Array(1000).fill(0), `${how} ${value}`);
+});
+
+t.test('padding counts for nothing, and by minmax stays within 0 and 1', async (t) => {
+  const [values, padded] = [
+    [-2000, 2, 4, 9000, 3, 2],
+    [1, 0, 0, 1, 0, 0],
+  ];
+  t.strictSame(normalized(values, 'minmax', padded), [0, 0, 1, 1, 0.5, 0]);
+  // The others are 2, 4, 3, 2: mean 2.75, variance 0.6875.
+  const scores = values.map((value) => (value - 2.75) / Math.sqrt(0.6875));
+  t.strictSame(normalized(values, 'zscore', padded), scores);
+  for (const how of ['minmax', 'zscore'] as const) {
+    t.strictSame(normalized([7, -9, 7], how, [0, 1, 0]), [0, 0, 0], 'the rest is constant');
+    t.strictSame(normalized([7, -9], how, [1, 1]), [0, 0], 'nothing else is there');
+  }
+  t.strictSame(normalized([-9, 1, 2, -9, 5, 6], 'minmax', [1, 0, 0]), [0, 0, 0.2, 0, 0.8, 1], 'two planes');
+});
+
+t.test('what is not finite counts for nothing', async (t) => {
+  t.strictSame(normalized([Number.NaN, 2, 4], 'minmax'), [Number.NaN, 0, 1]);
+  t.strictSame(normalized([Number.NaN, 1, 3], 'zscore'), [Number.NaN, -1, 1]);
+  t.strictSame(normalized([Number.NEGATIVE_INFINITY, 1, 3], 'zscore'), [Number.NEGATIVE_INFINITY, -1, 1]);
 });
 
 t.test('none, and a slice without values, stay as they are', async (t) => {
