@@ -28,6 +28,7 @@ export async function start(
   t.teardown(() => spool.close());
   const log = {
     debug: (fields: object, msg: string) => lines.push({ ...fields, msg }),
+    warn: (fields: object, msg: string) => lines.push({ ...fields, msg }),
     error: (fields: object, msg: string) => lines.push({ ...fields, msg }),
   } as unknown as FlightOptions['log'];
   const loaded: number[] = [];
