@@ -88,11 +88,7 @@ export async function scanFolder(
   await readChanged(db, root, guards, files, readFiles, progress, options);
   progress.state = 'writing';
   await files.forgetAllBut(guards);
-  const loose: Problem[] = faults.map(({ path, detail }) => ({
-    code: 'FILE_UNREADABLE',
-    file: path,
-    detail,
-  }));
+  const loose: Problem[] = faults.map(({ code, path, detail }) => ({ code, file: path, detail }));
   const found = files.found();
   const drawnOn = await imagesDrawnOn(found, files, options.planeToleranceMm);
   const pairing = pairFiles(found, linkTables(found, files, loose), sha256, drawnOn);

@@ -26,6 +26,8 @@ export const PROBLEMS = {
   IDENTIFIER_LONG: 'An identifier is longer than 64 characters; it was shortened',
   LIMIT_EXCEEDED: 'A dimension or a size is over its limit',
   FILE_UNREADABLE: 'The file could not be opened or read',
+  FOLDER_TWICE: 'Several ways (links, mounts) lead to a folder; its files are read under one path',
+  NAME_NOT_UTF8: 'The name of a file or folder is no UTF-8; what it names is left out',
   LOADER_ENDED: 'Reading the file twice ended its loader, alone: by a crash, its time or its memory',
   CONTOUR_NOT_A_NUMBER: 'A line of the contour does not hold two numbers',
   CONTOUR_BLANK_LINE: 'A blank line inside the contour; the contour is used without it',

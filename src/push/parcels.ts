@@ -20,10 +20,16 @@ export interface Parcel {
   readonly files: readonly ParcelFile[];
 }
 
+/** A file or folder that is not sent, and why. */
+export interface NotSent {
+  readonly path: string;
+  readonly detail: string;
+}
+
 export interface Parcels {
   readonly parcels: readonly Parcel[];
   /** What could not be read, and folders of contours that no study takes. */
-  readonly left: readonly WalkFault[];
+  readonly left: readonly NotSent[];
 }
 
 const LINK_TABLE = 'link.csv';
@@ -33,11 +39,13 @@ const LINK_TABLE = 'link.csv';
  * table of that one row; any other folder is one study.
  */
 export async function parcelsOf(folder: string): Promise<Parcels> {
-  const left: WalkFault[] = [];
+  const faults: WalkFault[] = [];
   const files: ParcelFile[] = [];
-  for await (const entries of walkFolder(folder, left))
+  for await (const entries of walkFolder(folder, faults))
     for (const { path, guard } of entries)
       files.push({ name: path, sizeBytes: guardedSizeBytes(guard), content: { path: join(folder, path) } });
+  // A folder that is sent under another path is not missing.
+  const left: NotSent[] = faults.filter(({ code }) => code !== 'FOLDER_TWICE');
   const patients = byFolder(files, 'dicoms');
   if (patients.size === 0) {
     const name = basename(folder);

@@ -1,7 +1,9 @@
-import { accessSync, constants, type Dirent, statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
+import { accessSync, type BigIntStats, constants, statSync } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardOf } from '../core/guard.js';
+import type { ProblemCode } from '../core/problem.js';
 
 /** A file of a source; `path` is relative to its root, parts joined by `/`. */
 export interface SourceEntry {
@@ -9,8 +11,9 @@ export interface SourceEntry {
   readonly guard: string;
 }
 
-/** What could not be looked at on the way. */
+/** A file or folder that is left out of a walk. */
 export interface WalkFault {
+  readonly code: Extract<ProblemCode, 'FILE_UNREADABLE' | 'FOLDER_TWICE' | 'NAME_NOT_UTF8'>;
   readonly path: string;
   readonly detail: string;
 }
@@ -39,60 +42,147 @@ export function checkFolder(root: string): void {
 /** Files that are looked at side by side: enough to keep a slow disk or a network busy. */
 const SIDE_BY_SIDE = 32;
 
+interface Folder {
+  readonly path: string;
+  readonly depth: number;
+}
+
 /**
- * The files below a root in lots, those of a folder before its folders, both in order of their names; names with a leading dot are left out. Links are followed.
- * A folder or file that can't be looked at becomes a fault and the walk goes on; the root itself throws. Folders `without` (relative to the
- * root) are not gone into.
+ * The files below a root in lots, those of a folder before its folders, both in order of their names; names with a leading dot are left out. Links are
+ * followed, behind all that lies in the root itself, and a folder is read once, however many ways lead to it. A folder or file that is
+ * left out becomes a fault and the walk goes on; the root itself throws. Folders `without` (relative to the root) are not gone into.
  */
 export async function* walkFolder(
   root: string,
   faults: WalkFault[],
   without: readonly string[] = [],
 ): AsyncGenerator<SourceEntry[]> {
-  const waiting = [{ folder: '', depth: 0 }];
-  for (let next = waiting.pop(); next; next = waiting.pop()) {
-    const { folder, depth } = next;
+  const known = new KnownFolders(root);
+  await known.exclude(without);
+  const waiting: Folder[] = [{ path: '', depth: 0 }];
+  const linked: Folder[] = [];
+  for (let next = waiting.pop(); next; next = waiting.pop() ?? linked.shift()) {
+    const { path: folder, depth } = next;
+    if (!(await known.enter(folder, faults))) continue;
     const entries = await readEntries(root, folder, faults);
-    const folders: string[] = [];
+    const folders: Folder[] = [];
     for (let from = 0; from < entries.length; from += SIDE_BY_SIDE) {
       const lot = entries.slice(from, from + SIDE_BY_SIDE);
-      const looked = await Promise.all(lot.map((entry) => look(root, folder, entry)));
+      const looked = await Promise.all(lot.map((entry) => look(root, entry)));
       yield looked.filter((one) => 'guard' in one);
-      for (const one of looked)
+      for (const [at, one] of looked.entries()) {
         if ('detail' in one) faults.push(one);
-        else if (!('guard' in one) && one.isFolder && !without.includes(one.path)) folders.push(one.path);
+        if (!('isFolder' in one) || !one.isFolder) continue;
+        if (depth < MAX_DEPTH)
+          (lot[at]!.isLink ? linked : folders).push({ path: one.path, depth: depth + 1 });
+        else
+          faults.push({
+            code: 'FILE_UNREADABLE',
+            path: one.path,
+            detail: `more than ${MAX_DEPTH} folders deep`,
+          });
+      }
     }
-    for (const path of folders.reverse())
-      if (depth < MAX_DEPTH) waiting.push({ folder: path, depth: depth + 1 });
-      else faults.push({ path, detail: `more than ${MAX_DEPTH} folders deep` });
+    waiting.push(...folders.reverse());
   }
 }
 
-async function readEntries(root: string, folder: string, faults: WalkFault[]): Promise<Dirent[]> {
+/** Folders by what they are, not by the path that leads to them. */
+class KnownFolders {
+  #root: string;
+  /** The path that each was first reached by; null: left out. */
+  #paths = new Map<string, string | null>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async exclude(folders: readonly string[]): Promise<void> {
+    const root = await this.#identity('');
+    for (const path of folders) {
+      const identity = await this.#identity(path).catch(() => null);
+      // One that is not there holds nothing. The root is asked for by name.
+      if (identity !== null && identity !== root) this.#paths.set(identity, null);
+    }
+  }
+
+  /** Whether a folder is to be read; says where it was read already. The root throws where it can't be looked at. */
+  async enter(path: string, faults: WalkFault[]): Promise<boolean> {
+    let identity: string;
+    try {
+      identity = await this.#identity(path);
+    } catch (error) {
+      if (path === '') throw error;
+      faults.push(unreadable(path, error));
+      return false;
+    }
+    const first = this.#paths.get(identity);
+    if (first === undefined) {
+      this.#paths.set(identity, path);
+      return true;
+    }
+    if (first !== null) {
+      const detail = `it leads to ${first === '' ? 'the data folder itself' : first}, and is read there alone`;
+      faults.push({ code: 'FOLDER_TWICE', path, detail });
+    }
+    return false;
+  }
+
+  async #identity(path: string): Promise<string> {
+    const { dev, ino } = await stat(join(this.#root, path), { bigint: true });
+    // Some file systems number nothing.
+    return ino === 0n ? realpath(join(this.#root, path)) : `${dev}:${ino}`;
+  }
+}
+
+interface FolderEntry {
+  readonly path: string;
+  readonly isLink: boolean;
+}
+
+async function readEntries(root: string, folder: string, faults: WalkFault[]): Promise<FolderEntry[]> {
+  const below = (name: string) => (folder === '' ? name : `${folder}/${name}`);
   try {
-    const entries = await readdir(join(root, folder), { withFileTypes: true });
-    const shown = entries.filter(({ name }) => !name.startsWith('.'));
-    return shown.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const found: FolderEntry[] = [];
+    const entries = await readdir(join(root, folder), { withFileTypes: true, encoding: 'buffer' });
+    for (const entry of entries) {
+      const name = entry.name.toString('utf8');
+      if (name.startsWith('.')) continue;
+      const path = below(name);
+      // Nothing that a path of characters could open.
+      if (isUtf8(entry.name)) found.push({ path, isLink: entry.isSymbolicLink() });
+      else faults.push({ code: 'NAME_NOT_UTF8', path, detail: NAME_DETAIL });
+    }
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1));
   } catch (error) {
     if (folder === '') throw error;
     const detail = `the folder cannot be read (${(error as NodeJS.ErrnoException).code})`;
-    faults.push({ path: folder, detail });
+    faults.push({ code: 'FILE_UNREADABLE', path: folder, detail });
     return [];
   }
 }
 
-/** What an entry of a folder is: a file with its guard, or a folder, or neither; or why that cannot be told. */
+const NAME_DETAIL =
+  'its name is no UTF-8, so that it cannot be opened: rename it (convmv does whole folders)';
+
+/** Whether an entry of a folder is a file, with its guard, or a folder, or neither; or why that cannot be told. */
 async function look(
   root: string,
-  folder: string,
-  entry: Dirent,
+  { path }: FolderEntry,
 ): Promise<SourceEntry | WalkFault | { readonly path: string; readonly isFolder: boolean }> {
-  const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-  if (entry.isDirectory()) return { path, isFolder: true };
+  let status: BigIntStats;
   try {
-    const status = await stat(join(root, path), { bigint: true });
-    return status.isFile() ? { path, guard: guardOf(status) } : { path, isFolder: status.isDirectory() };
+    status = await stat(join(root, path), { bigint: true });
   } catch (error) {
-    return { path, detail: `it cannot be read (${(error as NodeJS.ErrnoException).code})` };
+    return unreadable(path, error);
   }
+  return status.isFile() ? { path, guard: guardOf(status) } : { path, isFolder: status.isDirectory() };
+}
+
+function unreadable(path: string, error: unknown): WalkFault {
+  return {
+    code: 'FILE_UNREADABLE',
+    path,
+    detail: `it cannot be read (${(error as NodeJS.ErrnoException).code})`,
+  };
 }

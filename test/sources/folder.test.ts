@@ -47,8 +47,8 @@ t.test(
     const { paths, faults } = await walk(root);
     t.strictSame(paths, ['file', 'z', 'folder/file']);
     t.strictSame(faults, [
-      { path: 'broken', detail: 'it cannot be read (ENOENT)' },
-      { path: 'loop', detail: 'it cannot be read (ELOOP)' },
+      { code: 'FILE_UNREADABLE', path: 'broken', detail: 'it cannot be read (ENOENT)' },
+      { code: 'FILE_UNREADABLE', path: 'loop', detail: 'it cannot be read (ELOOP)' },
     ]);
   },
 );
@@ -61,14 +61,94 @@ t.test('folders that are left out are not gone into', async (t) => {
   t.strictSame(paths.sort(), ['b/1', 'b/a/1']);
 });
 
-t.test('a folder that holds itself ends', async (t) => {
+t.test('a folder is read once, however many links lead to it, and under its own path', async (t) => {
   const root = temporaryFolder(t);
-  write(root, 'a/file', '');
-  symlinkSync('..', join(root, 'a/up'));
+  write(root, 'dicoms/P/1', '');
+  write(root, 'a', '');
+  symlinkSync('dicoms', join(root, 'all'));
+  symlinkSync('.', join(root, 'latest'));
+  symlinkSync('../..', join(root, 'dicoms/P/up'));
   const { paths, faults } = await walk(root);
-  t.ok(paths.includes('a/file'));
-  t.ok(paths.length < 20, `${paths.length}`);
-  t.match(faults, [{ detail: 'more than 12 folders deep' }]);
+  t.strictSame(paths, ['a', 'dicoms/P/1']);
+  const detail = (where: string) => `it leads to ${where}, and is read there alone`;
+  t.strictSame(faults, [
+    { code: 'FOLDER_TWICE', path: 'all', detail: detail('dicoms') },
+    { code: 'FOLDER_TWICE', path: 'latest', detail: detail('the data folder itself') },
+    { code: 'FOLDER_TWICE', path: 'dicoms/P/up', detail: detail('the data folder itself') },
+  ]);
+});
+
+t.test('cycles of three links, in the folder and outside of it, end with each file once', async (t) => {
+  const root = temporaryFolder(t);
+  const outside = temporaryFolder(t);
+  for (const [at, name] of ['a', 'b', 'c'].entries()) {
+    write(root, `${name}/file`, '');
+    write(outside, `${name}/file`, '');
+    for (const other of ['a', 'b', 'c']) {
+      symlinkSync(`../${other}`, join(root, name, `to-${other}`));
+      symlinkSync(join(outside, other), join(outside, name, `to-${other}`));
+    }
+    symlinkSync('.', join(root, `here-${at}`));
+  }
+  symlinkSync(join(outside, 'a'), join(root, 'outside'));
+  const { paths, faults } = await walk(root);
+  t.strictSame(paths, [
+    'a/file',
+    'b/file',
+    'c/file',
+    'outside/file',
+    'outside/to-b/file',
+    'outside/to-c/file',
+  ]);
+  t.equal(faults.length, 3 + 9 + 9 - 2, 'a word for each link that leads to what is read elsewhere');
+});
+
+t.test('folders that are left out are not gone into by a link either', async (t) => {
+  const root = temporaryFolder(t);
+  write(root, 'state/1', '');
+  write(root, 'a/2', '');
+  symlinkSync('../state', join(root, 'a/link'));
+  symlinkSync('.', join(root, 'here'));
+  const paths: string[] = [];
+  const faults: WalkFault[] = [];
+  for await (const lot of walkFolder(root, faults, ['state'])) paths.push(...lot.map(({ path }) => path));
+  t.strictSame(paths, ['a/2']);
+  t.strictSame(
+    faults.map(({ path }) => path),
+    ['here'],
+  );
+});
+
+t.test('a name that is no UTF-8 is a fault that says so', async (t) => {
+  const root = temporaryFolder(t);
+  const named = (name: Buffer) => Buffer.concat([Buffer.from(`${root}/`), name]);
+  const folder = Buffer.from('Sch\u00e4del', 'latin1');
+  mkdirSync(named(folder));
+  writeFileSync(named(Buffer.concat([folder, Buffer.from('/1.dcm')])), '');
+  writeFileSync(named(Buffer.from('Bild\u00fc.dcm', 'latin1')), '');
+  write(root, 'Sch\u00e4del utf-8/2.dcm', '');
+  const { paths, faults } = await walk(root);
+  t.strictSame(paths, ['Sch\u00e4del utf-8/2.dcm']);
+  const detail = 'its name is no UTF-8, so that it cannot be opened: rename it (convmv does whole folders)';
+  t.strictSame(
+    faults.sort((a, b) => (a.path < b.path ? -1 : 1)),
+    [
+      { code: 'NAME_NOT_UTF8', path: 'Bild\ufffd.dcm', detail },
+      { code: 'NAME_NOT_UTF8', path: 'Sch\ufffddel', detail },
+    ],
+  );
+});
+
+t.test('more than 12 folders in each other are a fault', async (t) => {
+  const root = temporaryFolder(t);
+  const twelve = Array.from({ length: 12 }, (_, at) => `${at + 1}`).join('/');
+  write(root, `${twelve}/file`, '');
+  write(root, `${twelve}/13/file`, '');
+  const { paths, faults } = await walk(root);
+  t.strictSame(paths, [`${twelve}/file`]);
+  t.strictSame(faults, [
+    { code: 'FILE_UNREADABLE', path: `${twelve}/13`, detail: 'more than 12 folders deep' },
+  ]);
 });
 
 t.test('what is no file is passed over', async (t) => {
@@ -89,7 +169,7 @@ t.test(
     t.teardown(() => chmodSync(join(root, 'a'), 0o700));
     t.strictSame(await walk(root), {
       paths: ['b'],
-      faults: [{ path: 'a', detail: 'the folder cannot be read (EACCES)' }],
+      faults: [{ code: 'FILE_UNREADABLE', path: 'a', detail: 'the folder cannot be read (EACCES)' }],
     });
   },
 );
