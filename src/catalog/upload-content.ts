@@ -82,7 +82,7 @@ export async function describeUpload(
   for (const { name: path } of files) {
     const finding = findings.get(path)!;
     const instanceNumber = finding.kind === 'image' ? finding.header.instanceNumber : null;
-    found.push({ path, instanceNumber, ...pairingOf(finding) });
+    found.push({ path, instanceNumber, unusable: unusableOf(finding), ...pairingOf(finding) });
     if (finding.kind === 'image') patients.add(finding.patient);
     if (finding.kind !== 'table') continue;
     tables.set(path, finding.table);
@@ -106,7 +106,9 @@ export async function describeUpload(
     studies.push({ id: study.id, ...described });
     await othersTurn();
   }
-  problems.push(...pairing.problems, ...pairing.left.map((path) => leftProblem(path, findings.get(path)!)));
+  const isOddTable = (path: string) => (tables.get(path)?.problems.length ?? 0) > 0;
+  const left = pairing.left.filter((path) => !isOddTable(path));
+  problems.push(...pairing.problems, ...left.map((path) => leftProblem(path, findings.get(path)!)));
   const told = new Set([...problems, ...studies.flatMap((study) => study.problems)].map(({ file }) => file));
   for (const { images, contours, objects } of pairing.studies)
     for (const path of [...images.map((f) => f.path), ...contours.map((f) => f.path), ...objects])
@@ -119,6 +121,13 @@ export async function describeUpload(
         detail: 'nothing says which image it belongs to',
       });
   return { studies, problems, patients };
+}
+
+/** Why text is no contour that can be used; null for one that can, and for all else. */
+function unusableOf(finding: ScanFinding): UploadedFile['unusable'] {
+  if (finding.kind !== 'contour' || finding.contour.ok) return null;
+  const { problem, pointsBefore } = finding.contour;
+  return { code: problem.code, detail: problem.detail, beginsLikeContour: pointsBefore > 0 };
 }
 
 /** Why a file is in no study. */

@@ -1,6 +1,6 @@
 import { contourName, imageName } from './contour-name.js';
 import { isExpertContour } from './expert-folder.js';
-import type { LinkRow, LinkTable } from './link-table.js';
+import { type LinkRow, type LinkTable, linkTableOf } from './link-table.js';
 import type { Problem, ProblemCode } from './problem.js';
 import {
   type ContourFile,
@@ -11,10 +11,12 @@ import {
   type ImageFile,
 } from './study-files.js';
 
-const IMAGE = /^dicoms\/([^/]+)\/([^/]+)$/;
+// Disks of Windows give names in capitals.
+const IMAGE = /^dicoms\/([^/]+)\/([^/]+)$/i;
 const IMAGE_FILE = /^\d+\.dcm$/i;
-const CONTOUR = /^contourfiles\/([^/]+)\/([^/]+)-contours\/([^/]+)$/;
-const ROOT = /^(.*\/)?(link\.csv|dicoms\/[^/]+\/[^/]+|contourfiles\/[^/]+\/[^/]+-contours\/[^/]+)$/;
+const CONTOUR = /^contourfiles\/([^/]+)\/([^/]+)-contours\/([^/]+)$/i;
+const PART = /^(dicoms\/|contourfiles\/|link\.csv$)/i;
+const ROOT = /^(.*\/)?(link\.csv|dicoms\/[^/]+\/[^/]+|contourfiles\/[^/]+\/[^/]+-contours\/[^/]+)$/i;
 
 /** What a file of such a folder is by its name; null for files that the layout has no place for. */
 export function challengePart(path: string): 'image' | 'contour' | null {
@@ -32,7 +34,7 @@ export function challengeRoots(files: readonly FoundFile[]): string[] {
   const parts = new Map<string, Set<string>>();
   for (const { path } of files) {
     const [, root = '', part] = ROOT.exec(path) ?? [];
-    if (part !== undefined) emplace(parts, root, () => new Set()).add(part.split('/')[0]!);
+    if (part !== undefined) emplace(parts, root, () => new Set()).add(part.split('/')[0]!.toLowerCase());
   }
   return [...parts]
     .filter(
@@ -62,7 +64,7 @@ export function pairChallenge(
   for (const { path, kind } of files) {
     if (!path.startsWith(root)) continue;
     const below = path.slice(root.length);
-    if (!below.startsWith('dicoms/') && !below.startsWith('contourfiles/') && below !== 'link.csv') continue;
+    if (!PART.test(below)) continue;
     claimed.add(path);
     const [, folder, name] = IMAGE.exec(below) ?? [];
     const [, original, group, file] = CONTOUR.exec(below) ?? [];
@@ -77,7 +79,8 @@ export function pairChallenge(
       else slices.set(number, { path, number });
     } else if (original !== undefined && file !== undefined) {
       const told = contourName(file);
-      if (told === null || told.structure !== group) emplace(oddContours, original, () => []).push(path);
+      if (told === null || told.structure.toLowerCase() !== group?.toLowerCase())
+        emplace(oddContours, original, () => []).push(path);
       else
         emplace(contours, original, () => []).push({ path, number: told.number, structure: told.structure });
     } else if (kind === 'image' || kind === 'contour') {
@@ -89,17 +92,21 @@ export function pairChallenge(
       });
     }
   }
-  const table = tables.get(`${root}link.csv`);
+  const tablePath = linkTableOf(root, tables.keys()) ?? `${root}link.csv`;
+  const table = tables.get(tablePath);
+  for (const path of claimed)
+    if (path !== tablePath && linkTableOf(root, [path]) !== undefined)
+      loose.push({ code: 'LINK_TABLE', file: path, detail: `${tablePath} is read in its place` });
   if (table === undefined)
     loose.push({
       code: 'LINK_TABLE',
-      file: `${root}link.csv`,
+      file: tablePath,
       detail: 'there is no link.csv: no contour can be joined to its images',
     });
   const originalOf = new Map<string, string>();
   const linked = new Set<string>();
   const oddRow = (row: LinkRow, what: string) =>
-    loose.push({ code: 'LINK_ROW', file: `${root}link.csv`, detail: `line ${row.line}: ${what}` });
+    loose.push({ code: 'LINK_ROW', file: tablePath, detail: `line ${row.line}: ${what}` });
   for (const row of table?.rows ?? []) {
     if (!images.has(row.patient)) oddRow(row, 'there is no such folder below dicoms/');
     else if (originalOf.has(row.patient))
@@ -114,13 +121,16 @@ export function pairChallenge(
     }
   }
   for (const original of new Set([...contours.keys(), ...oddContours.keys()])) {
-    const count = (contours.get(original)?.length ?? 0) + (oddContours.get(original)?.length ?? 0);
-    if (!linked.has(original))
-      loose.push({
-        code: 'LINK_ROW',
-        file: `${root}contourfiles/${original}`,
-        detail: `no row of link.csv names this folder; its ${count} contour file(s) are left out`,
-      });
+    if (linked.has(original)) continue;
+    const paths = [
+      ...(contours.get(original) ?? []).map(({ path }) => path),
+      ...(oddContours.get(original) ?? []),
+    ];
+    loose.push({
+      code: 'LINK_ROW',
+      file: paths[0]!.slice(0, root.length + 'contourfiles/'.length + original.length),
+      detail: `no row of link.csv names this folder; its ${paths.length} contour file(s) are left out`,
+    });
   }
   const studies = [...images].map(([folder, slices]): Draft => {
     const found: Problem[] = [...(problems.get(folder) ?? [])];

@@ -7,13 +7,19 @@ export interface ContourName {
   readonly structure: string;
 }
 
-const CONTOUR_NAME = /^IM-0*(\d{1,15})-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/;
+const CONTOUR_NAME = /^IM-0*(\d{1,15})-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/i;
 const IMAGE_NAME = /^(?:IM-0*(\d{1,15})-)?0*(\d{1,15})(?:\.dcm)?$/i;
 
-/** Reads `IM-0001-0048-icontour-manual.txt`: the contour `i` of image 48; null for any other name. */
+/**
+ * Reads `IM-0001-0048-icontour-manual.txt`: the contour `i` of image 48; null for any other name. In capitals, as disks of Windows give it,
+ * the name says the same.
+ */
 export function contourName(path: string): ContourName | null {
-  const [, series, number, structure] = CONTOUR_NAME.exec(nameOf(path)) ?? [];
-  return structure === undefined ? null : { series: Number(series), number: Number(number), structure };
+  const name = nameOf(path);
+  const [, series, number, written] = CONTOUR_NAME.exec(name) ?? [];
+  if (written === undefined) return null;
+  const structure = name === name.toUpperCase() ? written.toLowerCase() : written;
+  return { series: Number(series), number: Number(number), structure };
 }
 
 /** Reads `IM-0001-0048.dcm`, `0048.dcm` or either without its ending; null for any other name. */

@@ -13,10 +13,13 @@ export interface ContourRemark extends ContourProblem {
   readonly line: number;
 }
 
-/** `points` are x, y, x, y … in columns and rows, at least 3, without a repeated first point at the end. */
+/**
+ * `points` are x, y, x, y … in columns and rows, at least 3, without a repeated first point at the end; `pointsBefore` counts those that were read
+ * before the problem.
+ */
 export type ContourParse =
   | { readonly ok: true; readonly points: Float64Array; readonly problems: readonly ContourRemark[] }
-  | { readonly ok: false; readonly problem: ContourProblem };
+  | { readonly ok: false; readonly problem: ContourProblem; readonly pointsBefore: number };
 
 /** So many blank lines are named one by one; the last remark counts the others. */
 const NAMED_BLANK_LINES = 20;
@@ -67,7 +70,7 @@ export function parseContour(text: string, limits: { readonly maxPoints: number 
       const y = reader.read(skipSeparator(text, reader.end));
       at = skipSpace(text, reader.end);
       if (!Number.isFinite(x) || !Number.isFinite(y) || !isLineEnd(text, at)) {
-        return refuse('CONTOUR_NOT_A_NUMBER', line, `line ${line} does not hold two finite numbers`);
+        return refuse('CONTOUR_NOT_A_NUMBER', line, `line ${line} does not hold two finite numbers`, count);
       }
       if (count > 0) {
         for (let blank = lastPointLine + 1; blank < line; blank++) {
@@ -86,7 +89,12 @@ export function parseContour(text: string, limits: { readonly maxPoints: number 
 
   if (count > 1 && points[2 * count - 2] === points[0] && points[2 * count - 1] === points[1]) count--;
   if (count < 3) {
-    return refuse('CONTOUR_TOO_FEW_POINTS', null, `the contour has ${count} points, a polygon needs 3`);
+    return refuse(
+      'CONTOUR_TOO_FEW_POINTS',
+      null,
+      `the contour has ${count} points, a polygon needs 3`,
+      count,
+    );
   }
   if (blankLines > NAMED_BLANK_LINES) {
     const others = blankLines - NAMED_BLANK_LINES;
@@ -96,12 +104,13 @@ export function parseContour(text: string, limits: { readonly maxPoints: number 
   return { ok: true, points: points.slice(0, 2 * count), problems };
 }
 
-function refuse(code: ProblemCode, line: number | null, detail: string): ContourParse {
-  return { ok: false, problem: { code, line, detail } };
+function refuse(code: ProblemCode, line: number | null, detail: string, pointsBefore: number): ContourParse {
+  return { ok: false, problem: { code, line, detail }, pointsBefore };
 }
 
 function refuseTooMany(line: number, maxPoints: number): ContourParse {
-  return refuse('CONTOUR_TOO_MANY_POINTS', line, `line ${line} passes the limit of ${maxPoints} points`);
+  const detail = `line ${line} passes the limit of ${maxPoints} points`;
+  return refuse('CONTOUR_TOO_MANY_POINTS', line, detail, maxPoints);
 }
 
 function blankLine(line: number, detail: string): ContourRemark {

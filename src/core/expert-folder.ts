@@ -14,7 +14,7 @@ interface Case {
   readonly odd: FoundFile[];
 }
 
-const EXPERT = /^(?:(.*)\/)?contours-manual\/[^/]+\/[^/]+$/;
+const EXPERT = /^(?:(.*)\/)?contours-manual\/[^/]+\/[^/]+$/i;
 /** How the challenge names its cases and patients; any other folder's name may be that of a person and becomes no id. */
 const CHALLENGE_CASE = /^(SC-[A-Z]{1,3}(-[A-Z]{1,2})?-\d{1,4}|SCD\d{7})$/;
 
@@ -31,7 +31,9 @@ function shrunk(name: string): string {
 /** The folder that a contour lies in, or the one above where that is for contours of one structure alone. */
 function besides(path: string): string {
   const folder = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-  return folder.endsWith('-contours') ? folder.slice(0, Math.max(0, folder.lastIndexOf('/'))) : folder;
+  return folder.toLowerCase().endsWith('-contours')
+    ? folder.slice(0, Math.max(0, folder.lastIndexOf('/')))
+    : folder;
 }
 
 function baseName(folder: string): string {

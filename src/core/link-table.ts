@@ -13,10 +13,10 @@ export interface LinkTable {
   readonly problems: readonly Omit<Problem, 'file'>[];
 }
 
-/** The names of the two columns: of the pipeline's table, and of the challenge's list. */
+/** The names of the two columns, in any case: of the pipeline's table, and of the challenge's list. */
 const COLUMNS = [
   ['patient_id', 'original_id'],
-  ['PatientID', 'OriginalID'],
+  ['patientid', 'originalid'],
 ] as const;
 /** The link table of the challenge's own pipeline, and the list of patients that the challenge is given out with. */
 const NAMES = new Set(['link.csv', 'scd_patientdata.csv']);
@@ -24,6 +24,23 @@ const NAMES = new Set(['link.csv', 'scd_patientdata.csv']);
 /** Whether a file is a link table, told by its name. */
 export function isLinkTable(path: string): boolean {
   return NAMES.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
+}
+
+/** Whether a table is of something else: its first line does not name the columns. */
+export function isNoLinkTable({ problems }: LinkTable): boolean {
+  return problems.some(({ code }) => code === 'LINK_TABLE');
+}
+
+/** The path of the `link.csv` of a folder (`''` or with a slash at the end) among these, in whatever case it is written. */
+export function linkTableOf(folder: string, paths: Iterable<string>): string | undefined {
+  const wanted = `${folder}link.csv`;
+  let found: string | undefined;
+  for (const path of paths) {
+    if (path === wanted) return path;
+    const isIt = path.startsWith(folder) && path.slice(folder.length).toLowerCase() === 'link.csv';
+    if (isIt && (found === undefined || path < found)) found = path;
+  }
+  return found;
 }
 
 /** Reads a link table: a header line with `patient_id` and `original_id` (or `PatientID` and `OriginalID`), a row for each study; other columns are left alone. */
@@ -41,7 +58,7 @@ export function parseLinkTable(text: string): LinkTable {
   } catch {
     return refused('it is not comma-separated text: check its quotes');
   }
-  const header = records.shift()?.record ?? [];
+  const header = (records.shift()?.record ?? []).map((name) => name.toLowerCase());
   const [patient, original] =
     COLUMNS.find((names) => names.every((name) => header.includes(name))) ?? COLUMNS[0];
   const [patientAt, originalAt] = [header.indexOf(patient), header.indexOf(original)];

@@ -30,6 +30,7 @@ export const PROBLEMS = {
   NAME_NOT_UTF8: 'The name of a file or folder is no UTF-8; what it names is left out',
   LOADER_ENDED: 'Reading the file twice ended its loader, alone: by a crash, its time or its memory',
   CONTOUR_NOT_A_NUMBER: 'A line of the contour does not hold two numbers',
+  NOT_A_CONTOUR: 'The text is no contour: its first line does not hold two numbers; it is left out',
   CONTOUR_BLANK_LINE: 'A blank line inside the contour; the contour is used without it',
   CONTOUR_TOO_FEW_POINTS: 'The contour has fewer than 3 points',
   CONTOUR_TOO_MANY_POINTS: 'The contour has more points than the limit',

@@ -2,7 +2,7 @@ import { challengeRoots } from './challenge-folder.js';
 import { contourName, imageName } from './contour-name.js';
 import type { DrawnOn } from './drawn-object.js';
 import type { StudyId } from './ids.js';
-import type { LinkTable } from './link-table.js';
+import { isNoLinkTable, type LinkTable, linkTableOf } from './link-table.js';
 import { pairFiles } from './pairing.js';
 import type { Problem } from './problem.js';
 import { type ContourFile, emplace, type FoundFile, type ImageFile, type StudyFiles } from './study-files.js';
@@ -18,21 +18,24 @@ export interface UploadPairing {
 /** A file of an upload that was read; `path` is the name it was sent under. */
 export interface UploadedFile extends FoundFile {
   readonly instanceNumber: number | null;
+  /** Of text that cannot be used as a contour: why, and whether it begins like one. */
+  readonly unusable: (Pick<Problem, 'code' | 'detail'> & { readonly beginsLikeContour: boolean }) | null;
 }
 
 /** Where the layouts of a data folder have their contours. */
-const LAYOUT = /(^|\/)(contourfiles\/[^/]+|contours-manual)\/[^/]+\/[^/]+$/;
-const CASE = /^(.*?)contours-manual\//;
-const NUMBERED_CONTOUR = /^IM-\d+-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-manual\.txt$/;
+const LAYOUT = /(^|\/)(contourfiles\/[^/]+|contours-manual)\/[^/]+\/[^/]+$/i;
+const CASE = /^(.*?)contours-manual\//i;
 const PLAIN_NUMBER = /^0*(\d{1,15})$/;
-const CONTOUR_FOLDER = /(?:^|\/)([A-Za-z0-9]{1,16})-contours\/[^/]+$/;
+const CONTOUR_FOLDER = /(?:^|\/)([A-Za-z0-9]{1,16})-contours\/[^/]+$/i;
 const STRUCTURE = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
 /**
  * Pairs the files of an upload as those of a folder are, with two rules more. In the challenge's layout one patient's folder and one
  * original's belong together without a table. And where contours lie in no layout, all images that lie in none are one study, with the
  * id `loose`: a contour goes to the image of its number (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of
- * its own name; and where there is one image alone, to that one, unless both names have a number and the numbers differ.
+ * its own name; and where there is one image alone, to that one, unless both names have a number and the numbers differ. Text that does not
+ * begin like a contour (README, VERSION) is one only where its name says of which image; without a contour that can be used,
+ * the images stay as they are without any.
  */
 export function pairUpload(
   files: readonly UploadedFile[],
@@ -48,15 +51,36 @@ export function pairUpload(
   const { studies, left, ...found } = pairFiles(placed, tablesOf(placed, tables, problems), hash, drawnOn);
   problems.push(...found.problems);
   if (contours.length === 0) return { studies, left, problems };
+  const byPath = new Map(files.map((file) => [file.path, file]));
   const named = studies.filter(({ rule }) => rule === 'geometry');
   if (named.length === 0) {
     const detail = 'there is no image that it could have been drawn on';
-    problems.push(...contours.map((file): Problem => ({ code: 'CONTOUR_WITHOUT_IMAGE', file, detail })));
+    problems.push(...contours.map((file) => withoutImage(byPath.get(file)!, detail)));
     return { studies, left, problems };
   }
-  const byPath = new Map(files.map((file) => [file.path, file]));
+  const paired = pairLoose(named, contours, byPath, loose);
+  const unusable = paired.contours.flatMap(({ path: file }): Problem[] => {
+    const why = byPath.get(file)!.unusable;
+    return why ? [{ code: why.code, file, detail: why.detail }] : [];
+  });
+  if (paired.contours.length === unusable.length) {
+    problems.push(...paired.ownProblems, ...unusable);
+    return { studies, left, problems };
+  }
+  const { ownProblems, ...study } = paired;
   const others = studies.filter(({ rule }) => rule !== 'geometry');
-  return { studies: [...others, pairLoose(named, contours, byPath, loose)], left, problems };
+  return {
+    studies: [...others, { ...study, problems: [...study.problems, ...ownProblems] }],
+    left,
+    problems,
+  };
+}
+
+/** What is said of a loose contour that finds no image. */
+function withoutImage({ path: file, unusable }: UploadedFile, detail: string): Problem {
+  if (unusable && !unusable.beginsLikeContour)
+    return { code: 'NOT_A_CONTOUR', file, detail: `it is text, and no contour: ${unusable.detail}` };
+  return { code: 'CONTOUR_WITHOUT_IMAGE', file, detail };
 }
 
 /** How many folders of an upload are laid out as a data folder; pairing looks through all files for each. */
@@ -77,17 +101,19 @@ function tablesOf(
   problems: Problem[],
 ): Map<string, LinkTable | null> {
   const adjusted = new Map(tables);
+  const usable = [...tables].filter(([, table]) => table && !isNoLinkTable(table)).map(([name]) => name);
   for (const root of challengeRoots(files)) {
     const folders = (part: string) => {
       const start = root + part;
-      const inside = files.filter(({ path }) => path.startsWith(start));
+      const isInside = (path: string) => path.slice(0, start.length).toLowerCase() === start.toLowerCase();
+      const inside = files.filter(({ path }) => isInside(path));
       return [...new Set(inside.map(({ path }) => path.slice(start.length).split('/')[0]!))];
     };
     const patients = folders('dicoms/');
     const originals = folders('contourfiles/');
-    const place = `${root}link.csv`;
-    // A table may have been sent without its folder, or under another name.
-    const [name = place] = tables.has(place) ? [place] : [...tables.keys()];
+    const place = linkTableOf(root, tables.keys()) ?? `${root}link.csv`;
+    // A table may have been sent without its folder, or under another name; other tables lie beside images too.
+    const [name = place] = tables.has(place) ? [place] : usable;
     const table = tables.get(name);
     if (table) {
       const rows = table.rows.filter(
@@ -116,13 +142,13 @@ interface LooseImage {
   readonly instanceNumber: number | null;
 }
 
-/** One study of the images of all these, numbered, with the contours that name them. */
+/** One study of the images of all these, numbered, with the contours that name them; `ownProblems` are those of the contours. */
 function pairLoose(
   studies: readonly StudyFiles[],
   contours: readonly string[],
   found: ReadonlyMap<string, UploadedFile>,
   id: StudyId,
-): StudyFiles {
+): StudyFiles & { readonly ownProblems: readonly Problem[] } {
   const files = studies.flatMap(({ images }) => images);
   const objects = studies.flatMap((study) => study.objects);
   // Here the images of all patients are one study.
@@ -142,17 +168,19 @@ function pairLoose(
   const numbers = numberSlices(images);
   const named = new LooseImages(images);
   const kept = new Map<string, ContourFile>();
+  const ownProblems: Problem[] = [];
   for (const path of contours) {
-    const image = named.find(path);
+    const file = found.get(path)!;
+    const image = named.find(path, file.unusable?.beginsLikeContour ?? true);
     if (typeof image === 'string') {
-      problems.push({ code: 'CONTOUR_WITHOUT_IMAGE', file: path, detail: image });
+      ownProblems.push(withoutImage(file, image));
       continue;
     }
     const number = numbers.get(image.name)!;
     const structure = structureOf(path, image);
     const key = `${number}/${structure}`;
     if (kept.has(key))
-      problems.push({
+      ownProblems.push({
         code: 'CONTOUR_TWICE',
         file: path,
         detail: 'an earlier file outlines the same structure; that one is used',
@@ -170,6 +198,7 @@ function pairLoose(
     contours: [...kept.values()],
     objects,
     problems,
+    ownProblems,
   };
 }
 
@@ -204,12 +233,12 @@ class LooseImages {
     }
   }
 
-  /** The image that a contour was drawn on, or why there is none. */
-  find(name: string): LooseImage | string {
+  /** The image that a contour was drawn on, or why there is none; the only image there is takes a contour that names none, `isContour`. */
+  find(name: string, isContour: boolean): LooseImage | string {
     const sameName = this.#byStem.get(stemOf(name)) ?? [];
     if (sameName.length === 1) return sameName[0]!;
-    const [, told] = NUMBERED_CONTOUR.exec(baseOf(name)) ?? PLAIN_NUMBER.exec(stemOf(name)) ?? [];
-    const number = told === undefined ? null : Number(told);
+    const [, plain] = PLAIN_NUMBER.exec(stemOf(name)) ?? [];
+    const number = contourName(name)?.number ?? (plain === undefined ? null : Number(plain));
     const candidates =
       number === null ? [] : (this.#byNumber.get(number) ?? this.#byInstance.get(number) ?? []);
     const [only, ...more] = candidates;
@@ -217,7 +246,8 @@ class LooseImages {
       return `${candidates.length} images have the number ${number}: send the files in folders dicoms/ and contourfiles/`;
     if (only) return only;
     const [single, ...others] = this.all;
-    if (single && others.length === 0 && (number === null || single.number === null)) return single;
+    const isOnly = single !== undefined && others.length === 0;
+    if (isOnly && isContour && (number === null || single.number === null)) return single;
     return number === null
       ? 'its name does not say which image it was drawn on'
       : `there is no image ${number} in the upload`;
@@ -225,7 +255,7 @@ class LooseImages {
 }
 
 function structureOf(name: string, image: LooseImage): string {
-  const [, , told] = NUMBERED_CONTOUR.exec(baseOf(name)) ?? [];
+  const told = contourName(name)?.structure;
   const [, folder] = CONTOUR_FOLDER.exec(name) ?? [];
   const stem = stemOf(name);
   const isWord = /\.txt$/i.test(name) && STRUCTURE.test(stem) && stem !== stemOf(image.name);

@@ -112,6 +112,54 @@ t.test('uploaded studies are in sessions, snapshots and splits like any other', 
   t.same(await ids(), ['F', 'P']);
 });
 
+t.test('what lies beside images on a disk leaves the study as it is without it', async (t) => {
+  const stack = (uid: string) =>
+    Object.fromEntries(
+      [30, 10, 20].map((z, at) => [
+        `IMG${at}`,
+        imageFile(at, {
+          patientId: 'D',
+          studyUid: uid,
+          seriesUid: `${uid}.1`,
+          position: [0, 0, z],
+          orientation: [1, 0, 0, 0, 1, 0],
+        }),
+      ]),
+    );
+  const beside = {
+    README: 'Read me first.\n',
+    VERSION: '1.2.3\n',
+    'autorun.inf': '[autorun]\r\nopen=viewer.exe\r\n',
+    'Thumbs.db': Buffer.from('d0cf11e0a1b11ae10000', 'hex'),
+    'desktop.ini': Buffer.from('\ufeff[.ShellClassInfo]', 'utf16le'),
+    'index.html': '<html></html>',
+    'notes.txt': 'The patient held his breath.',
+    'results.csv': 'name,value\na,1\n',
+  };
+  const order = async (id: string) => {
+    const { pairs } = await getJson<{ pairs: { file: string }[] }>(
+      `${server.url}/v1/studies/${id}/pairs?all=1`,
+    );
+    return pairs.map(({ file }) => file);
+  };
+  await keep(t, stack('1.2.1'), 'bare');
+  const answer = await keep(t, { ...stack('1.2.2'), ...beside }, 'beside');
+  t.same(await order('bare'), ['IMG1', 'IMG2', 'IMG0']);
+  t.same(await order('beside'), ['IMG1', 'IMG2', 'IMG0']);
+  const told = answer.unpaired.filter(({ code }) => code !== 'NO_CONTOUR');
+  t.same(told.map(({ code, file }) => `${code} ${file}`).sort(), [
+    'LINK_TABLE results.csv',
+    'NOT_A_CONTOUR README',
+    'NOT_A_CONTOUR VERSION',
+    'NOT_A_CONTOUR autorun.inf',
+    'NOT_A_CONTOUR index.html',
+    'NOT_A_CONTOUR notes.txt',
+    'NOT_DICOM Thumbs.db',
+    'NOT_DICOM desktop.ini',
+  ]);
+  for (const id of ['bare', 'beside']) await ask(`${server.url}/v1/studies/${id}`, { method: 'DELETE' });
+});
+
 t.test('the same content again is the same study, in whatever wrapping', async (t) => {
   const first = await upload(studies, patient('Q'));
   const { id } = jsonOf<UploadedBody>(first, 201);
@@ -135,7 +183,7 @@ t.test('the same content again is the same study, in whatever wrapping', async (
 
 t.test('an upload is one study of one patient', async (t) => {
   const two = { ...patient('P'), ...patient('R', 50), 'link.csv': linkTable(['P', 'P-o'], ['R', 'R-o']) };
-  t.match(checkProblem(t, await upload(studies, two), 422, 'SLF_UPLOAD_STUDY'), { detail: /2 studies/ });
+  t.match(checkProblem(t, await upload(studies, two), 422, 'SLF_UPLOAD_STUDY'), { detail: /2 patients/ });
   const patients = { '1.dcm': imageFile(1, { patientId: 'A' }), '2.dcm': imageFile(2, { patientId: 'B' }) };
   checkProblem(t, await upload(studies, patients), 422, 'SLF_UPLOAD_STUDY');
   checkProblem(t, await upload(studies, { 'a.txt': squareContour(1, 2) }), 422, 'SLF_UPLOAD_STUDY');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseLinkTable } from '../../src/core/link-table.js';
+import { linkTableOf, parseLinkTable } from '../../src/core/link-table.js';
 
 const HEADER = 'patient_id,original_id';
 
@@ -30,6 +30,15 @@ t.test('ways to write the same table', async (t) => {
     t.strictSame(parseLinkTable(text), { rows: wanted, problems: [] }, what);
 });
 
+t.test('columns and the table itself may be written in capitals', async (t) => {
+  for (const header of ['PATIENT_ID,ORIGINAL_ID', 'Patient_ID,Original_ID', 'PATIENTID,ORIGINALID'])
+    t.strictSame(parseLinkTable(`${header}\nP,O\n`).rows, [{ patient: 'P', original: 'O', line: 2 }], header);
+  t.equal(linkTableOf('', ['a/link.csv', 'LINK.CSV', 'x']), 'LINK.CSV');
+  t.equal(linkTableOf('', ['Link.csv', 'link.csv', 'LINK.CSV']), 'link.csv', 'the usual name first');
+  t.equal(linkTableOf('', ['Link.csv', 'LINK.CSV']), 'LINK.CSV', 'else the first by name');
+  t.equal(linkTableOf('a/', ['link.csv', 'a/b/link.csv', 'A/link.csv']), undefined);
+});
+
 t.test('blank lines are nothing, and the lines are counted with them', async (t) => {
   t.strictSame(parseLinkTable(`${HEADER}\n\nP,O\n\n\nQ,N\n`).rows, [
     { patient: 'P', original: 'O', line: 3 },
@@ -47,7 +56,7 @@ t.test('a row without one of the two is a problem that names its line', async (t
 });
 
 t.test('a table without its columns, or of broken quotes, is refused whole', async (t) => {
-  for (const text of ['', 'P,O\n', 'patient_id\nP\n', `Patient_ID,Original_ID\nP,O\n`, `${HEADER}\n"P,O\n`]) {
+  for (const text of ['', 'P,O\n', 'patient_id\nP\n', `${HEADER}\n"P,O\n`]) {
     const { rows, problems } = parseLinkTable(text);
     t.strictSame(rows, []);
     t.strictSame(

@@ -54,6 +54,46 @@ t.test('what a file is, told by its name', async (t) => {
   for (const [path, kind] of Object.entries(kinds)) t.equal(kindOf(path), kind, path);
 });
 
+t.test('a folder in the capitals of a disk of Windows is read like any other', async (t) => {
+  const paths = [
+    'LINK.CSV',
+    'DICOMS/P/1.DCM',
+    'DICOMS/P/2.DCM',
+    'CONTOURFILES/O/I-CONTOURS/IM-0001-0001-ICONTOUR-MANUAL.TXT',
+    'CONTOURFILES/X/I-CONTOURS/IM-0001-0001-ICONTOUR-MANUAL.TXT',
+  ];
+  const table = { rows: [link('P', 'O')], problems: [] };
+  const { studies, problems } = pairFiles(
+    paths.map((path) => found(path, 'image', '1.2')),
+    new Map([['LINK.CSV', table]]),
+    hash,
+  );
+  t.match(studies, [
+    {
+      id: 'P',
+      rule: 'numbers',
+      images: [
+        { path: paths[1], number: 1 },
+        { path: paths[2], number: 2 },
+      ],
+      contours: [{ path: paths[3], number: 1, structure: 'i' }],
+    },
+  ]);
+  t.same(told(problems), ['LINK_ROW CONTOURFILES/X']);
+});
+
+t.test('a second link table that differs in case alone is told', async (t) => {
+  const files = ['link.csv', 'LINK.CSV', 'dicoms/P/1.dcm', contour('0001')];
+  const rows = [link('P', 'O')];
+  const { studies, problems } = pairFiles(
+    files.map((path) => found(path, 'image', '1.2')),
+    new Map(['LINK.CSV', 'link.csv'].map((path) => [path, { rows, problems: [] }])),
+    hash,
+  );
+  t.equal(studies[0]!.contours.length, 1);
+  t.same(told(problems), ['LINK_TABLE LINK.CSV']);
+});
+
 t.test('images and contours of a study find each other by number', async (t) => {
   const { studies, problems } = pair([
     'link.csv',

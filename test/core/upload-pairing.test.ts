@@ -8,11 +8,24 @@ import { layoutCount, pairUpload, type UploadedFile } from '../../src/core/uploa
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
 function image(path: string, instanceNumber: number | null = null, study = '1.2'): UploadedFile {
-  return { path, kind: 'image', study, series: ['1.2.3'], patient: 'p', instanceNumber };
+  return { path, kind: 'image', study, series: ['1.2.3'], patient: 'p', instanceNumber, unusable: null };
 }
 
 function contour(path: string): UploadedFile {
-  return { path, kind: 'contour', study: null, series: [], patient: null, instanceNumber: null };
+  return {
+    path,
+    kind: 'contour',
+    study: null,
+    series: [],
+    patient: null,
+    instanceNumber: null,
+    unusable: null,
+  };
+}
+
+function text(path: string, beginsLikeContour = false): UploadedFile {
+  const why = { code: 'CONTOUR_NOT_A_NUMBER', detail: 'line 1 does not hold two finite numbers' } as const;
+  return { ...contour(path), unusable: { ...why, beginsLikeContour } };
 }
 
 function pair(files: readonly UploadedFile[], tables: Readonly<Record<string, LinkTable>> = {}) {
@@ -79,6 +92,48 @@ t.test('the challenge’s layout joins one patient and one original without a ta
   const linked = pair([...files, image('all/dicoms/R/1.dcm')], { 'link.csv': { rows, problems: [] } });
   t.same(linked.joined, [`all/${manual} on all/dicoms/R/1.dcm as i`], 'also by a table that lies elsewhere');
   t.match(linked.problems, [{ code: 'LINK_ROW', file: 'link.csv', detail: /^1 row/ }]);
+});
+
+t.test(
+  'text that is no contour is told, and leaves studies and the order of slices as they are',
+  async (t) => {
+    const images = [image('b', 2, '1.5'), image('a', 1, '1.4'), image('c', 3, '1.5')];
+    const { studies } = pair(images);
+    for (const name of ['README', 'VERSION', 'autorun.inf', 'notes.txt', 'a/LICENSE.md']) {
+      const with_ = pair([...images, text(name)]);
+      t.same(with_.studies, studies, name);
+      t.match(with_.problems, [{ code: 'NOT_A_CONTOUR', file: name }]);
+    }
+    const alone = pair([image('scan.dcm', 7), text('README')]);
+    t.same(alone.joined, [], 'the only image there is does not take it');
+    t.equal(alone.studies[0]!.rule, 'geometry');
+    t.match(pair([text('README')]).problems, [{ code: 'NOT_A_CONTOUR', file: 'README' }]);
+  },
+);
+
+t.test('contours that find no image leave studies and the order of slices as they are', async (t) => {
+  const images = [image('b', 2, '1.5'), image('a', 1, '1.4')];
+  const { studies, problems } = pair([...images, contour('landmarks.txt')]);
+  t.same(studies, pair(images).studies);
+  t.match(problems, [{ code: 'CONTOUR_WITHOUT_IMAGE', file: 'landmarks.txt' }]);
+});
+
+t.test('a broken contour whose name says of which image stays one, and is told', async (t) => {
+  const images = [image('1.dcm', 1), image('2.dcm', 2)];
+  const { joined } = pair([...images, contour('1.txt'), text('2.txt')]);
+  t.same(joined, ['1.txt on 1.dcm as contour', '2.txt on 2.dcm as contour']);
+  const none = pair([...images, text('2.txt', true)]);
+  t.same(none.joined, []);
+  t.match(none.problems, [{ code: 'CONTOUR_NOT_A_NUMBER', file: '2.txt' }]);
+  const single = pair([image('scan.dcm'), contour('lv.txt'), text('rv.txt', true)]);
+  t.same(single.joined, ['lv.txt on scan.dcm as lv', 'rv.txt on scan.dcm as rv'], 'broken further down');
+});
+
+t.test('a table of something else does not keep one patient from one original', async (t) => {
+  const manual = 'contourfiles/o/i-contours/IM-0001-0001-icontour-manual.txt';
+  const other = { rows: [], problems: [{ code: 'LINK_TABLE', detail: 'other columns' }] } as const;
+  const { joined } = pair([image('dicoms/P/1.dcm'), contour(manual)], { 'results.csv': other });
+  t.same(joined, [`${manual} on dicoms/P/1.dcm as i`]);
 });
 
 t.test('images alone are studies by what they name, whatever order they come in', async (t) => {

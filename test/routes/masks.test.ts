@@ -92,8 +92,8 @@ t.test('contours go to the image of their number; what has none is told', async 
       .sort(),
     [
       'CONTOUR_WITHOUT_IMAGE IM-0001-0099-icontour-manual.txt',
-      'CONTOUR_WITHOUT_IMAGE notes.txt',
       'HEADER_BROKEN cut.dcm',
+      'NOT_A_CONTOUR notes.txt',
       'STRUCTURE_MISSING 7.dcm',
       'STRUCTURE_MISSING IM-0001-0008.dcm',
     ],
