@@ -25,6 +25,15 @@ const Report = Type.Object({
       overlay: Type.String({ description: "the path of the pair's picture" }),
     }),
   ),
+  studies: Type.Array(
+    Type.Object({
+      study: Type.String(),
+      flagged: Type.Integer({ description: 'pairs with at least one finding' }),
+      findings: Type.Integer(),
+      codes: Type.Record(Type.String(), Type.Integer(), { description: 'findings of each code' }),
+    }),
+    { description: 'the studies that these findings are of, each counted as a whole' },
+  ),
   next: orNull(Type.String({ description: '`after` of the next page; null after the last' })),
 });
 

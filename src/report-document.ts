@@ -11,10 +11,22 @@ export interface FindingDocument {
   readonly overlay: string;
 }
 
+/** What was found in one study. */
+export interface StudySummary {
+  readonly study: string;
+  /** Pairs with at least one finding. */
+  readonly flagged: number;
+  readonly findings: number;
+  /** Findings of each code, in the order of their counts. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
 /** The quality report as it is answered; `next` asks for the findings behind these. */
 export interface ReportDocument {
   readonly pairs: number;
   readonly findings: readonly FindingDocument[];
+  /** Of the studies that these findings are of, each counted as a whole. */
+  readonly studies: readonly StudySummary[];
   readonly next: string | null;
 }
 
@@ -25,9 +37,12 @@ export function reportDocument(
   limit: number,
 ): ReportDocument {
   const end = from + limit;
+  const part = findings.slice(from, end);
+  const named = new Set(part.map(({ study }) => study));
   return {
     pairs,
-    findings: findings.slice(from, end).map(documentOf),
+    findings: part.map(documentOf),
+    studies: summarize(findings.filter(({ study }) => named.has(study))),
     next: findings.length > end ? String(end) : null,
   };
 }
@@ -51,4 +66,24 @@ function documentOf({
     detail,
     overlay: `/v1/studies/${study}/pairs/${slice}/overlay.png`,
   };
+}
+
+/** Findings counted by study, in the order of the studies' first findings. */
+function summarize(findings: readonly PairFinding[]): StudySummary[] {
+  const byStudy = new Map<string, PairFinding[]>();
+  for (const finding of findings) {
+    const known = byStudy.get(finding.study);
+    if (known) known.push(finding);
+    else byStudy.set(finding.study, [finding]);
+  }
+  return [...byStudy].map(([study, own]) => {
+    const codes = new Map<string, number>();
+    for (const { code } of own) codes.set(code, (codes.get(code) ?? 0) + 1);
+    return {
+      study,
+      flagged: new Set(own.map(({ pair }) => pair)).size,
+      findings: own.length,
+      codes: Object.fromEntries([...codes].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))),
+    };
+  });
 }

@@ -1,7 +1,13 @@
 import { presentStudies } from './catalog/studies.js';
 import type { Config } from './config.js';
+import { shown } from './core/findings.js';
 import { makeLog } from './log.js';
-import { type FindingDocument, type ReportDocument, reportDocument } from './report-document.js';
+import {
+  type FindingDocument,
+  type ReportDocument,
+  reportDocument,
+  type StudySummary,
+} from './report-document.js';
 import { startService } from './service.js';
 
 /** How often progress is told on stderr. */
@@ -40,32 +46,55 @@ function write(text: string): Promise<void> {
   });
 }
 
-const COLUMNS: readonly (readonly [title: string, cell: (finding: FindingDocument) => string])[] = [
-  ['pair', ({ pair }) => pair],
-  ['structure', ({ structure }) => structure ?? ''],
-  ['code', ({ code }) => code],
-  ['value', ({ value }) => (value === null ? '' : String(value))],
-  ['threshold', ({ threshold }) => (threshold === null ? '' : String(threshold))],
-  ['detail', ({ detail }) => detail],
+/** A column of a table: its title, whether it holds numbers, and the cell of a row. */
+type Column<Row> = readonly [title: string, align: 'left' | 'right', cell: (row: Row) => string];
+
+const FINDINGS: readonly Column<FindingDocument>[] = [
+  ['pair', 'left', ({ pair }) => pair],
+  ['structure', 'left', ({ structure }) => structure ?? ''],
+  ['code', 'left', ({ code }) => code],
+  ['value', 'right', ({ value }) => (value === null ? '' : shown(value))],
+  ['threshold', 'right', ({ threshold }) => (threshold === null ? '' : shown(threshold))],
+  ['detail', 'left', ({ detail }) => detail],
 ];
 
-/** Columns under each other, numbers to the right, and a last line that counts. */
-function tableOf({ pairs, findings }: ReportDocument): string {
-  const rows = [
-    COLUMNS.map(([title]) => title),
-    ...findings.map((finding) => COLUMNS.map(([, cell]) => cell(finding))),
+const STUDIES: readonly Column<StudySummary>[] = [
+  ['study', 'left', ({ study }) => study],
+  ['pairs', 'right', ({ flagged }) => String(flagged)],
+  ['findings', 'right', ({ findings }) => String(findings)],
+  [
+    'codes',
+    'left',
+    ({ codes }) =>
+      Object.entries(codes)
+        .map(([code, count]) => `${code} ${count}`)
+        .join(', '),
+  ],
+];
+
+/** The findings, then what each study has of them, then a line that counts. */
+function tableOf({ pairs, findings, studies }: ReportDocument): string {
+  const flagged = new Set(findings.map(({ pair }) => pair)).size;
+  const summary = `${pairs} pairs, ${flagged} with findings, ${findings.length} findings`;
+  if (findings.length === 0) return `${summary}\n`;
+  return `${[...linesOf(FINDINGS, findings), '', ...linesOf(STUDIES, studies), '', summary].join('\n')}\n`;
+}
+
+/** Columns under each other below their titles, numbers to the right. */
+function linesOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const cells = [
+    columns.map(([title]) => title),
+    ...rows.map((row) => columns.map(([, , cell]) => cell(row))),
   ];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const isNumber = (column: number) => ['value', 'threshold'].includes(COLUMNS[column]![0]);
-  const lines = rows.map((row) =>
-    row
+  const widths = columns.map((_, column) =>
+    cells.reduce((most, line) => Math.max(most, line[column]!.length), 0),
+  );
+  return cells.map((line) =>
+    line
       .map((cell, column) =>
-        isNumber(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+        columns[column]![1] === 'right' ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
       )
       .join('  ')
       .trimEnd(),
   );
-  const flagged = new Set(findings.map(({ pair }) => pair)).size;
-  const summary = `${pairs} pairs, ${flagged} with findings, ${findings.length} findings`;
-  return `${[...(findings.length > 0 ? [...lines, ''] : []), summary].join('\n')}\n`;
 }

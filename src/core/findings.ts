@@ -109,16 +109,16 @@ function remarksOn(
     {
       code: 'SELF_INTERSECTING',
       value: crossings,
-      detail: `${crossings >= MOST_CROSSINGS ? 'at least ' : ''}${crossings} pairs of edges cross`,
+      detail: `${crossings >= MOST_CROSSINGS ? 'at least ' : ''}${counted(crossings, 'crossing')} of its own edges`,
     },
-    { code: 'TINY', value: area, detail: `the mask has ${area} pixels` },
+    { code: 'TINY', value: area, detail: `the mask has ${counted(area, 'pixel')}` },
   ];
   if (points !== null) {
-    remarks.push({ code: 'FEW_POINTS', value: points, detail: `a contour has ${points} points` });
+    remarks.push({ code: 'FEW_POINTS', value: points, detail: `a contour has ${counted(points, 'point')}` });
     remarks.push({
       code: 'DUPLICATE_POINTS',
       value: repeats,
-      detail: `${repeats} points repeat an earlier one`,
+      detail: `${counted(repeats, 'point')} at the place of an earlier one`,
     });
   }
   const same = slice.same.get(measures.structure);
@@ -132,7 +132,7 @@ function remarksOn(
     remarks.push({
       code: 'NOT_CONTAINED',
       value: share,
-      detail: `${percent(share)} of it lie outside of ${outer}`,
+      detail: `${percent(share)} of it lies outside of ${outer}`,
     });
     const offset = offsetIn(slice, measures, outer);
     if (offset !== null)
@@ -181,7 +181,7 @@ function remarksOn(
     remarks.push({
       code: 'SLICES_SHIFTED',
       value: shift.share,
-      detail: `on most slices the contours drawn ${Math.abs(shift.steps)} planes ${shift.steps > 0 ? 'further on' : 'before'} fit better: ${percent(shift.share)} less overlap with the surroundings`,
+      detail: `on most slices the contours drawn ${counted(Math.abs(shift.steps), 'plane')} ${shift.steps > 0 ? 'further on' : 'before'} fit better: ${percent(shift.share)} less overlap with the surroundings`,
     });
   for (const { inner, brightness } of measures.within) {
     const overlap = overlapOf(brightness, 0);
@@ -213,5 +213,19 @@ function offsetIn(
   return Math.hypot(x - u, y - v) / (radius(around.area) - radius(inner.area));
 }
 
-const shown = (value: number) => String(Number(value.toPrecision(3)));
-const percent = (share: number) => `${Math.round(100 * share)} %`;
+/** A number as people read it: three digits that count, whole from a thousand on, and no exponent. */
+export function shown(value: number): string {
+  if (value >= 1e6) return 'over 1,000,000';
+  if (value >= 1000) return Math.round(value).toLocaleString('en-US');
+  return value > 0 && value < 0.001 ? 'under 0.001' : String(Number(value.toPrecision(3)));
+}
+
+/** A share in percent, whole; where nobody needs the number any more, that it is larger than can be. */
+function percent(share: number): string {
+  return share > 10 ? 'over 1,000 %' : `${Math.round(100 * share)} %`;
+}
+
+/** A count with its noun, which takes an s where it is not one. */
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

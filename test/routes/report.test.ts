@@ -209,6 +209,11 @@ t.test('report prints a table for people, or the JSON of the call, and ends with
   t.match(head, /^pair +structure +code +value +threshold +detail$/);
   t.match(row, /^HEART\/2 +i +TINY +2 +10 +the mask has 2 pixels$/);
   t.equal(row.indexOf('the mask'), head.indexOf('detail'), 'columns stand under each other');
+  t.match(
+    table.stdout,
+    /\n\nstudy +pairs +findings +codes\nHEART +1 +\d {2}[A-Z_]+ \d.*\bTINY 1\b.*\n\n/,
+    'a summary by study',
+  );
   t.match(table.stdout, /\n4 pairs, 1 with findings, \d findings\n$/);
   t.equal(taken.code, 1);
   t.match(taken.stderr, /another slicefeed uses the state folder/);
@@ -219,6 +224,7 @@ t.test('report prints a table for people, or the JSON of the call, and ends with
   t.match(JSON.parse(json.stdout), {
     pairs: 4,
     findings: [{ pair: 'HEART/2', code: 'TINY', value: 2 }],
+    studies: [{ study: 'HEART', flagged: 1, codes: { TINY: 1 } }],
     next: null,
   });
 });
