@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import {
   type DestinationStream,
   type Logger,
@@ -8,19 +9,15 @@ import {
   pino,
   stdSerializers,
   stdTimeFunctions,
-  symbols,
 } from 'pino';
 import { PinoPretty as pretty } from 'pino-pretty';
 import type { Config } from './config.js';
 import { PROBLEMS } from './core/problem.js';
+import { stderrLines } from './log-lines.js';
 
 const KEY_FILE = 'log.key';
 const KEY_BYTES = 32;
 const SHOWN = 16;
-
-/** Lines wait so long for others to be written with them: a batch has three of its own, and each write is a trip to another thread. */
-const TOGETHER_MS = 50;
-const TOGETHER_BYTES = 12 * 1024;
 
 /** The key of a state folder that ids in the log are hashed with, made with the first use: equal ids stay equal over restarts. */
 function keyOf(state: string): string {
@@ -73,48 +70,6 @@ export function logOptions({ logLevel: level, hashStudyIds, state }: Config): Lo
   };
 }
 
-/** Where lines go: `flush` hands on what `write` may hold back, but does nothing in the middle of a write. */
-interface Lines {
-  write(line: string): unknown;
-  flush(): void;
-  on(event: 'write', listener: (bytes: number) => void): unknown;
-  on(event: 'drain', listener: () => void): unknown;
-}
-
-/** Writes lines together; one that warns or is worse leaves at once, and those before it with it. */
-export function together(lines: Lines): DestinationStream {
-  let isDue = false;
-  // Bytes: of all lines, of those that are to leave, and of those that left.
-  let handed = 0;
-  let wanted = 0;
-  let written = 0;
-  const flush = () => {
-    isDue = false;
-    if (wanted === handed) return;
-    wanted = handed;
-    lines.flush();
-  };
-  lines.on('write', (bytes) => {
-    written += bytes;
-  });
-  lines.on('drain', () => {
-    if (written < wanted) lines.flush();
-  });
-  return {
-    [symbols.needsMetadataGsym]: true,
-    lastLevel: 0,
-    write(line: string) {
-      handed += Buffer.byteLength(line);
-      lines.write(line);
-      if (this.lastLevel >= pino.levels.values.warn!) flush();
-      else if (!isDue) {
-        isDue = true;
-        setTimeout(flush, TOGETHER_MS).unref();
-      }
-    },
-  } as DestinationStream & { lastLevel: number };
-}
-
 /** Lines for people, on a terminal in colour: time, level, message, then each field. */
 export function readable(
   destination: NodeJS.WritableStream,
@@ -130,12 +85,22 @@ export function readable(
 
 /**
  * Logs on stderr, because stdout is for results: lines for people on a terminal, or where the settings say so, else JSON lines.
- * JSON lines are written behind the request's back, in order, and flushed at the end.
+ * But on a terminal they are written behind the request's back, in order, and a reader that stands still holds nothing up.
  */
 export function makeLog(config: Config): Logger {
   const { logFormat: format } = config;
-  if (format === 'pretty' || (format === 'auto' && process.stderr.isTTY))
-    return pino(logOptions(config), readable(process.stderr, { colour: process.stderr.isTTY }));
-  const lines = pino.destination({ fd: 2, sync: false, minLength: TOGETHER_BYTES });
-  return pino(logOptions(config), together(lines));
+  const isTerminal = process.stderr.isTTY;
+  const isPretty = format === 'pretty' || (format === 'auto' && isTerminal);
+  if (isPretty && isTerminal) return pino(logOptions(config), readable(process.stderr, { colour: true }));
+  const lines = stderrLines();
+  const write = (chunk: Buffer, _: string, done: () => void) => {
+    lines.write(chunk.toString());
+    done();
+  };
+  const log = pino(
+    logOptions(config),
+    isPretty ? readable(new Writable({ write }), { colour: false }) : lines,
+  );
+  lines.onLeftOut = (count) => log.warn({ lines: count }, 'lines of the log were left out: nobody took them');
+  return log;
 }

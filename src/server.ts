@@ -125,11 +125,19 @@ export async function serve(config: Config): Promise<void> {
         throw new Error('the state folder is lost');
       }),
   });
-  closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ signal, err }) => {
+  const logger = { error: (said: unknown) => log.error(String(said)) };
+  closeWithGrace({ delay: CLOSE_WITHIN_MS, logger }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');
-    await (await starting).close();
-    log.info('closed');
+    const server = await starting;
+    // What did not end well is in the log, part by part.
+    const isClosed = await server.close().then(
+      () => true,
+      () => false,
+    );
+    if (isClosed) log.info('closed');
+    await new Promise<void>((resolve) => log.flush(() => resolve()));
+    if (!isClosed) process.exit(1);
   });
   await starting;
 }

@@ -1,10 +1,13 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, existsSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ask, openSession } from '../fixtures/client.js';
-import { type Command, childrenOf, isRunning, startCommand } from '../fixtures/command.js';
+import { CLI, type Command, childrenOf, isRunning, startCommand } from '../fixtures/command.js';
+import { until } from '../fixtures/feed.js';
 import { rawConnection } from '../fixtures/raw-http.js';
 import {
   contourPath,
@@ -15,6 +18,8 @@ import {
   writeFiles,
 } from '../fixtures/study-folder.js';
 import { temporaryFolder } from '../helper.js';
+import { within } from '../loader/processes.js';
+import { freePort } from '../soak/service-process.js';
 
 const folder = temporaryFolder(t);
 writeFiles(folder, { 'link.csv': linkTable(['A', 'a']) });
@@ -138,4 +143,39 @@ t.test('loaders leave when their service is killed, and the next start sweeps wh
   t.equal(readdirSync(running.spool).length, 1);
   t.notOk(readdirSync(running.spool).includes(left ?? ''), 'swept');
   await endsWell(t, next, 3000);
+});
+
+/** A pipe that takes nothing more, and that nobody reads. */
+function fullPipe(t: Test): number {
+  const path = join(temporaryFolder(t), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  t.teardown(() => closeSync(fd));
+  for (const some of [4096, 1])
+    try {
+      for (;;) writeSync(fd, Buffer.alloc(some, '.'));
+    } catch (error) {
+      t.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+    }
+  return fd;
+}
+
+t.test('a stderr that nobody reads keeps a service neither from serving nor from ending', async (t) => {
+  const spool = temporaryFolder(t);
+  const options = { data: folder, state: temporaryFolder(t), spool, loaders: '1', 'log-level': 'trace' };
+  const args = Object.entries({ ...options, port: String(await freePort()) });
+  const service = spawn(
+    process.execPath,
+    [CLI, 'serve', ...args.flatMap(([name, value]) => [`--${name}`, value])],
+    { stdio: ['ignore', 'ignore', fullPipe(t)], env: { PATH: process.env.PATH ?? '' } },
+  );
+  t.teardown(() => service.kill('SIGKILL'));
+  const ended = once(service, 'exit');
+  const url = `http://127.0.0.1:${args.at(-1)![1]}`;
+  await until(async () => (await ask(`${url}/readyz`).catch(() => null))?.status === 200);
+  const { id } = await openSession(url, { batchSize: 1 });
+  for (const step of [0, 1, 2]) t.equal((await ask(`${url}/v1/sessions/${id}/batches/${step}`)).status, 200);
+  service.kill('SIGTERM');
+  t.strictSame(await within(ended, 60_000, 'the end of the service'), [0, null]);
+  t.strictSame(readdirSync(spool), []);
 });

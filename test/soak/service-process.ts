@@ -115,7 +115,8 @@ export class ServiceProcess {
  * A free port below those that the system gives to outgoing connections: a client that tries again and again to reach a service that is
  * away could be given the service's own port, and would then talk to itself.
  */
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const server = createServer();
