@@ -17,6 +17,7 @@ export const audit: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     '/v1/sessions/:id/audit',
     {
       schema: {
+        operationId: 'auditSession',
         summary: "What became of an epoch's pairs, told by the bodies that were sent whole",
         tags: ['sessions'],
         params: SessionParams,

@@ -16,6 +16,7 @@ import {
   Rank,
   SessionParams,
   StepParams,
+  Unchanged,
 } from './schemas.js';
 
 /** The batches of a session. */
@@ -62,11 +63,12 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       config: { rate: 'spared', compiled: 'early' },
       exposeHeadRoute: false,
       schema: {
+        operationId: 'getBatch',
         summary: 'The batch of a step; the same URL always gives the same bytes',
         tags: ['batches'],
         params: StepParams,
         querystring: query({ rank: Rank, format: Format }),
-        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 410, 422, 503) },
+        response: { 200: BatchBody, 304: Unchanged, ...problems(400, 404, 406, 409, 410, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -86,6 +88,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/sessions/:id/batches/:step/overlay.png',
     {
       schema: {
+        operationId: 'getBatchOverlay',
         summary: 'A contact sheet drawn from the very bytes of that batch',
         tags: ['batches'],
         params: StepParams,
@@ -110,6 +113,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     {
       config: { access: 'read', rate: 'spared', compiled: 'early' },
       schema: {
+        operationId: 'getNextBatch',
         summary: "The batch at a rank's cursor; the cursor moves once the body has been sent",
         tags: ['batches'],
         params: SessionParams,

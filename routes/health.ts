@@ -25,6 +25,7 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     {
       config: { access: 'open', rate: 'spared' },
       schema: {
+        operationId: 'getLiveness',
         summary: 'The process answers',
         tags: ['service'],
         response: { 200: Type.Object({ live: Type.Boolean() }) },
@@ -38,6 +39,7 @@ export const health: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     {
       config: { access: 'open', rate: 'spared' },
       schema: {
+        operationId: 'getReadiness',
         summary: 'The catalogue is scanned and a loader is ready',
         tags: ['service'],
         response: { 200: Ready, 503: Ready },

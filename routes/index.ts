@@ -9,7 +9,7 @@ import { pairs } from './pairs.js';
 import { quarantine } from './quarantine.js';
 import { report } from './report.js';
 import { scan } from './scan.js';
-import { shareProblems } from './schemas.js';
+import { describeShared } from './schemas.js';
 import { sessions } from './sessions.js';
 import { splits } from './splits.js';
 import { stream } from './stream.js';
@@ -51,7 +51,7 @@ import { uploads } from './uploads.js';
  *     GET    /openapi.json  /docs                          the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
-  app.addHook('onRoute', shareProblems);
+  app.addHook('onRoute', describeShared);
   await app.register(health, { service });
   await app.register(metrics, { service });
   await app.register(scan, { service });

@@ -77,6 +77,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     '/v1/masks',
     {
       schema: {
+        operationId: 'makeMasks',
         summary: 'Batch bodies of the images and contours that are sent along; nothing is stored',
         description:
           'multipart/form-data, each part a DICOM file, a contour, a link.csv, or one zip of them. Bodies follow each other, up to `batchSize` pairs each; one ends early before a pair of another shape. What could not be paired is in the problems of the first.',

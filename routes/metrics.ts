@@ -10,6 +10,7 @@ export const metrics: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/metrics',
     {
       schema: {
+        operationId: 'getMetrics',
         summary: 'Prometheus text',
         tags: ['service'],
         response: {

@@ -4,7 +4,7 @@ import type { Holes } from '../src/core/part.js';
 import type { Service } from '../src/service.js';
 import { fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
-import { BatchBody, Format, PairParams, Picture, problems, query } from './schemas.js';
+import { BatchBody, Format, PairParams, Picture, problems, query, Unchanged } from './schemas.js';
 
 /** How pairs outside a session are asked for. */
 export const How = {
@@ -49,11 +49,12 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
       config: { rate: 'spared' },
       exposeHeadRoute: false,
       schema: {
+        operationId: 'getPair',
         summary: 'One pair as a batch of size 1',
         tags: ['studies'],
         params: PairParams,
         querystring: query({ ...How, format: Format }),
-        response: { 200: BatchBody, 304: Type.Null(), ...problems(400, 404, 406, 409, 422, 503) },
+        response: { 200: BatchBody, 304: Unchanged, ...problems(400, 404, 406, 409, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -72,6 +73,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     '/v1/studies/:study/pairs/:slice/overlay.png',
     {
       schema: {
+        operationId: 'getPairOverlay',
         summary: 'The image, windowed, each mask tinted and outlined',
         tags: ['studies'],
         params: PairParams,

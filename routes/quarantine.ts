@@ -19,6 +19,7 @@ export const quarantine: FastifyPluginAsyncTypebox<{ service: Service }> = async
     '/v1/quarantine',
     {
       schema: {
+        operationId: 'listQuarantine',
         summary: 'Pairs that break their loader, with why',
         tags: ['service'],
         response: { 200: Type.Object({ quarantine: Type.Array(Entry) }), ...problems() },
@@ -40,6 +41,7 @@ export const quarantine: FastifyPluginAsyncTypebox<{ service: Service }> = async
     {
       config: { access: 'write' },
       schema: {
+        operationId: 'releasePair',
         summary: 'Gives a pair another chance',
         tags: ['service'],
         params: PairParams,

@@ -12,30 +12,33 @@ import { problems, query, StudyParams } from './schemas.js';
 
 const MOST_FINDINGS = 10_000;
 
-const Report = Type.Object({
-  pairs: Type.Integer({ description: 'slices with a contour that were looked at' }),
-  findings: Type.Array(
-    Type.Object({
-      code: Type.String({ enum: [...FINDING_CODES] }),
-      pair: Type.String(),
-      structure: orNull(Type.String({ description: 'null: the whole slice' })),
-      value: orNull(Type.Number({ description: 'what was measured' })),
-      threshold: orNull(Type.Number({ description: 'what it was compared with' })),
-      detail: Type.String(),
-      overlay: Type.String({ description: "the path of the pair's picture" }),
-    }),
-  ),
-  studies: Type.Array(
-    Type.Object({
-      study: Type.String(),
-      flagged: Type.Integer({ description: 'pairs with at least one finding' }),
-      findings: Type.Integer(),
-      codes: Type.Record(Type.String(), Type.Integer(), { description: 'findings of each code' }),
-    }),
-    { description: 'the studies that these findings are of, each counted as a whole' },
-  ),
-  next: orNull(Type.String({ description: '`after` of the next page; null after the last' })),
-});
+const Report = Type.Object(
+  {
+    pairs: Type.Integer({ description: 'slices with a contour that were looked at' }),
+    findings: Type.Array(
+      Type.Object({
+        code: Type.String({ enum: [...FINDING_CODES] }),
+        pair: Type.String(),
+        structure: orNull(Type.String({ description: 'null: the whole slice' })),
+        value: orNull(Type.Number({ description: 'what was measured' })),
+        threshold: orNull(Type.Number({ description: 'what it was compared with' })),
+        detail: Type.String(),
+        overlay: Type.String({ description: "the path of the pair's picture" }),
+      }),
+    ),
+    studies: Type.Array(
+      Type.Object({
+        study: Type.String(),
+        flagged: Type.Integer({ description: 'pairs with at least one finding' }),
+        findings: Type.Integer(),
+        codes: Type.Record(Type.String(), Type.Integer(), { description: 'findings of each code' }),
+      }),
+      { description: 'the studies that these findings are of, each counted as a whole' },
+    ),
+    next: orNull(Type.String({ description: '`after` of the next page; null after the last' })),
+  },
+  { title: 'Report' },
+);
 
 const ReportQuery = query({
   limit: Type.Integer({
@@ -72,6 +75,7 @@ export const report: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     {
       exposeHeadRoute: false,
       schema: {
+        operationId: 'getStudyReport',
         summary: 'The quality report of a study: what is odd about its contours',
         description: DESCRIPTION,
         tags: ['studies'],
@@ -93,6 +97,7 @@ export const report: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     {
       exposeHeadRoute: false,
       schema: {
+        operationId: 'getReport',
         summary: 'The quality report of all studies',
         description: DESCRIPTION,
         tags: ['studies'],

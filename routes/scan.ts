@@ -11,6 +11,7 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
     {
       config: { access: 'write' },
       schema: {
+        operationId: 'scanSources',
         summary: "Looks at the sources again; open sessions don't move",
         tags: ['service'],
         body: Empty,

@@ -1,8 +1,15 @@
 import type { RouteOptions } from 'fastify';
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { ERRORS } from '../src/errors.js';
 
 const closed = { additionalProperties: false };
+
+/** Makes a query schema that refuses what it does not know; what has a default may be left out. */
+export function query<T extends Record<string, TSchema>>(fields: T) {
+  const schema = Type.Object(fields, closed);
+  const { required = [] } = schema as { required?: readonly string[] };
+  return { ...schema, required: required.filter((name) => !('default' in fields[name]!)) } as typeof schema;
+}
 
 /** A body of a call that takes all it needs from its URL. */
 export const Empty = Type.Object({}, closed);
@@ -11,7 +18,11 @@ export const Empty = Type.Object({}, closed);
 export const FilesForm = Type.Unsafe<unknown>({
   type: 'object',
   properties: {
-    file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+    file: {
+      type: 'array',
+      description: 'one or more files',
+      items: { type: 'string', format: 'binary', contentMediaType: 'application/octet-stream' },
+    },
   },
 });
 
@@ -27,10 +38,10 @@ export const Problem = Type.Object(
     file: Type.Optional(Type.String()),
     field: Type.Optional(Type.String()),
   },
-  { description: 'application/problem+json' },
+  { title: 'Problem', description: 'application/problem+json' },
 );
 
-type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 503;
+type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 408 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 503;
 
 /** The error answers of a route, for its response schema; those that every route has come by `shareProblems`. */
 export function problems(...statuses: ProblemStatus[]) {
@@ -38,30 +49,41 @@ export function problems(...statuses: ProblemStatus[]) {
   return Object.fromEntries(statuses.map((status) => [status, { description: 'problem', content }]));
 }
 
-/** Adds the error answers that a route has for being one: for who asks, how often, by which host, with what body, and when. */
-export function shareProblems({ method, config, schema }: RouteOptions): void {
+/** Adds what a route has for being one: whether it is open, and error answers for who asks, how often, by which host, with what body, and when. */
+export function describeShared({ method, config, schema }: RouteOptions): void {
   if (!schema || schema.hide) return;
+  // The contract as a whole asks for a token.
+  if (config?.access === 'open') schema.security = [];
   const shared: ProblemStatus[] = [400, 503];
-  if (config?.access !== 'open') shared.push(401, 421, 429);
-  if (method !== 'GET' && method !== 'HEAD') {
-    shared.push(413, 415);
-    if (config?.access !== 'read') shared.push(403);
-  }
+  if (config?.access !== 'open') shared.push(401, 403, 421, 429);
+  if (method !== 'GET' && method !== 'HEAD') shared.push(408, 413, 415);
   schema.response = { ...problems(...shared), ...(schema.response as object) };
 }
 
-export const StudyParams = Type.Object({ study: Type.String() });
-export const PairParams = Type.Object({ study: Type.String(), slice: Type.String() });
-export const SessionParams = Type.Object({ id: Type.String() });
+// The examples are those of the demo's phantom and of a session that is opened with the example of its own call.
+const StudyParam = Type.String({ description: 'as `GET /v1/studies` lists them', examples: ['PHANTOM001'] });
+const SliceParam = Type.String({
+  description: 'as `GET /v1/studies/{study}/pairs` lists them',
+  examples: ['1'],
+});
+const SessionParam = Type.String({
+  description: "a session's name, 1 to 64 of `A-Za-z0-9._-`",
+  examples: ['training'],
+});
+
+export const StudyParams = Type.Object({ study: StudyParam });
+export const PairParams = Type.Object({ study: StudyParam, slice: SliceParam });
+export const SessionParams = Type.Object({ id: SessionParam });
 /** The last step that can be asked for: the one behind it, where a cursor then stands, is still a number that one more makes greater. */
 export const LAST_STEP = Number.MAX_SAFE_INTEGER - 1;
 
 export const StepParams = Type.Object({
-  id: Type.String(),
+  id: SessionParam,
   step: Type.Integer({
     minimum: 0,
     maximum: LAST_STEP,
     description: '0, 1, 2 … over the whole training',
+    examples: [0],
   }),
 });
 
@@ -70,7 +92,7 @@ export const Page = {
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
   after: Type.Optional(Type.String({ description: '`next` of the page before' })),
 };
-export const PageQuery = Type.Object(Page, closed);
+export const PageQuery = query(Page);
 
 export const Format = Type.Optional(
   Type.Unsafe<'safetensors' | 'npz'>({
@@ -90,12 +112,10 @@ export const BatchBody = {
   },
 };
 
+/** The answer where `If-None-Match` has the body's tag. */
+export const Unchanged = Type.Null({ description: 'the asker has these bytes' });
+
 export const Picture = {
   description: 'a PNG file',
   content: { 'image/png': { schema: Type.String({ format: 'binary' }) } },
 };
-
-/** Makes a query schema that refuses what it does not know. */
-export function query<T extends Record<string, import('typebox').TSchema>>(fields: T) {
-  return Type.Object(fields, closed);
-}

@@ -32,17 +32,22 @@ const Opened = {
   batch: Type.Record(Type.String(), Tensor),
 };
 
-const Seen = Type.Object({
-  ...Opened,
-  state: Type.String({ description: 'open, or idle: it holds no memory until it is asked again' }),
-  cursors: Type.Array(Type.Integer(), { description: 'for each rank the step that `next` gives' }),
-  delivered: Type.Integer({ description: 'batches sent whole' }),
-  warm: Type.Integer({ description: 'batches loaded and waiting' }),
-  waitMs: Type.Number({ description: 'what trainers waited, in all, since the service started' }),
-  loadMs: Type.Number(),
-  hits: Type.Integer(),
-  misses: Type.Integer(),
-});
+const OpenedSession = Type.Object(Opened, { title: 'OpenedSession' });
+
+const Seen = Type.Object(
+  {
+    ...Opened,
+    state: Type.String({ description: 'open, or idle: it holds no memory until it is asked again' }),
+    cursors: Type.Array(Type.Integer(), { description: 'for each rank the step that `next` gives' }),
+    delivered: Type.Integer({ description: 'batches sent whole' }),
+    warm: Type.Integer({ description: 'batches loaded and waiting' }),
+    waitMs: Type.Number({ description: 'what trainers waited, in all, since the service started' }),
+    loadMs: Type.Number(),
+    hits: Type.Integer(),
+    misses: Type.Integer(),
+  },
+  { title: 'Session' },
+);
 
 const SessionPair = Type.Object({
   index: Type.Integer({ description: 'its place in the snapshot, as batches have it in `pairs`' }),
@@ -126,10 +131,11 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     {
       config: { access: 'read' },
       schema: {
+        operationId: 'openSession',
         summary: 'Opens a session under a name the service makes',
         tags: ['sessions'],
         body: SpecRequest,
-        response: { 201: Type.Object(Opened), ...problems(400, 415, 422, 503) },
+        response: { 201: OpenedSession, ...problems(400, 415, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -143,13 +149,14 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     {
       config: { access: 'read', compiled: 'early' },
       schema: {
+        operationId: 'openNamedSession',
         summary: 'Opens a session under your name, or joins it: every rank sends the same PUT',
         tags: ['sessions'],
         params: SessionParams,
         body: SpecRequest,
         response: {
-          200: Type.Object(Opened),
-          201: Type.Object(Opened),
+          200: OpenedSession,
+          201: OpenedSession,
           ...problems(400, 409, 410, 415, 422, 503),
         },
       },
@@ -172,6 +179,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     '/v1/sessions',
     {
       schema: {
+        operationId: 'listSessions',
         summary: 'The sessions',
         tags: ['sessions'],
         querystring: PageQuery,
@@ -192,6 +200,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     '/v1/sessions/:id',
     {
       schema: {
+        operationId: 'getSession',
         summary: 'One session: its spec, cursors and timings',
         tags: ['sessions'],
         params: SessionParams,
@@ -205,6 +214,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     '/v1/sessions/:id/pairs',
     {
       schema: {
+        operationId: 'listSessionPairs',
         summary: 'The pairs that a session stands on, in the order of its snapshot',
         tags: ['sessions'],
         params: SessionParams,
@@ -235,6 +245,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     {
       config: { access: 'write' },
       schema: {
+        operationId: 'deleteSession',
         summary: 'Ends a session and frees its warm batches',
         tags: ['sessions'],
         params: SessionParams,

@@ -32,6 +32,7 @@ export const splits: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     '/v1/splits',
     {
       schema: {
+        operationId: 'listSplitStudies',
         summary: 'Which study is in which fold of a split',
         description:
           'What `split` of a session chooses from, with the same `of` and `seed`. The first page also lists every fold with what it holds.',

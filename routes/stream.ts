@@ -16,6 +16,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
       config: { rate: 'spared', compiled: 'early' },
       exposeHeadRoute: false,
       schema: {
+        operationId: 'streamBatches',
         summary: 'Batch bodies one after the other, as fast as the reader reads',
         description:
           'From step `from` up to, not with, step `to` (default: the end). Each body ends at 8 + header + largest offset. If loading fails on the way, a last body without tensors says why.',

@@ -66,6 +66,7 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/studies',
     {
       schema: {
+        operationId: 'listStudies',
         summary: 'The studies',
         description: 'The first page also lists the problems that belong to no study.',
         tags: ['studies'],
@@ -88,6 +89,7 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/studies/:study',
     {
       schema: {
+        operationId: 'getStudy',
         summary: 'One study, with every file left out and why',
         tags: ['studies'],
         params: StudyParams,
@@ -108,6 +110,7 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/studies/:study/pairs',
     {
       schema: {
+        operationId: 'listStudyPairs',
         summary: 'The pairs of a study in catalogue order',
         tags: ['studies'],
         params: StudyParams,

@@ -26,6 +26,7 @@ export const studyMasks: FastifyPluginAsyncTypebox<{ service: Service }> = async
       config: { rate: 'spared' },
       exposeHeadRoute: false,
       schema: {
+        operationId: 'getStudyMasks',
         summary: 'Every pair of a study: batch bodies one after the other',
         description:
           'In catalogue order, up to `batchSize` pairs a body; a body ends early before a pair of another shape. All have the same structures and one dtype. Each body ends at 8 + header + largest offset. If loading fails on the way, a last body without tensors says why.',

@@ -68,6 +68,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/studies',
     {
       schema: {
+        operationId: 'uploadStudy',
         summary: 'Uploads a study: multipart/form-data, files in parts or in one zip',
         description:
           'All or nothing. A file’s name is used for pairing only. 200 where the study is there already with the same content.',
@@ -122,6 +123,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
     '/v1/studies/:study',
     {
       schema: {
+        operationId: 'deleteStudy',
         summary: 'Removes an uploaded study',
         tags: ['studies'],
         params: StudyParams,

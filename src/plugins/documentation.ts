@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
 import { VERSION } from '../version.js';
+import { finishContract } from './contract.js';
 import { type PageFile, readPageFiles } from './documentation-files.js';
 import { pages } from './pages.js';
 
@@ -26,6 +27,8 @@ export const documentation = plugin(
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
         security: [{ token: [] }],
       },
+      transformObject: (made) =>
+        'openapiObject' in made ? finishContract(made.openapiObject) : made.swaggerObject,
     });
     app.addHook('onRoute', (route) => {
       if (route.url === '/docs' || route.url.startsWith('/docs/'))

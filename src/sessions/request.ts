@@ -152,6 +152,6 @@ export const SpecRequest = Type.Object(
     ),
     onError: Type.Optional(oneOf(['fail', 'mask'], { description: 'default fail' })),
   },
-  closed,
+  { ...closed, title: 'SessionRequest', examples: [{ batchSize: 4, epochs: 1, shape: { fit: 'pad' } }] },
 );
 export type SpecRequest = Static<typeof SpecRequest>;

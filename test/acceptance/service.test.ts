@@ -37,6 +37,8 @@ const BUILT = [
 
 /** The rest of the contract: built in this release or refused by name. */
 const OTHERS = [
+  'GET /v1/splits',
+  'GET /v1/sessions/{id}/pairs',
   'GET /metrics',
   'GET /v1/quarantine',
   'DELETE /v1/quarantine/{study}/{slice}',

@@ -70,7 +70,7 @@ const ODD_VALUES = [null, true, -1, 0, 1.5, 2 ** 53, 1e308, '', [], {}, [[]], [n
 /** Asks calls of the contract with odd values in every place, the same for the same seed, and holds each answer against the document. */
 export async function fuzzContract(url: string, options: ContractOptions): Promise<ContractReport> {
   const { seed, count, headers = {}, known, leaveOut = [] } = options;
-  const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;
+  const document = resolveReferences((await (await fetch(`${url}/openapi.json`)).json()) as OpenApi);
   const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
@@ -94,6 +94,19 @@ export async function fuzzContract(url: string, options: ContractOptions): Promi
     if (fault) failures.push(`${n}: ${method} ${request.target.slice(0, 200)} ${answer.status}: ${fault}`);
   }
   return { asked: count, statuses, failures };
+}
+
+/** The document with each reference to a shared schema replaced by that schema. */
+export function resolveReferences<T>(document: T): T {
+  const { schemas } = (document as { components: { schemas: Record<string, unknown> } }).components;
+  const resolve = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(resolve);
+    if (typeof node !== 'object' || node === null) return node;
+    const { $ref } = node as { $ref?: string };
+    if ($ref !== undefined) return resolve(schemas[$ref.split('/').pop()!]);
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, resolve(value)]));
+  };
+  return resolve(document) as T;
 }
 
 /** The start of a body: a stream of a session without end has none. */

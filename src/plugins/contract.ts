@@ -1,0 +1,38 @@
+interface Operation {
+  readonly requestBody?: { required?: boolean; readonly content?: Readonly<Record<string, unknown>> };
+}
+
+interface Contract {
+  readonly paths?: unknown;
+  components?: object;
+}
+
+/** Moves schemas that have a title into `shared`, under that title, and leaves a reference to each. */
+function shareTitled(node: unknown, shared: Record<string, unknown>): unknown {
+  if (Array.isArray(node)) return node.map((each) => shareTitled(each, shared));
+  if (typeof node !== 'object' || node === null) return node;
+  const copy = Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, shareTitled(value, shared)]),
+  );
+  // A property of an object may be called title as well; its schema is no text.
+  if (typeof copy.title !== 'string' || copy.type === undefined) return copy;
+  shared[copy.title] ??= copy;
+  return { $ref: `#/components/schemas/${copy.title}` };
+}
+
+/**
+ * Finishes the OpenAPI document that the framework makes of the routes. A JSON body may be left out: an empty one means all defaults, and
+ * none means the same. Schemas with a title are written once, so that what generates clients makes one type of each.
+ */
+export function finishContract<Made extends Contract>(made: Made): Made {
+  const { paths = {} } = made as { paths?: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
+  for (const path of Object.values(paths))
+    for (const { requestBody } of Object.values(path))
+      if (requestBody?.content?.['application/json']) requestBody.required = false;
+  const schemas: Record<string, unknown> = {};
+  return {
+    ...made,
+    paths: shareTitled(paths, schemas),
+    components: { ...made.components, schemas },
+  };
+}
