@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from './config.js';
 import { type SettingName, Settings } from './settings.js';
-import { parseTokens } from './tokens.js';
+import { parseTokenLines, parseTokens } from './tokens.js';
 import { VERSION } from './version.js';
 
 /** Told to the person who typed; exit code 2. */
@@ -131,14 +131,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 /** The token to push with: one that may change something, where there are several. */
 function pushToken(file: string | undefined): string | null {
-  let text = process.env.SLICEFEED_TOKEN ?? '';
-  try {
-    if (file !== undefined) text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new WrongUse(`the token file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
-  const tokens = parseTokens(text);
+  const tokens = file === undefined ? parseTokens(process.env.SLICEFEED_TOKEN ?? '') : tokensOfFile(file);
   return tokens.find((token) => !token.startsWith('ro:')) ?? tokens[0] ?? null;
+}
+
+function tokensOfFile(path: string): string[] {
+  try {
+    return parseTokenLines(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new WrongUse(`the token file ${path} cannot be used (${code ?? message})`);
+  }
 }
 
 /** What went wrong between here and a service, for people. */
@@ -175,6 +178,8 @@ function overview(): string {
   ].join('\n');
 }
 
+const SIZES = 'Sizes are written 512MiB, 512m or 2g (powers of 1024).';
+
 function help(command: Command): string {
   const properties = Settings.properties as unknown as Record<
     SettingName,
@@ -194,7 +199,7 @@ function help(command: Command): string {
     `Usage: ${command.usage}`,
     ...(own.length > 0 ? ['', ...own] : []),
     ...(rows.length > 0
-      ? ['', ...rows, '', 'Each is also a setting SLICEFEED_NAME in the environment; an option wins.']
+      ? ['', ...rows, '', 'Each is also a setting SLICEFEED_NAME in the environment; an option wins.', SIZES]
       : []),
   ].join('\n');
 }

@@ -10,9 +10,10 @@ import {
   parseFindingLimits,
 } from './core/finding-codes.js';
 import { coreLimit, memoryLimitBytes, openFilesLimit } from './machine.js';
-import { type GivenSettings, type SettingName, Settings } from './settings.js';
+import { type GivenSettings, isSize, type SettingName, Settings } from './settings.js';
+import { NO_SIZE, sizeBytes } from './size.js';
 import type { UploadLimits } from './sources/staging.js';
-import { parseTokens } from './tokens.js';
+import { parseTokens, TokenError } from './tokens.js';
 
 /** The settings as the process uses them: sizes in bytes, folders absolute, every default worked out. */
 export interface Config {
@@ -56,13 +57,10 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-const UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-
-/** `512MiB` as bytes. */
-export function sizeBytes(text: string): number {
-  const [, digits, unit] = /^(\d+) ?(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
-  if (digits === undefined) throw new ConfigError(`"${text}" is not a size such as 512MiB`);
-  return Number(digits) * UNITS[(unit ?? 'B') as keyof typeof UNITS];
+function bytesOf(text: string): number {
+  const bytes = sizeBytes(text);
+  if (bytes === null) throw new ConfigError(`"${text}" ${NO_SIZE}`);
+  return bytes;
 }
 
 function tlsPaths({ TLS_CERT, TLS_KEY }: GivenSettings): Config['tls'] {
@@ -75,8 +73,12 @@ function tlsPaths({ TLS_CERT, TLS_KEY }: GivenSettings): Config['tls'] {
 }
 
 function tokensOf(text: string): readonly string[] {
+  if (text === '') return [];
   try {
-    return parseTokens(text);
+    const tokens = parseTokens(text);
+    // A service that is to be closed is not opened by a list that turned out empty.
+    if (tokens.length === 0) throw new TokenError('it holds no token: give one, or leave the setting out');
+    return tokens;
   } catch (error) {
     throw new ConfigError(`SLICEFEED_TOKEN: ${(error as Error).message}`);
   }
@@ -87,8 +89,8 @@ function atLeast(
   settings: GivenSettings,
   least: string,
 ): number {
-  const bytes = sizeBytes(settings[name]);
-  if (bytes < sizeBytes(least))
+  const bytes = bytesOf(settings[name]);
+  if (bytes < bytesOf(least))
     throw new ConfigError(`SLICEFEED_${name} must be at least ${least}: "${settings[name]}"`);
   return bytes;
 }
@@ -127,7 +129,7 @@ export function readConfig(
   }
   const settings = check(given);
   const memory = memoryLimitBytes();
-  const budgetBytes = sizeBytes(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
+  const budgetBytes = bytesOf(settings.MEMORY_BUDGET) || Math.floor(memory / 4);
   const loaderMemoryBytes = Math.min(atLeast('LOADER_MEMORY', settings, '64MiB'), Math.floor(memory / 4));
   // One loader more works in the background.
   const room = Math.max(1, Math.floor((memory - budgetBytes) / loaderMemoryBytes) - 1);
@@ -152,7 +154,7 @@ export function readConfig(
     budgetBytes,
     batchBytesLimit: atLeast('BATCH_BYTES', settings, '1KiB'),
     spool: settings.SPOOL === '' ? '' : resolve(settings.SPOOL),
-    decodeCacheBytes: settings.DECODE_CACHE === '' ? null : sizeBytes(settings.DECODE_CACHE),
+    decodeCacheBytes: settings.DECODE_CACHE === '' ? null : bytesOf(settings.DECODE_CACHE),
     uploads: {
       bytes: atLeast('UPLOAD_BYTES', settings, '1KiB'),
       files: settings.UPLOAD_FILES,
@@ -181,7 +183,8 @@ function check(given: Record<string, string>): GivenSettings {
       const hint = KUBERNETES_PORT.test(given[name] ?? '')
         ? ' (Kubernetes sets it by itself for a service named slicefeed: set enableServiceLinks: false, or rename it)'
         : '';
-      return `SLICEFEED_${name} ${message ?? 'is not usable'}: "${name === 'TOKEN' ? '…' : given[name]}"${hint}`;
+      const reason = isSize(name) ? NO_SIZE : (message ?? 'is not usable');
+      return `SLICEFEED_${name} ${reason}: "${name === 'TOKEN' ? '…' : given[name]}"${hint}`;
     });
     throw new ConfigError([...new Set(lines)].join('\n') || String(error));
   }

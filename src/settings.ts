@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
+import { SIZE_PATTERN } from './size.js';
 
 const Size = (fallback: string, description: string) =>
-  Type.String({ pattern: '^[0-9]+ ?(B|KiB|MiB|GiB)?$', default: fallback, description });
+  Type.String({ pattern: `^${SIZE_PATTERN}$`, default: fallback, description });
 
 /** Every setting: `SLICEFEED_<NAME>` in the environment, `--name` on the command line. The README's table is made from it. */
 export const Settings = Type.Object({
@@ -15,7 +16,8 @@ export const Settings = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080, description: 'the port; 0: a free one' }),
   TOKEN: Type.String({
     default: '',
-    description: 'bearer tokens, comma-separated; `ro:` in front: may open sessions and read only',
+    description:
+      'bearer tokens, comma-separated; `ro:` in front: may open sessions and read only; one that holds no token is an error',
   }),
   TOKEN_FILE: Type.String({
     default: '',
@@ -89,7 +91,7 @@ export const Settings = Type.Object({
     description: 'the folder for warm batches; empty: `/dev/shm` where it has room, else the state folder',
   }),
   DECODE_CACHE: Type.String({
-    pattern: '^([0-9]+ ?(B|KiB|MiB|GiB)?)?$',
+    pattern: `^(${SIZE_PATTERN})?$`,
     default: '',
     description:
       'bytes of decoded frames of compressed images that are kept in the state folder; empty: `8GiB`, or a tenth of the free disk where that is less; 0: none',
@@ -165,3 +167,8 @@ export const Settings = Type.Object({
 export type GivenSettings = Static<typeof Settings>;
 
 export type SettingName = keyof GivenSettings;
+
+/** Whether a setting is a size in bytes. */
+export function isSize(name: SettingName): boolean {
+  return (Settings.properties[name] as { pattern?: string }).pattern?.includes(SIZE_PATTERN) ?? false;
+}

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { BaseLogger } from 'pino';
-import { parseTokens, TokenError, type Tokens } from './tokens.js';
+import { parseTokenLines, TokenError, type Tokens } from './tokens.js';
 import { watchFiles } from './watched-files.js';
 
 const LARGEST_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export function readTokenFile(path: string): string[] {
       throw new TokenError(`it can't be read (${(error as NodeJS.ErrnoException).code})`);
     }
   })();
-  const tokens = parseTokens(text);
+  const tokens = parseTokenLines(text);
   if (tokens.length === 0) throw new TokenError('it holds no token');
   return tokens;
 }

@@ -22,13 +22,16 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Reads tokens that are parted by commas or stand on lines of their own; lines that begin with `#` are left out. Throws `TokenError`. */
+/** Reads tokens of a file: as `parseTokens`, lines that begin with `#` left out. Throws `TokenError`. */
+export function parseTokenLines(text: string): string[] {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  return parseTokens(lines.filter((line) => !line.trimStart().startsWith('#')).join('\n'));
+}
+
+/** Reads tokens that are parted by commas or stand on lines of their own. Throws `TokenError`. */
 export function parseTokens(text: string): string[] {
   const tokens = text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .filter((line) => !line.trimStart().startsWith('#'))
-    .flatMap((line) => line.split(','))
+    .split(/[,\r\n]/)
     .map((token) => token.trim())
     .filter((token) => token !== '');
   tokens.forEach((token, at) => {

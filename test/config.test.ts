@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
-import { ConfigError, isLoopback, readConfig, sizeBytes } from '../src/config.js';
+import { ConfigError, isLoopback, readConfig } from '../src/config.js';
 import { coreLimit, memoryLimitBytes } from '../src/machine.js';
 import type { SettingName } from '../src/settings.js';
+import { sizeBytes } from '../src/size.js';
 import { temporaryFolder } from './helper.js';
 
 const GIB = 1024 ** 3;
@@ -130,19 +131,79 @@ t.test('a loader without memory cannot be', async (t) => {
   for (const size of ['0', '1KiB']) t.match(messageOf({ LOADER_MEMORY: size }), /^SLICEFEED_LOADER_MEMORY /);
 });
 
-t.test('sizes', async (t) => {
-  t.strictSame(['0', '12', '12B', '3KiB', '256MiB', '256 MiB', '2GiB'].map(sizeBytes), [
-    0,
-    12,
-    12,
-    3072,
-    256 * 1024 ** 2,
-    256 * 1024 ** 2,
-    2 * GIB,
-  ]);
-  for (const text of ['', '1MB', '1.5GiB', '-1', '1 TiB', 'GiB'])
-    t.throws(() => sizeBytes(text), ConfigError, text);
-});
+t.test(
+  'sizes: bytes, and powers of 1024 by their letter, as docker, Kubernetes and IEC write them',
+  async (t) => {
+    const sizes: Record<string, number> = {
+      '0': 0,
+      '12': 12,
+      '12B': 12,
+      '12b': 12,
+      '3KiB': 3072,
+      '3k': 3072,
+      '3 K': 3072,
+      '256MiB': 256 * 1024 ** 2,
+      '256 MiB': 256 * 1024 ** 2,
+      '256mib': 256 * 1024 ** 2,
+      '256m': 256 * 1024 ** 2,
+      '256Mi': 256 * 1024 ** 2,
+      '2GiB': 2 * GIB,
+      '2g': 2 * GIB,
+      '2G': 2 * GIB,
+      '2Gi': 2 * GIB,
+    };
+    for (const [text, bytes] of Object.entries(sizes)) {
+      t.equal(sizeBytes(text), bytes, text);
+      t.equal(
+        readConfig({}, { ZIP_BYTES: '1g', UPLOAD_BYTES: '1g', MEMORY_BUDGET: text || '0' }).budgetBytes,
+        bytes || Math.floor(memoryLimitBytes() / 4),
+        text,
+      );
+    }
+    for (const text of [
+      '',
+      '1MB',
+      '2GB',
+      '2gb',
+      '1.5GiB',
+      '-1',
+      '1 TiB',
+      '2t',
+      'GiB',
+      'g',
+      '2  g',
+      ' 2g',
+      '2gg',
+      '2ig',
+      '0x10',
+    ])
+      t.equal(sizeBytes(text), null, text);
+    t.equal(
+      messageOf({ BATCH_BYTES: '2GB', DECODE_CACHE: 'all' }),
+      ['BATCH_BYTES', 'DECODE_CACHE']
+        .map(
+          (name) =>
+            `SLICEFEED_${name} is no size: write 512MiB, 512m or 2g (k, m and g are powers of 1024; KB, MB and GB mean either, so they are not taken): "${name === 'BATCH_BYTES' ? '2GB' : 'all'}"`,
+        )
+        .join('\n'),
+    );
+  },
+);
+
+t.test(
+  'a setting of tokens that yields none is an error; a # begins a token as any other sign',
+  async (t) => {
+    t.strictSame(readConfig({ SLICEFEED_TOKEN: '#s3cret' }).tokens, ['#s3cret']);
+    t.strictSame(readConfig({}, { TOKEN: ' a,\n#b ' }).tokens, ['a', '#b']);
+    t.strictSame(readConfig({ SLICEFEED_TOKEN: '' }).tokens, [], 'as if it were not there, as every setting');
+    for (const TOKEN of [' ', ',', ' , ,', '\n', '\t'])
+      t.equal(
+        messageOf({ TOKEN }),
+        'SLICEFEED_TOKEN: it holds no token: give one, or leave the setting out',
+        JSON.stringify(TOKEN),
+      );
+  },
+);
 
 t.test("memory is the container's where that is less than the machine's", async (t) => {
   t.equal(memoryLimitBytes(cgroup(t, { 'memory.max': '4096' })), 4096);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseTokens, TokenError, Tokens } from '../src/tokens.js';
+import { parseTokenLines, parseTokens, TokenError, Tokens } from '../src/tokens.js';
 
 function may(tokens: readonly string[], bearer: string) {
   return new Tokens(tokens).find(bearer)?.may ?? null;
@@ -43,9 +43,12 @@ t.test('tokens are replaced, and never by none', async (t) => {
   t.equal(tokens.needed, true);
 });
 
-t.test('tokens are parted by commas or lines', async (t) => {
-  t.strictSame(parseTokens('a, b,,ro:c'), ['a', 'b', 'ro:c']);
-  t.strictSame(parseTokens('\uFEFF# of the trainers\r\nro:a\r\n\r\n  # one more\nb\nc,d'), [
+t.test('tokens are parted by commas or lines; comments are for files', async (t) => {
+  t.strictSame(parseTokens('a, b,,ro:c\r\nd\n'), ['a', 'b', 'ro:c', 'd']);
+  t.strictSame(parseTokens('#s3cret'), ['#s3cret']);
+  t.strictSame(parseTokens('ro:#a,#b'), ['ro:#a', '#b']);
+  t.strictSame(parseTokenLines('#s3cret'), []);
+  t.strictSame(parseTokenLines('\uFEFF# of the trainers\r\nro:a\r\n\r\n  # one more\nb\nc,d'), [
     'ro:a',
     'b',
     'c',
