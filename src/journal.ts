@@ -1,30 +1,49 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
+const NEWLINE = 0x0a;
 
 /**
  * Entries that outlive the process from the moment they are appended, until they are kept elsewhere: a file of JSON lines. An entry costs one write to
  * the memory of the system, a fraction of a transaction. As with the database, a machine that loses its power may lose the last of them.
  */
 export class Journal<Entry> {
+  /** Lines that the last process left and that are no entries: they lie in `PATH.damaged`. */
+  readonly setAside: number;
   #path: string;
   #fd: number;
   #sizeBytes: number;
 
-  constructor(path: string) {
+  /** `isEntry` tells what a line may hold. */
+  constructor(path: string, isEntry: (value: unknown) => boolean) {
     this.#path = path;
+    this.setAside = keepEntries(path, isEntry);
     this.#fd = openSync(path, O_RDWR | O_CREAT | O_APPEND, 0o600);
-    this.#sizeBytes = Buffer.byteLength(this.#lines());
-    // A line that an earlier process did not finish was appended for nobody.
-    ftruncateSync(this.#fd, this.#sizeBytes);
+    try {
+      this.#sizeBytes = wholeLines(readFileSync(path)).length;
+      // A line that an earlier process did not finish was appended for nobody.
+      ftruncateSync(this.#fd, this.#sizeBytes);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
   }
 
   /** What an earlier process left, oldest first. */
   read(): Entry[] {
-    return this.#lines()
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as Entry);
+    return linesOf(readFileSync(this.#path)).map((line) => JSON.parse(line.toString('utf8')) as Entry);
   }
 
   /** Throws where there is no room for the entry, and leaves nothing of it. */
@@ -52,9 +71,40 @@ export class Journal<Entry> {
     closeSync(this.#fd);
     if (this.#sizeBytes === 0) rmSync(this.#path, { force: true });
   }
+}
 
-  #lines(): string {
-    const text = readFileSync(this.#path, 'utf8');
-    return text.slice(0, text.lastIndexOf('\n') + 1);
-  }
+/** Moves the lines of a journal that are no entries to a file beside it, and answers how many. Either file is whole at any moment. */
+function keepEntries(path: string, isEntry: (value: unknown) => boolean): number {
+  if (!existsSync(path)) return 0;
+  const lines = linesOf(readFileSync(path));
+  const isGood = (line: Buffer) => {
+    try {
+      return isEntry(JSON.parse(line.toString('utf8')));
+    } catch {
+      return false;
+    }
+  };
+  const good = lines.filter(isGood);
+  if (good.length === lines.length) return 0;
+  const bad = lines.filter((line) => !isGood(line));
+  appendFileSync(`${path}.damaged`, withEnds(bad), { mode: 0o600 });
+  writeFileSync(`${path}.part`, withEnds(good), { mode: 0o600 });
+  renameSync(`${path}.part`, path);
+  return bad.length;
+}
+
+function wholeLines(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1);
+}
+
+function linesOf(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let at = 0, end = bytes.indexOf(NEWLINE); end >= 0; at = end + 1, end = bytes.indexOf(NEWLINE, at))
+    lines.push(bytes.subarray(at, end));
+  return lines;
+}
+
+function withEnds(lines: readonly Buffer[]): Buffer {
+  const end = Buffer.of(NEWLINE);
+  return Buffer.concat(lines.flatMap((line) => [line, end]));
 }

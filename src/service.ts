@@ -26,7 +26,7 @@ import type { Screen } from './progress.js';
 import { missingOf } from './readiness.js';
 import { Scans } from './scans.js';
 import { Sessions } from './sessions/sessions.js';
-import type { Delivered, SessionStore } from './sessions/store.js';
+import { type Delivered, isDelivered, type SessionStore } from './sessions/store.js';
 import { SessionSummaries } from './sessions/summaries.js';
 import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
@@ -103,7 +103,12 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
   ending.add('lock', QUICK_MS, () => lock.release());
   const db = openDatabase(config.state);
   ending.add('database', QUICK_MS, () => closeSqlite(db));
-  const journal = new Journal<Delivered>(join(config.state, 'deliveries'));
+  const journal = new Journal<Delivered>(join(config.state, 'deliveries'), isDelivered);
+  if (journal.setAside > 0)
+    log.error(
+      { lines: journal.setAside },
+      'deliveries that cannot be read are set aside in deliveries.damaged',
+    );
   let store: SessionStore | null = null;
   ending.add('deliveries', QUICK_MS, () => (store ?? journal).close());
   const spool = new Spool(

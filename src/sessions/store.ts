@@ -51,6 +51,16 @@ interface DeliveredOfFormat8 extends Omit<Delivered, 'incarnation'> {
   readonly id: string;
 }
 
+/** Whether a line of the journal is a delivery, also one as a release of state format 8 told it. */
+export function isDelivered(value: unknown): value is Delivered | DeliveredOfFormat8 {
+  const { id, incarnation, rank, step, movesCursor } = (value ?? {}) as Partial<
+    Delivered & DeliveredOfFormat8
+  >;
+  const isCount = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
+  const isNamed = incarnation === undefined ? typeof id === 'string' : isCount(incarnation);
+  return isNamed && isCount(rank) && isCount(step) && typeof movesCursor === 'boolean';
+}
+
 interface DeliveryRow {
   readonly incarnation: Incarnation;
   readonly rank: number;

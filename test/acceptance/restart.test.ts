@@ -1,4 +1,4 @@
-import { cpSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
@@ -63,6 +63,21 @@ t.test('a restart over the same state keeps sessions, cursors and bytes', async 
   await second.close();
   const third = await serve(t, data, state);
   t.equal((await ask(`${third.url}/v1/sessions/kept`)).status, 404, 'what was deleted stays so');
+});
+
+t.test('a journal of deliveries with bad lines does not keep the service from starting', async (t) => {
+  const data = await phantom(t);
+  const state = temporaryFolder(t);
+  const first = await serve(t, data, state);
+  await ask(`${first.url}/v1/sessions/kept`, { method: 'PUT', body: SPEC });
+  await first.close();
+  const told = (step: number) => JSON.stringify({ id: 'kept', rank: 0, step, movesCursor: true });
+  writeFileSync(join(state, 'deliveries'), `${told(0)}\n\0\0\0\n{"id":"kept","rank":"x"}\n${told(1)}\n`);
+  const second = await serve(t, data, state);
+  t.match(await getJson(`${second.url}/v1/sessions/kept`), { cursors: [2], delivered: 2 });
+  const line = await second.logged(({ msg }) => /set aside/.test(msg));
+  t.match(line, { lines: 2 });
+  t.equal(readFileSync(join(state, 'deliveries.damaged'), 'utf8'), '\0\0\0\n{"id":"kept","rank":"x"}\n');
 });
 
 t.test('a state folder made anew over a copy elsewhere gives the same names and bytes', async (t) => {
