@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { Service } from '../src/service.js';
 import type { Session } from '../src/sessions/session.js';
 import type { BatchFormat } from '../src/wire/body.js';
+import { PICTURE_WAIT_MS } from './pairs.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
 import {
   BatchBody,
@@ -21,7 +22,7 @@ import {
 
 /** The batches of a session. */
 export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { sessions } = service;
+  const { sessions, pictures } = service;
 
   async function send(
     request: FastifyRequest,
@@ -100,7 +101,9 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       const { id, step } = request.params;
       const { rank } = request.query;
       const session = sessions.get(id);
-      const png = await session.draw(step, rank);
+      const png = await pictures.within(PICTURE_WAIT_MS, request.gone, () =>
+        session.draw(step, rank, request.gone),
+      );
       return reply
         .type('image/png')
         .header('cache-control', 'private, no-cache')

@@ -16,6 +16,7 @@ import {
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { Gate } from '../src/sessions/gate.js';
+import { checkPicture, windowOf } from '../src/sessions/picture.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import {
   acceptUploadBatch,
@@ -25,6 +26,7 @@ import {
   uploadBatches,
 } from '../src/sessions/upload-batches.js';
 import type { Staging } from '../src/sources/staging.js';
+import { untilAborted } from '../src/until-aborted.js';
 import type { BatchMetadata, BatchProblem } from '../src/wire/body.js';
 import { problemBody } from '../src/wire/safetensors.js';
 import { How, howOf } from './pairs.js';
@@ -124,7 +126,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
             freePlace();
             const { whole, ...sent } =
               form === 'png'
-                ? await sendOverlay(reply, service, batches[0]!, request.query.scale, staging)
+                ? await sendOverlay(request, reply, service, batches[0]!, request.query.scale, staging)
                 : await sendBatches(request, reply, batches, form, staging);
             result = whole ? 'sent' : 'left';
             const ms = Math.round(performance.now() - startedAt);
@@ -168,7 +170,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         const askedAt = performance.now();
         let lease: Lease;
         try {
-          lease = await loading.lease;
+          lease = await untilAborted(loading.lease, request.gone);
           acceptUploadBatch(batch, lease);
         } catch (error) {
           // The first one's failure is a proper answer; later the last body has to say it.
@@ -248,25 +250,22 @@ function failureOf({ metadata }: UploadBatch, error: unknown): BatchMetadata {
 }
 
 async function sendOverlay(
+  request: FastifyRequest,
   reply: FastifyReply,
   { engine }: Service,
   batch: UploadBatch,
   scale: number,
   staging: Staging,
 ): Promise<Sent> {
+  checkPicture(batch.layout.shape, scale);
   const loading = engine.load(batch.order, 'asked');
   try {
-    const lease = await loading.lease;
+    const lease = await untilAborted(loading.lease, request.gone);
     acceptUploadBatch(batch, lease);
     const [pair] = batch.pairs;
-    const png = await lease.draw({
-      structures: batch.metadata.structures,
-      titles: [pair!.id],
-      title: '',
-      scale,
-      // As for a pair of a study: without a window in the file the picture finds its own.
-      window: pair!.slice.header.window.length > 0 ? { low: 0, high: 1 } : null,
-    });
+    const { structures } = batch.metadata;
+    const window = windowOf(pair!.slice);
+    const png = await lease.draw({ structures, titles: [pair!.id], title: '', scale, window }, request.gone);
     await staging.remove();
     await reply.type('image/png').header('cache-control', 'private, no-store').send(Buffer.from(png));
     return { bodies: 1, bytes: png.length, whole: reply.raw.writableFinished };

@@ -2,9 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
 import type { Holes } from '../src/core/part.js';
 import type { Service } from '../src/service.js';
-import { fetchPair } from '../src/sessions/pair.js';
+import { drawPair, fetchPair } from '../src/sessions/pair.js';
 import { chooseFormat, isKnown, respondBatch } from './respond.js';
 import { BatchBody, Format, PairParams, Picture, problems, query, Unchanged } from './schemas.js';
+
+/** How long a picture or a single pair waits for its turn. */
+export const PICTURE_WAIT_MS = 10_000;
 
 /** How pairs outside a session are asked for. */
 export const How = {
@@ -40,8 +43,9 @@ export function howOf({ structures, rule, holes, values }: Static<typeof HowQuer
 
 /** One pair, outside any session. */
 export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, engine, quarantine, slotSources } = service;
-  const from = { db, engine, quarantine, slotSources, log: app.log };
+  const { db, engine, quarantine, slotSources, config, pictures } = service;
+  const { batchBytesLimit } = config;
+  const from = { db, engine, quarantine, slotSources, batchBytesLimit, log: app.log };
 
   app.get(
     '/v1/studies/:study/pairs/:slice',
@@ -59,7 +63,9 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const format = chooseFormat(request.query.format, request.headers.accept);
-      const delivery = await fetchPair(from, { ...request.params, ...howOf(request.query) });
+      const { gone } = request;
+      const asked = { ...request.params, ...howOf(request.query) };
+      const delivery = await pictures.within(PICTURE_WAIT_MS, gone, () => fetchPair(from, asked, gone));
       if (isKnown(request, delivery.etag(format))) {
         delivery.end();
         return reply.code(304).header('etag', delivery.etag(format)).send(null);
@@ -88,27 +94,13 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     },
     async (request, reply) => {
       const { scale, ...how } = request.query;
-      const delivery = await fetchPair(from, {
-        ...request.params,
-        ...howOf({ ...how, values: 'windowed' }),
-      });
-      try {
-        const { study, slice } = request.params;
-        const png = await delivery.lease.draw({
-          structures: delivery.structures,
-          titles: [`${study}/${slice}`],
-          title: '',
-          scale,
-          // Without a window in the file the full range of its header would be nearly black: the picture finds its own.
-          window: delivery.slice.header.window.length > 0 ? { low: 0, high: 1 } : null,
-        });
-        return reply
-          .type('image/png')
-          .header('cache-control', 'private, no-cache')
-          .send(Buffer.from(png) as never);
-      } finally {
-        delivery.end();
-      }
+      const { gone } = request;
+      const asked = { ...request.params, ...howOf({ ...how, values: 'windowed' }) };
+      const png = await pictures.within(PICTURE_WAIT_MS, gone, () => drawPair(from, asked, scale, gone));
+      return reply
+        .type('image/png')
+        .header('cache-control', 'private, no-cache')
+        .send(Buffer.from(png) as never);
     },
   );
 };

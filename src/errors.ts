@@ -32,6 +32,7 @@ export const ERRORS = {
   SLF_SHAPES_DIFFER: { status: 422, title: 'The pairs of the session differ in shape' },
   SLF_CHANNELS_DIFFER: { status: 422, title: 'The pairs of the session differ in channels' },
   SLF_BATCH_TOO_LARGE: { status: 422, title: 'One batch is larger than the limit' },
+  SLF_PICTURE_TOO_LARGE: { status: 422, title: 'The picture is larger than the limit' },
   SLF_VALUE_RANGE: { status: 422, title: 'A value does not fit the dtype' },
   SLF_PAIR_FAILED: { status: 422, title: 'A pair of this batch cannot be loaded' },
   SLF_TOO_MANY_REQUESTS: { status: 429, title: 'This token or address asks too often' },

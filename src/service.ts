@@ -25,6 +25,7 @@ import { Metrics } from './metrics.js';
 import type { Screen } from './progress.js';
 import { missingOf } from './readiness.js';
 import { Scans } from './scans.js';
+import { Gate } from './sessions/gate.js';
 import { Sessions } from './sessions/sessions.js';
 import { type Delivered, isDelivered, type SessionStore } from './sessions/store.js';
 import { SessionSummaries } from './sessions/summaries.js';
@@ -36,6 +37,8 @@ import { takeStateFolder } from './state-folder.js';
 import { SendBuffers } from './wire/buffers.js';
 
 /** How long tasks under way may go on when the service ends, and how long it waits for its loaders in all. */
+/** Pictures and single pairs that are made at a time. */
+const PICTURES_AT_A_TIME = 4;
 const CLOSE_GRACE_MS = 3_000;
 const LOADERS_END_MS = 6_000;
 /** For a part that has nothing to wait for. */
@@ -62,6 +65,8 @@ export interface Service {
   readonly sessions: Sessions;
   readonly uploads: Uploads;
   readonly slotSources: SlotSources;
+  /** Where pictures and single pairs wait for their turn: trainers go first. */
+  readonly pictures: Gate;
   readonly scans: Scans;
   /** Ends part by part: no new loads, loaders, spool, deliveries, database, lock. Rejects at the end where one did not end well. */
   close(): Promise<void>;
@@ -298,6 +303,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     sessions,
     uploads,
     slotSources,
+    pictures: new Gate(PICTURES_AT_A_TIME, 'too many pictures and single pairs are being made: ask again'),
     scans,
     close: () => ending.run(),
   };

@@ -1,10 +1,15 @@
 import type { BatchLayout } from '../core/layout.js';
 import type { Pace } from '../loader/child.js';
 import type { DrawUnit, LoadOutcome, LoadUnit, Recipe } from '../loader/messages.js';
-import type { Priority } from '../loader/queue.js';
 import type { Lethal } from '../loader/supervise.js';
 
-export type { Pace, Priority };
+export type { Pace };
+
+/**
+ * `asked`: a trainer waits for it. `warm`: for a step that nobody asked for yet. `aside`: somebody waits for it, a person who looks at a
+ * picture, and no trainer is to wait longer for that.
+ */
+export type Urgency = 'asked' | 'warm' | 'aside';
 
 /** What came of each slot of a finished batch. */
 export type SlotOutcome = LoadOutcome | Lethal;
@@ -21,6 +26,8 @@ export interface BatchOrder {
   /** Bytes of the segment: that of a full batch, also for a short one, so that segments fit again. */
   readonly segmentBytes: number;
   readonly recipe: Recipe;
+  /** Whether a session reserved room for it; without, only what no session reserved is taken. */
+  readonly isReserved: boolean;
   /** Called once, when loading begins. */
   readonly units: () => readonly LoadUnit[];
 }
@@ -34,8 +41,8 @@ export interface Lease {
   read(offset: number, length: number, into: Uint8Array): void;
   /** The whole data section without a copy, until `release`; null where there is none. */
   readonly view: Uint8Array | null;
-  /** Draws the batch; answers a PNG file. */
-  draw(unit: Omit<DrawUnit, 'segment' | 'shape'>): Promise<Uint8Array>;
+  /** Draws the batch; answers a PNG file. Rejects with the signal's reason where that comes first. */
+  draw(unit: Omit<DrawUnit, 'segment' | 'shape'>, signal: AbortSignal): Promise<Uint8Array>;
   /** Gives the batch back; the second call does nothing. */
   release(): void;
 }
@@ -60,7 +67,7 @@ export interface Loading {
  */
 export interface Engine {
   /** `pace`: whether a trainer is in a hurry for it; brisk by default. */
-  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>, pace?: Pace): Loading;
+  load(order: BatchOrder, urgency: Urgency, pace?: Pace): Loading;
   /** The files that loads under way read. */
   sources(): Iterable<{ readonly root: string; readonly path: string }>;
   /** Ends every load with `LoaderDeath`; leases that are out stay good until released. */

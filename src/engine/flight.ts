@@ -2,9 +2,10 @@ import type { BaseLogger } from 'pino';
 import { NoRoom } from '../loader/child.js';
 import type { LoadUnit } from '../loader/messages.js';
 import { Cancelled, type LoaderPool } from '../loader/pool.js';
-import { BudgetExceeded, type Segment, type Spool } from '../loader/spool.js';
+import { BudgetExceeded, type Claim, type Segment, type Spool } from '../loader/spool.js';
 import { type Supervised, supervise } from '../loader/supervise.js';
-import type { BatchOrder, Lease, Loading, Pace, Priority, SlotOutcome } from './engine.js';
+import { untilAborted } from '../until-aborted.js';
+import type { BatchOrder, Lease, Loading, Pace, SlotOutcome, Urgency } from './engine.js';
 import { Interest } from './interest.js';
 import { splitUnits } from './split.js';
 
@@ -32,14 +33,15 @@ export interface Loaded {
 }
 
 /** One load of one address, shared by all who want it; its segment goes back when the last one lets go. */
-export class Flight {
+export class Flight implements Claim {
   finished = false;
   stale = false;
   /** What is loaded, from the beginning of the load on. */
   units: readonly LoadUnit[] = [];
   readonly settled: Promise<unknown>;
   #order: BatchOrder;
-  #priority: Priority;
+  #urgency: Urgency;
+  #isReserved: boolean;
   #pace: Pace;
   #options: FlightOptions;
   #ended: () => void;
@@ -48,9 +50,10 @@ export class Flight {
   #parts: Supervised<'load'>[] = [];
   readonly result: Promise<Loaded>;
 
-  constructor(order: BatchOrder, priority: Priority, pace: Pace, options: FlightOptions, ended: () => void) {
+  constructor(order: BatchOrder, urgency: Urgency, pace: Pace, options: FlightOptions, ended: () => void) {
     this.#order = order;
-    this.#priority = priority;
+    this.#urgency = urgency;
+    this.#isReserved = order.isReserved;
     this.#pace = pace;
     this.#options = options;
     this.#ended = ended;
@@ -73,8 +76,21 @@ export class Flight {
     return this.#order.layout.sizeBytes;
   }
 
-  join(): Loading {
+  /** Whether any of those who want it has room reserved. */
+  get isReserved(): boolean {
+    return this.#isReserved;
+  }
+
+  get isOver(): boolean {
+    return this.#cancelled;
+  }
+
+  join(isReserved: boolean): Loading {
     this.#interests++;
+    if (isReserved && !this.#isReserved) {
+      this.#isReserved = true;
+      this.#options.spool.lookAgain();
+    }
     return new Interest(this);
   }
 
@@ -91,7 +107,7 @@ export class Flight {
     return this.#options.spool.view(segment)?.subarray(0, this.sizeBytes) ?? null;
   }
 
-  async draw(segment: Segment, unit: Parameters<Lease['draw']>[0]): Promise<Uint8Array> {
+  async draw(segment: Segment, ...[unit, signal]: Parameters<Lease['draw']>): Promise<Uint8Array> {
     const { pictures, pairTimeoutMs } = this.#options;
     const { layout, turn } = this.#order;
     // The segment stays while it is drawn, also when the lease ends meanwhile.
@@ -99,15 +115,18 @@ export class Flight {
     const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
     const task = { kind: 'draw' as const, units };
     const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
+    // A loader that draws already reads the segment until it is done, whoever waits for it.
+    job.outcomes.catch(() => {}).finally(() => this.leave());
     try {
-      return (await job.outcomes)[0]!;
-    } finally {
-      this.leave();
+      return (await untilAborted(job.outcomes, signal))[0]!;
+    } catch (error) {
+      job.cancel();
+      throw error;
     }
   }
 
   raise(): void {
-    this.#priority = 'asked';
+    this.#urgency = 'asked';
     for (const part of this.#parts) part.raise('asked');
   }
 
@@ -130,7 +149,7 @@ export class Flight {
       const onStart = () => {
         if (startedAt > 0) return;
         startedAt = performance.now();
-        log.debug({ ...label, pairs: units.length, for: this.#priority }, 'load started');
+        log.debug({ ...label, pairs: units.length, for: this.#urgency }, 'load started');
       };
       const runs = splitUnits(units, layout.shape, Math.max(1, pool.idleCount));
       this.#parts = runs.map((run) => {
@@ -142,7 +161,7 @@ export class Flight {
           units: run,
         };
         return supervise<'load'>(pool, task, {
-          priority: this.#priority,
+          priority: this.#urgency === 'asked' ? 'asked' : 'warm',
           turn,
           deadlineMs: pairTimeoutMs,
           pace: this.#pace,
@@ -190,15 +209,19 @@ export class Flight {
     }
   }
 
-  /** An asked batch may press for room and wait; a warm one takes what is free. */
+  /** A batch that somebody waits for may press for room and wait; a warm one takes what is free. */
   async #room(spool: Spool, segmentBytes: number, waitMs: number, isAgain: boolean): Promise<Segment> {
-    // Not before the next turn: by then whoever joins at once has raised the priority.
+    // Not before the next turn: by then whoever joins at once has raised the urgency.
     await null;
     // Of those that were given back meanwhile another one may be gone too.
     if (isAgain) spool.look();
-    const segment = spool.tryTake(segmentBytes);
+    const segment = spool.tryTake(segmentBytes, this.#isReserved);
     if (segment) return segment;
-    if (this.#priority === 'asked') return spool.take(segmentBytes, waitMs);
+    if (this.#urgency !== 'warm') {
+      const taken = await spool.take(segmentBytes, waitMs, this);
+      if (taken) return taken;
+      throw new Cancelled('nobody waits for this batch any more');
+    }
     this.#ended();
     throw new BudgetExceeded('no room to warm a batch');
   }
@@ -207,6 +230,7 @@ export class Flight {
     if (this.finished) this.#giveBack();
     else {
       this.#cancelled = true;
+      this.#options.spool.lookAgain();
       this.#ended();
       for (const part of this.#parts) part.cancel();
     }

@@ -60,8 +60,8 @@ class FlightLease implements Lease {
     this.#use().read(this.#segment, offset, length, into);
   }
 
-  async draw(unit: Parameters<Lease['draw']>[0]): Promise<Uint8Array> {
-    return this.#use().draw(this.#segment, unit);
+  async draw(...[unit, signal]: Parameters<Lease['draw']>): Promise<Uint8Array> {
+    return this.#use().draw(this.#segment, unit, signal);
   }
 
   release(): void {

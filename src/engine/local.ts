@@ -1,5 +1,5 @@
 import { PassingMap } from '../passing-map.js';
-import type { BatchOrder, Engine, Loading, Pace, Priority } from './engine.js';
+import type { BatchOrder, Engine, Loading, Pace, Urgency } from './engine.js';
 import { Flight, type FlightOptions } from './flight.js';
 
 /** Loads batches with the loaders of this process. */
@@ -11,17 +11,17 @@ export class LocalEngine implements Engine {
     this.#options = options;
   }
 
-  load(order: BatchOrder, priority: Exclude<Priority, 'scan'>, pace: Pace = 'brisk'): Loading {
+  load(order: BatchOrder, urgency: Urgency, pace: Pace = 'brisk'): Loading {
     let flight = this.#flights.get(order.key);
     if (!flight) {
-      const started = new Flight(order, priority, pace, this.#options, () => {
+      const started = new Flight(order, urgency, pace, this.#options, () => {
         if (this.#flights.get(order.key) === started) this.#flights.delete(order.key);
       });
       flight = started;
       this.#flights.set(order.key, flight);
     }
-    if (priority === 'asked') flight.raise();
-    return flight.join();
+    if (urgency === 'asked') flight.raise();
+    return flight.join(order.isReserved);
   }
 
   *sources(): ReturnType<Engine['sources']> {

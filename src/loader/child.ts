@@ -86,10 +86,14 @@ export class LoaderChild {
   #nextId = 1;
   #poll: NodeJS.Timeout;
   #onDecodes: (tally: DecodeTally) => void;
+  #limits: LoaderLimits;
   #sent: SentSources;
+  /** Whether the child is to forget the sources that it was sent. */
+  #forgets = false;
 
   constructor(options: ChildOptions) {
     this.#onDecodes = options.onDecodes ?? (() => {});
+    this.#limits = options.limits;
     this.#sent = new SentSources(options.limits);
     // execArgv is empty on purpose: flags such as --inspect of the parent must not reach its children.
     this.#process = fork(options.main ?? MAIN, [], {
@@ -153,8 +157,11 @@ export class LoaderChild {
       this.#pending = { id, units: task.units.length, resolve, reject, timer, numbers: null };
       const hand = () => {
         try {
-          this.#send({ type: 'task', id, task: this.#toSend(task) });
+          const forgets = this.#forgets;
+          this.#forgets = false;
+          this.#send({ type: 'task', id, task: this.#toSend(task), forgets });
         } catch (error) {
+          this.#forget();
           this.#settle(id, (pending) => pending.reject(error as Error));
         }
       };
@@ -206,6 +213,12 @@ export class LoaderChild {
     });
   }
 
+  /** Which sources a task has kept that failed on the way is not known: both ends begin anew. */
+  #forget(): void {
+    this.#sent = new SentSources(this.#limits);
+    this.#forgets = true;
+  }
+
   #toSend(task: Task): Task {
     return task.kind === 'load' ? { ...task, units: this.#sent.toSend(task.units) } : task;
   }
@@ -233,9 +246,11 @@ export class LoaderChild {
         this.#pending.numbers.add(message.piece);
         return;
       case 'room':
+        this.#forget();
         this.#settle(message.id, (pending) => pending.reject(new NoRoom(message.reason)));
         return;
       case 'failed':
+        this.#forget();
         this.#settle(message.id, (pending) =>
           pending.reject(new Error(`a loader failed: ${message.reason}`)),
         );

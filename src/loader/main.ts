@@ -87,6 +87,7 @@ process.on('message', (message: ToLoader) => {
       send({ type: 'ready' });
       break;
     case 'task':
+      if (message.forgets) kept = limits ? new KeptSources(limits) : undefined;
       void answer(message.id, message.task);
       break;
     default:

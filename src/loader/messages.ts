@@ -240,7 +240,8 @@ export type ToLoader =
       readonly decodedFolder: string | null;
       readonly sharesSegments: boolean;
     }
-  | { readonly type: 'task'; readonly id: number; readonly task: Task };
+  /** `forgets`: sources that came before are sent again, because a task failed and may not have kept them. */
+  | { readonly type: 'task'; readonly id: number; readonly task: Task; readonly forgets: boolean };
 
 /**
  * Child to parent. `room`: the task could not be done for want of disk space, descriptors or memory, which says

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, readSync, statfsSync, unlinkSync } from 'node:fs';
+import { openFilesLimit } from '../machine.js';
 import { isInMemory, type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
 import { SpoolFolder } from './spool-folder.js';
 
@@ -16,9 +17,25 @@ export class BudgetExceeded extends Error {
   override readonly name = 'BudgetExceeded';
 }
 
+/** Who wants room; looked at again with each look for it. */
+export interface Claim {
+  /** Whether a session reserved room for it; without, only what no session reserved is taken. */
+  readonly isReserved: boolean;
+  /** Nobody waits for it any more. */
+  readonly isOver: boolean;
+}
+
+const OF_A_SESSION: Claim = { isReserved: true, isOver: false };
+
 interface Waiter {
+  readonly claim: Claim;
   wake(): void;
 }
+
+/** How long a segment is kept for use again. */
+const KEPT_MS = 30_000;
+/** A quarter of the files that this process may open: the others are its connections' and the catalogue's. */
+const MOST_SEGMENTS = Math.max(64, Math.floor(openFilesLimit() / 4));
 
 /** Where segments lie: the folder asked for, else memory where it has room for the whole budget, else the state folder. */
 export function spoolBase(asked: string, stateFolder: string, budgetBytes: number): string {
@@ -41,6 +58,15 @@ export class Spool {
   #memory: SharedMemory | null;
   #mapped = new WeakMap<Segment, Buffer>();
   #free: Segment[] = [];
+  /** Segments there are, free ones among them: each is an open file. */
+  #count = 0;
+  /** When each free segment was given back. */
+  #freeSince = new WeakMap<Segment, number>();
+  /** Bytes that sessions reserved, and those of segments that others hold. */
+  #reservedBytes = 0;
+  #besideBytes = 0;
+  #beside = new WeakSet<Segment>();
+  #tidying: NodeJS.Timeout;
   #usedBytes = 0;
   #next = 0;
   #waiting: Waiter[] = [];
@@ -50,6 +76,8 @@ export class Spool {
     this.budgetBytes = budgetBytes;
     this.#folder = new SpoolFolder(base);
     this.#memory = isInMemory(this.folder) ? memory : null;
+    this.#tidying = setInterval(() => this.#dropFree(KEPT_MS), KEPT_MS / 2);
+    this.#tidying.unref();
   }
 
   /** Where new segments lie: another folder after somebody removed the one before. */
@@ -72,20 +100,58 @@ export class Spool {
     return this.#usedBytes;
   }
 
+  /** Bytes of the budget that sessions reserved. */
+  get reservedBytes(): number {
+    return this.#reservedBytes;
+  }
+
+  /**
+   * Sets bytes aside for a session: what no session asks for never takes them. Answers what gives them back (once), and with them the
+   * memory of segments that nobody uses; null where the budget has fewer left. `heldBytes`: so many of them are in use from the beginning.
+   */
+  reserve(bytes: number, heldBytes = 0): (() => void) | null {
+    if (this.#reservedBytes + bytes > this.budgetBytes) return null;
+    this.#reservedBytes += bytes;
+    this.#usedBytes += heldBytes;
+    let isReserved = true;
+    return () => {
+      if (!isReserved) return;
+      isReserved = false;
+      this.#reservedBytes -= bytes;
+      this.#usedBytes -= heldBytes;
+      this.#dropFree(0);
+      this.lookAgain();
+    };
+  }
+
   /** Counts bytes that are held elsewhere for sending (negative: given back) in the budget. */
   charge(bytes: number): void {
     this.#usedBytes += bytes;
-    if (bytes < 0) this.#wake();
+    if (bytes < 0) this.lookAgain();
   }
 
-  /** A segment of exactly this size if the budget has room now, else null. */
-  tryTake(sizeBytes: number): Segment | null {
+  /** A segment of exactly this size if the budget has room now, else null; beside what sessions reserved, where no session asks. */
+  tryTake(sizeBytes: number, isReserved = true): Segment | null {
+    if (!isReserved && !this.#hasRoomBeside(sizeBytes)) return null;
+    const segment = this.#tryTake(sizeBytes);
+    if (segment && !isReserved) {
+      this.#beside.add(segment);
+      this.#besideBytes += sizeBytes;
+    }
+    return segment;
+  }
+
+  #hasRoomBeside(sizeBytes: number): boolean {
+    return this.#besideBytes + sizeBytes <= this.budgetBytes - this.#reservedBytes;
+  }
+
+  #tryTake(sizeBytes: number): Segment | null {
     // The one given back last: of all that are free, caches and loaders know it best.
     const at = this.#free.findLastIndex((segment) => segment.sizeBytes === sizeBytes);
     if (at >= 0) return this.#free.splice(at, 1)[0]!;
-    while (this.#usedBytes + sizeBytes > this.budgetBytes && this.#free.length > 0)
-      this.#unlink(this.#free.shift()!);
-    if (this.#usedBytes + sizeBytes > this.budgetBytes) return null;
+    const isFull = () => this.#usedBytes + sizeBytes > this.budgetBytes || this.#count >= MOST_SEGMENTS;
+    while (isFull() && this.#free.length > 0) this.#unlink(this.#free.shift()!);
+    if (isFull()) return null;
     const { path, fd } = this.#folder.open(`segment-${this.#next++}`);
     try {
       ftruncateSync(fd, sizeBytes);
@@ -95,19 +161,34 @@ export class Spool {
       throw error;
     }
     this.#usedBytes += sizeBytes;
+    this.#count++;
     return { path, fd, sizeBytes };
   }
 
-  /** A segment for a batch that somebody waits for: warm ones give way; rejects with `BudgetExceeded` after `waitMs`. */
-  async take(sizeBytes: number, waitMs: number): Promise<Segment> {
-    const until = Date.now() + waitMs;
+  /**
+   * A segment for a batch that somebody waits for: warm ones give way. Null where the claim is over. Rejects with `BudgetExceeded` after
+   * `waitMs`, and at once where sessions reserved so much that there will be no room.
+   */
+  take(sizeBytes: number, waitMs: number): Promise<Segment>;
+  take(sizeBytes: number, waitMs: number, claim: Claim): Promise<Segment | null>;
+  async take(sizeBytes: number, waitMs: number, claim: Claim = OF_A_SESSION): Promise<Segment | null> {
+    let { isReserved } = claim;
+    let until = Date.now() + waitMs;
     for (;;) {
-      const segment = this.tryTake(sizeBytes) ?? this.#press(sizeBytes);
+      // A trainer that joins does not wait for what is left of another's time.
+      if (claim.isReserved !== isReserved) until = Date.now() + waitMs;
+      isReserved = claim.isReserved;
+      if (claim.isOver) return null;
+      if (!isReserved && sizeBytes > this.budgetBytes - this.#reservedBytes)
+        throw new BudgetExceeded(
+          `sessions reserved too much of the memory budget for ${sizeBytes} bytes more`,
+        );
+      const segment = this.tryTake(sizeBytes, isReserved) ?? this.#press(sizeBytes, isReserved);
       if (segment) return segment;
       const left = until - Date.now();
       if (left <= 0) throw new BudgetExceeded(`no room for ${sizeBytes} bytes in the memory budget`);
       await new Promise<void>((resolve) => {
-        const waiter: Waiter = { wake: resolve };
+        const waiter: Waiter = { claim, wake: resolve };
         const timer = setTimeout(() => waiter.wake(), left);
         waiter.wake = () => {
           clearTimeout(timer);
@@ -121,19 +202,37 @@ export class Spool {
 
   /** Gives a segment back that no child writes and no reader reads any more. */
   give(segment: Segment): void {
+    this.#letGo(segment);
     this.#free.push(segment);
-    this.#wake();
+    this.#freeSince.set(segment, Date.now());
+    this.lookAgain();
   }
 
   /** Gives a segment back that is gone, or that the disk had no room for, and with it those that are kept for use again. */
   discard(segment: Segment): void {
+    this.#letGo(segment);
     for (const unused of [segment, ...this.#free.splice(0)]) this.#unlink(unused);
-    this.#wake();
+    this.lookAgain();
   }
 
-  #wake(): void {
-    // Each looks again for itself: what came back may be enough for several, or too little for the first.
-    for (const waiter of [...this.#waiting]) waiter.wake();
+  /** Has all who wait look again: room came back, or a claim is another. Those whom a session reserved room for look first. */
+  lookAgain(): void {
+    // Each looks for itself: what came back may be enough for several, or too little for the first.
+    const waiting = [...this.#waiting];
+    for (const waiter of waiting) if (waiter.claim.isReserved) waiter.wake();
+    for (const waiter of waiting) if (!waiter.claim.isReserved) waiter.wake();
+  }
+
+  #letGo(segment: Segment): void {
+    if (this.#beside.delete(segment)) this.#besideBytes -= segment.sizeBytes;
+  }
+
+  /** Gives the memory of segments back that nobody has used for so long. */
+  #dropFree(ms: number): void {
+    const before = Date.now() - ms;
+    const old = this.#free.filter((segment) => this.#freeSince.get(segment)! <= before);
+    this.#free = this.#free.filter((segment) => !old.includes(segment));
+    for (const segment of old) this.#unlink(segment);
   }
 
   /**
@@ -167,18 +266,20 @@ export class Spool {
     if (gone.length === 0) return;
     this.#free = this.#free.filter((segment) => !gone.includes(segment));
     for (const segment of gone) this.#unlink(segment);
-    this.#wake();
+    this.lookAgain();
   }
 
   /** Removes the folder with all that is in it. */
   close(): void {
+    clearInterval(this.#tidying);
     for (const segment of this.#free.splice(0)) this.#unlink(segment);
     this.#folder.close();
   }
 
-  #press(sizeBytes: number): Segment | null {
+  #press(sizeBytes: number, isReserved: boolean): Segment | null {
+    if (!isReserved && !this.#hasRoomBeside(sizeBytes)) return null;
     this.onPressure(sizeBytes);
-    return this.tryTake(sizeBytes);
+    return this.tryTake(sizeBytes, isReserved);
   }
 
   #unlink(segment: Segment): void {
@@ -187,6 +288,7 @@ export class Spool {
     closeSync(segment.fd);
     remove(segment.path);
     this.#usedBytes -= segment.sizeBytes;
+    this.#count--;
   }
 }
 

@@ -56,6 +56,8 @@ export interface BatchDescription {
   /** What the slots of slices are loaded from, in their order. */
   readonly sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   readonly turn: string;
+  /** Whether a session reserved room for it. */
+  readonly isReserved: boolean;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;
   /** Asked for when it is needed first, and again where something was learned of slices before the load. */
@@ -77,7 +79,7 @@ export class Batch {
   #etags = new Map<string, string>();
 
   constructor(context: BatchContext, description: BatchDescription, key: string) {
-    const { address, layout, segmentBytes, recipe, turn } = description;
+    const { address, layout, segmentBytes, recipe, turn, isReserved } = description;
     this.#context = context;
     this.#description = description;
     this.address = address;
@@ -91,6 +93,7 @@ export class Batch {
       layout,
       segmentBytes,
       recipe,
+      isReserved,
       units: () => this.#plan(),
     };
   }

@@ -36,6 +36,16 @@ export class Gate {
     };
   }
 
+  /** Does work inside; throws like `enter`. */
+  async within<T>(waitMs: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const leave = await this.enter(waitMs, signal);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
   #wait(waitMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void) => {

@@ -49,6 +49,7 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
   const batch = new Batch(
     context,
     {
+      isReserved: false,
       address: { snapshot: '', specDigest: '', step: null, epoch: null, rank: null },
       layout,
       segmentBytes: layout.sizeBytes,

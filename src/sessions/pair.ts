@@ -7,8 +7,10 @@ import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 import type { Engine } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
+import { untilAborted } from '../until-aborted.js';
 import type { BatchContext } from './batch.js';
 import { batchOutside } from './outside.js';
+import { checkPicture, windowOf } from './picture.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
 
@@ -23,12 +25,22 @@ export interface PairRequest {
   readonly values: Values;
 }
 
-/** Loads one pair as a batch of size 1. Throws `SlfError`. */
+export interface PairContext extends BatchContext {
+  readonly engine: Engine;
+  /** Bytes that a batch may have. */
+  readonly batchBytesLimit: number;
+}
+
+/** A loaded pair. */
+type PairDelivery = Delivery & { readonly slice: Slice; readonly structures: readonly string[] };
+
+/** Loads one pair as a batch of size 1. Throws `SlfError`, or the signal's reason. */
 export async function fetchPair(
-  context: BatchContext & { readonly engine: Engine },
+  context: PairContext,
   request: PairRequest,
-): Promise<Delivery & { readonly slice: Slice; readonly structures: readonly string[] }> {
-  const { db, engine } = context;
+  signal: AbortSignal,
+): Promise<PairDelivery> {
+  const { db, engine, batchBytesLimit } = context;
   const { study, slice: sliceId, rule, holes, values } = request;
   if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
   const slice = findSlice(db, study, sliceId);
@@ -51,10 +63,16 @@ export async function fetchPair(
     { study, revision: slice.revision, ordinals: [slice.ordinal] },
     { structures, rule, holes, values, dtype },
   );
+  const { sizeBytes } = batch.layout;
+  if (sizeBytes > batchBytesLimit)
+    throw new SlfError(
+      'SLF_BATCH_TOO_LARGE',
+      `the pair has ${sizeBytes} bytes, the limit is ${batchBytesLimit}: ask for fewer structures, or raise SLICEFEED_BATCH_BYTES`,
+    );
   const askedAt = performance.now();
-  const loading = engine.load(batch.order, 'asked');
+  const loading = engine.load(batch.order, 'aside');
   try {
-    const lease = await loading.lease;
+    const lease = await untilAborted(loading.lease, signal);
     batch.accept(lease);
     const waitMs = performance.now() - askedAt;
     const [outcome] = lease.outcomes;
@@ -65,5 +83,29 @@ export async function fetchPair(
   } catch (error) {
     loading.abandon();
     throw refuseLoad(error);
+  }
+}
+
+/** The overlay of one pair, as a PNG file. Throws `SlfError`, or the signal's reason. */
+export async function drawPair(
+  context: PairContext,
+  request: Omit<PairRequest, 'values'>,
+  scale: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { study, slice: sliceId } = request;
+  const found = findSlice(context.db, study, sliceId);
+  if (found) checkPicture(found.header, scale);
+  const pair = await fetchPair(context, { ...request, values: 'windowed' }, signal);
+  try {
+    const { structures, slice, lease } = pair;
+    return await lease.draw(
+      { structures, titles: [`${study}/${sliceId}`], title: '', scale, window: windowOf(slice) },
+      signal,
+    );
+  } catch (error) {
+    throw refuseLoad(error);
+  } finally {
+    pair.end();
   }
 }

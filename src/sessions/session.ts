@@ -8,15 +8,36 @@ import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
+import { untilAborted } from '../until-aborted.js';
 import { Batch, type BatchContext, pairsAt } from './batch.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
-import { untilAborted } from './until-aborted.js';
 import type { Verdicts } from './verdicts.js';
 import { RankWindow } from './window.js';
 
 const SENDING_WAIT_MS = 10_000;
+/** Ranks whose first batch is loaded when the session opens. */
+const WARMED_UP = 64;
+
+/** What a session may hold in memory beside its batches before it counts in the budget. */
+const UNCOUNTED_BYTES = 128 * 1024;
+const SPEC_BYTES_EACH = 4;
+const STUDY_BYTES = 256;
+const RANK_BYTES = 2048;
+const BATCH_BYTES = 1024;
+const PAIR_BYTES = 512;
+
+/** Bytes for a session's spec and list of studies, and for each rank what describes its batches; estimates, rather too high. */
+function heldBytes({ spec, snapshot }: StoredSession): number {
+  const { batchSize, worldSize, prefetch } = spec;
+  const bytes =
+    JSON.stringify(spec).length * SPEC_BYTES_EACH +
+    snapshot.studies.length * STUDY_BYTES +
+    worldSize * (RANK_BYTES + (1 + prefetch) * BATCH_BYTES) +
+    Math.min(batchSize, snapshot.pairs) * (1 + prefetch) * PAIR_BYTES;
+  return Math.max(0, bytes - UNCOUNTED_BYTES);
+}
 
 /** A batch that is loaded and about to be sent; `end` once, whatever happened to the body. */
 export interface Delivery {
@@ -75,8 +96,9 @@ export class Session {
   #context: SessionContext;
   #recipe: Recipe;
   #sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
-  #windows: RankWindow[];
-  #ended = false;
+  /** Of the ranks that have asked, or whose first batch was loaded ahead. */
+  #windows = new Map<number, RankWindow>();
+  #ended: 'deleted' | 'suspended' | null = null;
 
   constructor(stored: StoredSession, context: SessionContext, timings: Timings) {
     this.timings = timings;
@@ -99,31 +121,32 @@ export class Session {
       holes: spec.mask.holes,
       originShift: spec.mask.origin === 'half' ? -0.5 : 0,
     });
-    const reach = { steps: this.plan.steps, prefetch: spec.prefetch };
-    this.#windows = Array.from(
-      { length: spec.worldSize },
-      (_, rank) => new RankWindow(reach, (step) => this.batch(step, rank), context.engine),
-    );
   }
 
-  /** Bytes that one batch for each rank takes. */
+  /** Bytes of the budget that are this session's: one batch for each rank, and what it holds beside its batches. */
   get reservedBytes(): number {
-    return this.layout.sizeBytes * this.stored.spec.worldSize;
+    return this.layout.sizeBytes * this.stored.spec.worldSize + this.heldBytes;
+  }
+
+  /** Bytes that it holds beside its batches, where they are worth counting. */
+  get heldBytes(): number {
+    return heldBytes(this.stored);
   }
 
   /** Batches that are loaded and wait to be asked for. */
   get warmCount(): number {
-    return this.#windows.reduce((sum, window) => sum + window.warmCount, 0);
+    return this.#sum((window) => window.warmCount);
   }
 
   /** Batches that are on their way to a trainer. */
   get sending(): number {
-    return this.#windows.reduce((sum, window) => sum + window.gate.inside, 0);
+    return this.#sum((window) => window.gate.inside);
   }
 
-  /** Starts to load the first batch of each rank. */
+  /** Starts to load the first batch of each rank, of the first ranks where there are many. */
   warmUp(): void {
-    for (const window of this.#windows) window.warm(0);
+    for (let rank = 0; rank < Math.min(this.stored.spec.worldSize, WARMED_UP); rank++)
+      this.#window(rank).warm(0);
   }
 
   /**
@@ -132,10 +155,10 @@ export class Session {
    */
   async fetch(step: number, rank: number, signal: AbortSignal): Promise<Delivery> {
     this.check(step, rank);
-    if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
+    this.#refuseEnded();
     this.lastUsedMs = Date.now();
     const askedAt = performance.now();
-    const window = this.#windows[rank]!;
+    const window = this.#window(rank);
     // Whoever asks for what is under way takes part in it before waiting for a turn, so that it is loaded once.
     let taken = window.isUnderWay(step) ? window.take(step) : null;
     let leave = () => {};
@@ -143,7 +166,7 @@ export class Session {
       leave = await window.gate.enter(SENDING_WAIT_MS, signal);
       taken ??= window.take(step);
       const { batch, loading } = taken;
-      if (this.#ended) throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
+      this.#refuseEnded();
       const warm = loading.finished ? 'hit' : 'miss';
       window.warmAfter(step, taken);
       const lease = await (loading.finished ? loading.lease : untilAborted(loading.lease, signal));
@@ -167,22 +190,22 @@ export class Session {
     }
   }
 
-  /** A contact sheet of a step, drawn from the bytes of its batch; it counts as no delivery. Throws `SlfError`. */
-  async draw(step: number, rank: number): Promise<Uint8Array> {
+  /**
+   * A contact sheet of a step, drawn from the bytes of its batch; it counts as no delivery. Throws `SlfError`, or the signal's reason.
+   */
+  async draw(step: number, rank: number, signal: AbortSignal): Promise<Uint8Array> {
     this.check(step, rank);
     this.lastUsedMs = Date.now();
     const batch = this.batch(step, rank);
-    const loading = this.#context.engine.load(batch.order, 'asked');
+    // What the session reserved is for its trainers.
+    const loading = this.#context.engine.load({ ...batch.order, isReserved: false }, 'aside');
     try {
-      const lease = await loading.lease;
+      const lease = await untilAborted(loading.lease, signal);
       batch.accept(lease);
-      return await lease.draw({
-        structures: batch.structures,
-        titles: batch.pairs.map((pair) => pair?.id ?? null),
-        title: `${this.stored.id}  step ${step}  epoch ${this.plan.epochOf(step)}  rank ${rank}`,
-        scale: null,
-        window: null,
-      });
+      const title = `${this.stored.id}  step ${step}  epoch ${this.plan.epochOf(step)}  rank ${rank}`;
+      const titles = batch.pairs.map((pair) => pair?.id ?? null);
+      const { structures } = batch;
+      return await lease.draw({ structures, titles, title, scale: null, window: null }, signal);
     } catch (error) {
       throw refuseLoad(error);
     } finally {
@@ -233,6 +256,7 @@ export class Session {
         namesOf: spec.missing === 'empty' ? (structure) => namesOf(structure, spec.rename) : null,
         sourcesOf: this.#sourcesOf,
         turn: stored.id,
+        isReserved: true,
         masks: spec.onError === 'mask' ? { verdicts, address } : null,
         pairs,
       },
@@ -241,17 +265,41 @@ export class Session {
   }
 
   /** Ends the session: gives every warm batch back and loads no more; what is being sent goes on to its end. */
-  end(): void {
-    this.#ended = true;
-    for (const window of this.#windows) window.close();
+  end(why: 'deleted' | 'suspended'): void {
+    this.#ended = why;
+    for (const window of this.#windows.values()) window.close();
   }
 
   /** Gives warm batches back until `neededBytes` are free or none is left; answers what it freed. */
   cool(neededBytes: number): number {
     let freed = 0;
-    for (const window of this.#windows)
+    for (const window of this.#windows.values())
       while (freed < neededBytes && window.cool()) freed += this.layout.sizeBytes;
     return freed;
+  }
+
+  #window(rank: number): RankWindow {
+    let window = this.#windows.get(rank);
+    if (!window) {
+      const reach = { steps: this.plan.steps, prefetch: this.stored.spec.prefetch };
+      window = new RankWindow(reach, (step) => this.batch(step, rank), this.#context.engine);
+      this.#windows.set(rank, window);
+    }
+    return window;
+  }
+
+  #sum(of: (window: RankWindow) => number): number {
+    let sum = 0;
+    for (const window of this.#windows.values()) sum += of(window);
+    return sum;
+  }
+
+  #refuseEnded(): void {
+    if (this.#ended === 'deleted')
+      throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
+    // Whoever asks again gets it as it was.
+    if (this.#ended === 'suspended')
+      throw new SlfError('SLF_CLOSING', 'the session was suspended meanwhile: ask again');
   }
 
   #count(warm: 'hit' | 'miss', waitMs: number, loadMs: number): void {

@@ -32,6 +32,8 @@ export class Sessions {
   readonly store: SessionStore;
   #options: SessionsOptions;
   #live = new Map<SessionId, Session>();
+  /** What gives back the share of the budget that each of them has. */
+  #releases = new Map<SessionId, () => void>();
   /** Of sessions that rest, too. */
   #timings = new Map<SessionId, Timings>();
   #idleCheck: NodeJS.Timeout;
@@ -91,9 +93,14 @@ export class Sessions {
         `a batch of one rank has ${session.layout.sizeBytes} bytes, the limit is ${this.#options.batchBytesLimit}: make batchSize smaller`,
         { field: 'batchSize' },
       );
-    this.#reserve(session);
-    this.store.put(stored);
-    this.#hold(session);
+    const release = this.#reserve(session);
+    try {
+      this.store.put(stored);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    this.#hold(session, release);
     session.warmUp();
     this.#options.onOpened(snapshot);
     return { session, created: true };
@@ -115,8 +122,7 @@ export class Sessions {
         `the session was opened under bytes version ${stored.bytesVersion}, this release makes ${BYTES_VERSION}: open a new one, under another name or after a DELETE of this one`,
       );
     const session = this.#make(stored);
-    this.#reserve(session);
-    this.#hold(session);
+    this.#hold(session, this.#reserve(session));
     this.#options.onOpened(stored.snapshot);
     return session;
   }
@@ -130,7 +136,7 @@ export class Sessions {
 
   delete(id: string): void {
     const { id: known } = this.#stored(id);
-    this.#rest(known);
+    this.#rest(known, 'deleted');
     this.#timings.delete(known);
     this.store.delete(known);
   }
@@ -138,7 +144,7 @@ export class Sessions {
   /** Gives every warm batch back; sessions stay in the store. */
   close(): void {
     clearInterval(this.#idleCheck);
-    for (const id of [...this.#live.keys()]) this.#rest(id);
+    for (const id of [...this.#live.keys()]) this.#rest(id, 'suspended');
   }
 
   #make(stored: StoredSession): Session {
@@ -146,8 +152,9 @@ export class Sessions {
     return new Session(stored, this.#options, timings);
   }
 
-  #hold(session: Session): void {
+  #hold(session: Session, release: () => void): void {
     this.#live.set(session.stored.id, session);
+    this.#releases.set(session.stored.id, release);
     this.#timings.set(session.stored.id, session.timings);
   }
 
@@ -170,15 +177,18 @@ export class Sessions {
     }
   }
 
-  #reserve(session: Session): void {
+  /** Takes a session's share of the budget; answers what gives it back. Throws `SLF_BUDGET`. */
+  #reserve(session: Session): () => void {
     const { spool } = this.#options;
-    const reserved = this.reservedBytes + session.reservedBytes;
-    if (reserved > spool.budgetBytes)
+    const { reservedBytes, heldBytes } = session;
+    const release = spool.reserve(reservedBytes, heldBytes);
+    if (!release)
       throw new SlfError(
         'SLF_BUDGET',
-        `one batch for each rank of every open session would take ${reserved} bytes, the budget is ${spool.budgetBytes}: delete a session, make batchSize smaller, or raise SLICEFEED_MEMORY_BUDGET`,
+        `one batch for each rank of every open session would take ${spool.reservedBytes + reservedBytes} bytes, the budget is ${spool.budgetBytes}: delete a session, make batchSize smaller, or raise SLICEFEED_MEMORY_BUDGET`,
         { retryAfterS: 30 },
       );
+    return release;
   }
 
   #cool(neededBytes: number): void {
@@ -193,13 +203,15 @@ export class Sessions {
     const since = Date.now() - this.#options.idleMs;
     for (const [id, session] of this.#live) {
       if (session.lastUsedMs > since || session.sending > 0) continue;
-      this.#rest(id);
+      this.#rest(id, 'suspended');
       this.#options.log.info({ session: id }, 'session rests');
     }
   }
 
-  #rest(id: SessionId): void {
-    this.#live.get(id)?.end();
+  #rest(id: SessionId, why: 'deleted' | 'suspended'): void {
+    this.#live.get(id)?.end(why);
     this.#live.delete(id);
+    this.#releases.get(id)?.();
+    this.#releases.delete(id);
   }
 }

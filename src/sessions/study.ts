@@ -6,6 +6,7 @@ import { BYTES_VERSION } from '../core/bytes-version.js';
 import { autoDtype, channelsOf } from '../core/pixels.js';
 import type { Engine, Loading } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
+import { untilAborted } from '../until-aborted.js';
 import type { BatchMetadata } from '../wire/body.js';
 import type { Batch, BatchContext } from './batch.js';
 import { defaultStructures } from './choose.js';
@@ -13,7 +14,6 @@ import { batchOutside, type OutsideForm, type OutsidePlaces, refuseChanged } fro
 import type { PairRequest } from './pair.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
-import { untilAborted } from './until-aborted.js';
 
 /** How the pairs of a study are asked for. */
 export interface StudyRequest extends Omit<PairRequest, 'slice'> {

@@ -115,6 +115,7 @@ export function uploadBatches(
         label: { upload: name, batch: batches.length },
         layout,
         segmentBytes: layout.sizeBytes,
+        isReserved: false,
         recipe: { values, dtype: imageDtype, normalize: 'none', fit: 'exact', fill: 0, rule },
         units: () =>
           share.map((pair, slot) => unitOf(pair, slot, from + slot, { structures, holes }, folder, numberOf)),

@@ -135,10 +135,15 @@ export class RankWindow {
     while (this.cool());
   }
 
-  /** Starts to load a step that nobody asked for yet. */
+  /** Starts to load a step that nobody asked for yet. What fails is met again, and told, when somebody asks for the step. */
   warm(step: number, pace: Pace = 'brisk'): void {
     if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
-    const warm = this.#load(step, 'warm', pace);
+    let warm: Warm;
+    try {
+      warm = this.#load(step, 'warm', pace);
+    } catch {
+      return;
+    }
     this.#warm.set(step, warm);
     // A warm-up that fails (no room, a loader that ended) is no answer to anybody: the step is loaded when it is asked for.
     warm.loading.lease.catch(() => {

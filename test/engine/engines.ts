@@ -80,6 +80,7 @@ export function order(
     layout,
     segmentBytes: layout.sizeBytes,
     recipe: recipe(),
+    isReserved: true,
     units() {
       asked.times++;
       return does.map(

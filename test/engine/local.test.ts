@@ -67,7 +67,8 @@ t.test('a lease ends once, and is not read afterwards', async (t) => {
   lease.release();
   one.abandon();
   t.throws(() => lease.read(0, 4, into), { message: 'the lease of this batch has ended' });
-  await t.rejects(lease.draw({ structures: [], titles: [], title: '', scale: null, window: null }), {
+  const unit = { structures: [], titles: [], title: '', scale: null, window: null };
+  await t.rejects(lease.draw(unit, new AbortController().signal), {
     message: 'the lease of this batch has ended',
   });
   kept.read(0, 4, into);

@@ -133,13 +133,10 @@ t.test('a lease reads what a loader wrote', async (t) => {
   const part = Buffer.alloc(8);
   lease.read(8, 8, part);
   t.strictSame(part, bytes.subarray(8, 16));
-  const picture = await lease.draw({
-    structures: ['i'],
-    titles: ['P/1'],
-    title: 'one batch',
-    scale: null,
-    window: null,
-  });
+  const picture = await lease.draw(
+    { structures: ['i'], titles: ['P/1'], title: 'one batch', scale: null, window: null },
+    new AbortController().signal,
+  );
   t.equal(Buffer.from(picture.subarray(1, 4)).toString(), 'PNG');
   lease.release();
 });

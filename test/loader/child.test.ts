@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { LoaderChild, LoaderDeath, NoRoom } from '../../src/loader/child.js';
@@ -203,4 +204,28 @@ t.test('a loader in the middle of a loop leaves when its parent is killed', asyn
 
 t.test('the error of a death names its cause', async (t) => {
   t.equal(new LoaderDeath('memory').message, 'a loader ended in the middle of a task: memory');
+});
+
+t.test('a child whose answer is none of its task is ended for it', async (t) => {
+  const plan = join(temporaryFolder(t), 'plan');
+  for (const way of ['none', 'few', 'odd', 'unknown', 'null']) {
+    writeFileSync(plan, `scan ${way}`);
+    const child = await startChild(t, {
+      ...scripted(),
+      main: fixture('failing-loader'),
+      env: { FAIL_PLAN: plan },
+    });
+    await t.rejects(child.run(script('fine'), DEADLINE_MS), { name: 'LoaderDeath', death: 'crash' }, way);
+  }
+});
+
+t.test('a task that can’t be sent fails, and the child does the next one', async (t) => {
+  const child = await startChild(t);
+  const [unit] = script('fine').units;
+  const odd = { ...script(), units: [{ ...unit, path: (() => {}) as unknown as string }] } as ReturnType<
+    typeof script
+  >;
+  for (const pace of ['brisk', 'calm'] as const)
+    await t.rejects(child.run(odd, DEADLINE_MS, pace), { message: /could not be cloned/ });
+  t.equal(answers(await child.run(script('next'), DEADLINE_MS))[0]?.path, 'next');
 });

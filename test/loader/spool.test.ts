@@ -407,3 +407,88 @@ t.test(
     t.equal(spoolBase('', '/state', 1), existsSync('/dev/shm') ? '/dev/shm' : '/state');
   },
 );
+
+t.test('what sessions reserved is taken by nobody else', async (t) => {
+  const spool = open(t, 100);
+  const release = spool.reserve(60)!;
+  t.equal(spool.reservedBytes, 60);
+  t.equal(spool.reserve(41), null);
+  t.equal(spool.tryTake(41, false), null);
+  const beside = spool.tryTake(40, false)!;
+  t.equal(spool.tryTake(1, false), null, 'no more than is left, whoever uses what is reserved');
+  const own = spool.tryTake(60)!;
+  t.ok(own);
+  spool.give(beside);
+  t.equal(spool.tryTake(40, false), beside);
+  spool.give(own);
+  release();
+  release();
+  t.equal(spool.reservedBytes, 0);
+  t.ok(spool.tryTake(60, false));
+});
+
+t.test('bytes that a session holds from the beginning are used', async (t) => {
+  const spool = open(t, 100);
+  const release = spool.reserve(80, 30)!;
+  t.equal(spool.usedBytes, 30);
+  t.equal(spool.tryTake(71), null);
+  t.ok(spool.tryTake(70));
+  release();
+  t.equal(spool.usedBytes, 70);
+});
+
+t.test('a session that ends gives back the memory of segments that nobody uses', async (t) => {
+  const spool = open(t, 100);
+  const release = spool.reserve(40)!;
+  const [used, free] = [spool.tryTake(40)!, spool.tryTake(40)!];
+  spool.give(free);
+  t.ok(existsSync(free.path));
+  release();
+  t.notOk(existsSync(free.path));
+  t.ok(existsSync(used.path));
+  t.equal(spool.usedBytes, 40);
+});
+
+t.test('of those who wait for room, those who have it reserved are first', async (t) => {
+  const spool = open(t, 100);
+  spool.reserve(50);
+  const [one, other] = [spool.tryTake(50)!, spool.tryTake(50, false)!];
+  const beside = spool.take(50, WAIT_MS, { isReserved: false, isOver: false });
+  const reserved = spool.take(50, WAIT_MS);
+  spool.give(one);
+  t.equal(await reserved, one);
+  t.notOk(await isSettled(beside));
+  spool.give(other);
+  t.equal(await beside, other);
+});
+
+t.test('who could never have room beside what is reserved hears it at once', async (t) => {
+  const spool = open(t, 100);
+  spool.reserve(60);
+  const claim = { isReserved: false, isOver: false };
+  await t.rejects(spool.take(50, WAIT_MS, claim), { name: 'BudgetExceeded', message: /reserved/ });
+  const held = spool.tryTake(40, false)!;
+  const waiting = spool.take(40, WAIT_MS, claim);
+  const refused = t.rejects(waiting, { name: 'BudgetExceeded' });
+  spool.reserve(40);
+  spool.give(held);
+  await refused;
+});
+
+t.test('a claim may become a session’s, or be over, while it waits', async (t) => {
+  const spool = open(t, 100);
+  spool.reserve(50);
+  const held = spool.tryTake(50, false)!;
+  const joined = { isReserved: false, isOver: false };
+  const waiting = spool.take(50, WAIT_MS, joined);
+  t.notOk(await isSettled(waiting));
+  joined.isReserved = true;
+  spool.lookAgain();
+  t.ok(await waiting);
+  const left = { isReserved: false, isOver: false };
+  const over = spool.take(50, WAIT_MS, left);
+  left.isOver = true;
+  spool.lookAgain();
+  t.equal(await over, null);
+  spool.give(held);
+});

@@ -127,11 +127,33 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
   window.warmAfter(0, window.take(0));
   await turn();
   await turn();
-  t.throws(() => window.warmAfter(1, window.take(1)), { message: 'gone' });
+  window.warmAfter(1, window.take(1));
   t.strictSame(
     ordered.map(([step]) => step),
     [0, 1],
+    'the step before is answered',
   );
+  t.throws(() => window.take(2), { message: 'gone' });
+});
+
+t.test('a batch that can’t be ordered ahead fails nobody but who asks for it', async (t) => {
+  for (const finished of [true, false]) {
+    const { window, ordered } = windowOf(
+      { steps: null, prefetch: 3 },
+      (step) => {
+        if (step === 2) throw new Error('gone');
+      },
+      { finished },
+    );
+    window.warm(2);
+    window.warmAfter(0, window.take(0));
+    await turn();
+    t.strictSame(
+      ordered.map(([step]) => step),
+      [0, 1, 3],
+    );
+    t.equal(window.warmCount, finished ? 2 : 0);
+  }
 });
 
 t.test('it reaches no further than the last step', async (t) => {
