@@ -26,6 +26,10 @@ const Opened = {
   snapshot: Type.String(),
   bytesVersion: Type.String(),
   pairs: Type.Integer(),
+  unusable: Type.Integer({
+    description:
+      'slices of its studies that are no pairs because what is drawn on them cannot be used in full',
+  }),
   stepsPerEpoch: Type.Integer(),
   steps: orNull(Type.Integer()),
   batchBytes: Type.Integer({ description: "the tensors of one rank's full batch" }),
@@ -75,6 +79,7 @@ function opened(session: Session) {
     snapshot: stored.snapshot.digest as string,
     bytesVersion: stored.bytesVersion,
     pairs: stored.snapshot.pairs,
+    unusable: stored.snapshot.summary.unusable ?? 0,
     stepsPerEpoch: plan.stepsPerEpoch,
     steps: plan.steps,
     batchBytes: layout.sizeBytes,

@@ -50,6 +50,9 @@ const PairList = Type.Object({
       slice: Type.String(),
       file: Type.String(),
       structures: Type.Array(Type.String()),
+      unusable: Type.Array(Type.String(), {
+        description: 'structures that are drawn on it and cannot be used there in full',
+      }),
       rows: Type.Integer(),
       columns: Type.Integer(),
       transferSyntax: Type.String(),
@@ -133,11 +136,12 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       const page = listSlices(db, study, after === '' ? -1 : Number(after), limit + 1, all === 1);
       const shown = page.slice(0, limit);
       return {
-        pairs: shown.map(({ slice, file, structures, header }) => ({
+        pairs: shown.map(({ slice, file, structures, unusable, header }) => ({
           id: `${study}/${slice}`,
           slice,
           file,
           structures: [...structures],
+          unusable: [...unusable],
           rows: header.rows,
           columns: header.columns,
           transferSyntax: header.transferSyntax,

@@ -1,3 +1,4 @@
+import { imageName } from '../core/contour-name.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
@@ -13,10 +14,10 @@ import {
   type FoundImage,
   numberedSlices,
 } from '../core/slices.js';
-import type { StudyFiles } from '../core/study-files.js';
+import { type ContourFile, emplace, type StudyFiles } from '../core/study-files.js';
 import { sha256 } from '../sha256.js';
 import type { FoundFiles } from './files.js';
-import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
+import { type ContourSource, type LostPart, type OutlineObject, Outlines } from './outlines.js';
 import type { FoundSlice } from './revision.js';
 import { othersTurn } from './turns.js';
 
@@ -36,6 +37,8 @@ type Report = (code: ProblemCode, file: string, detail: string) => void;
 /** What a study is: its slices in canonical order, and every problem of its files. */
 export interface DescribedStudy {
   readonly slices: readonly FoundSlice[];
+  /** Whether an object of the study that may hold contours could not be read. */
+  readonly isUnread: boolean;
   /** SHA-256 of each patient's id that its images name, in order. */
   readonly patients: readonly string[];
   readonly sources: readonly ContourSource[];
@@ -56,12 +59,16 @@ export async function describeStudy(
   // Thousands of slices take long enough in each step that others get their turn between.
   const images = readImages(study, files, report);
   await othersTurn();
-  const { slices, numbers } = arrange(study, images, problems);
+  const arranged = arrange(study, images, problems);
+  const { slices } = arranged;
   await othersTurn();
   const outlines = new Outlines(slices.map(placed), toleranceMm, report);
-  outlines.addTexts(textContours(study, numbers, slices, files, report));
+  const texts = textContours(study, arranged, files, report);
+  outlines.addTexts(texts.drawn, texts.lost);
   await othersTurn();
   await outlines.addObjects(await outlineObjects(study, files, report));
+  const unusable = outlines.takeUnusable();
+  const isUnread = tellUnread(study, files, report);
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
       slice,
@@ -73,7 +80,9 @@ export async function describeStudy(
       checksum: image.checksums?.[frame] ?? null,
       generation: image.generations?.[frame] ?? null,
       contours: inOrder(outlines.drawn.get(slice) ?? []),
+      unusable: [...(unusable.get(slice) ?? [])].sort(),
     })),
+    isUnread,
     patients: [...new Set(slices.flatMap(({ image }) => image.patient ?? []))].sort(),
     sources: outlines.sources,
     problems,
@@ -114,56 +123,108 @@ function readImages(study: StudyFiles, files: FoundFiles, report: Report): Study
   return images;
 }
 
-/** The study's slices in canonical order, and its images by the numbers that contours name them by. */
-function arrange(
-  study: StudyFiles,
-  images: readonly StudyImage[],
-  problems: Problem[],
-): { slices: readonly StudySlice[]; numbers: ReadonlyMap<number, StudyImage> } {
+/** The slices of a study, and its images by the numbers that contours name them by. */
+interface Arranged {
+  /** In canonical order. */
+  readonly slices: readonly StudySlice[];
+  readonly numbers: ReadonlyMap<number, StudyImage>;
+  /** For numbers that name no image for certain: those that they may mean. */
+  readonly candidates: ReadonlyMap<number, readonly StudyImage[]>;
+}
+
+function arrange(study: StudyFiles, images: readonly StudyImage[], problems: Problem[]): Arranged {
   if (study.rule === 'numbers') {
     const numbers = new Map(
       images.flatMap((image) => (image.number === null ? [] : [[image.number, image] as const])),
     );
-    return { slices: numberedSlices(numbers), numbers };
+    return { slices: numberedSlices(numbers), numbers, candidates: new Map() };
   }
   const single = dropCopies(images);
   const numbered = numberImages(single.images, study.contours);
   problems.push(...single.problems, ...numbered.problems);
-  return { slices: arrangeSlices(single.images, numbered.images, sha256), numbers: numbered.images };
+  const candidates = new Map(numbered.candidates);
+  // A number that only a copy has may mean the image that is used in its place.
+  for (const [copy, used] of single.copies)
+    for (const number of [imageName(copy.path)?.number, copy.header.instanceNumber])
+      if (number != null && candidates.has(number))
+        candidates.set(number, [...candidates.get(number)!, used]);
+  return {
+    slices: arrangeSlices(single.images, numbered.images, sha256),
+    numbers: numbered.images,
+    candidates,
+  };
 }
 
-/** The contours of text files, which name their image by its number. */
+/** The contours of text files, which name their image by its number, and those that cannot be used. */
 function textContours(
   study: StudyFiles,
-  numbers: ReadonlyMap<number, StudyImage>,
-  slices: readonly StudySlice[],
+  { slices, numbers, candidates }: Arranged,
   files: FoundFiles,
   report: Report,
-): Texts {
+): { readonly drawn: Texts; readonly lost: readonly LostPart[] } {
   const drawn = new Map<SliceId, (StructurePart & { readonly file: string })[]>();
-  const sliceOf = new Map(slices.map((slice) => [slice.image, slice]));
+  const lost: LostPart[] = [];
+  const slicesOf = new Map<StudyImage, StudySlice[]>();
+  for (const slice of slices) emplace(slicesOf, slice.image, () => []).push(slice);
+  const lose = ({ path: file, structure }: ContourFile, images: Iterable<StudyImage>) => {
+    for (const image of images)
+      for (const { slice } of slicesOf.get(image) ?? [])
+        lost.push({ slice, structure, file, isBeside: true });
+  };
   const leftOut = new Map(
     study.images.flatMap(({ path, number }) => (number === null ? [] : [[number, path]])),
   );
-  for (const { path, number, structure } of study.contours) {
+  for (const contour of study.doubtful ?? []) lose(contour, imagesOf(contour.number));
+  for (const contour of study.contours) {
+    const { path, number, structure } = contour;
     const image = numbers.get(number);
-    const slice = image && sliceOf.get(image);
+    const [slice, ...others] = (image && slicesOf.get(image)) ?? [];
     if (!slice) {
+      lose(contour, imagesOf(number));
       const gone = leftOut.get(number);
       if (gone !== undefined) report('CONTOUR_WITHOUT_IMAGE', path, `its image ${gone} was left out`);
       continue;
     }
-    const { frames } = slice.image.header;
-    if (frames > 1) {
-      report('CONTOUR_WITHOUT_IMAGE', path, `its image has ${frames} frames: which one is not said`);
+    const points =
+      others.length > 0
+        ? unframed(contour, slice.image, report)
+        : readContour(path, files, slice.header, report);
+    if (points === null) {
+      lose(contour, [slice.image]);
       continue;
     }
-    const points = readContour(path, files, slice.header, report);
-    if (points === null) continue;
     const part = { structure, file: path, part: { kind: 'text', points } } as const;
     drawn.set(slice.slice, [...(drawn.get(slice.slice) ?? []), part]);
   }
-  return drawn;
+  return { drawn, lost };
+
+  function imagesOf(number: number): readonly StudyImage[] {
+    const image = numbers.get(number);
+    return image ? [image] : (candidates.get(number) ?? []);
+  }
+}
+
+function unframed({ path }: ContourFile, { header }: StudyImage, report: Report): null {
+  report('CONTOUR_WITHOUT_IMAGE', path, `its image has ${header.frames} frames: which one is not said`);
+  return null;
+}
+
+/** Tells of structure sets and segmentations that could not be read: what they hold may be anywhere in the study. */
+function tellUnread(study: StudyFiles, files: FoundFiles, report: Report): boolean {
+  let isUnread = false;
+  for (const { path } of study.images) {
+    const finding = files.get(path)?.finding;
+    if (finding?.kind !== 'refused') continue;
+    const { kind = null } = finding.object ?? {};
+    if (kind !== 'RTSTRUCT' && kind !== 'SEG') continue;
+    isUnread = true;
+    report(
+      'STRUCTURE_UNUSABLE',
+      path,
+      `it is a ${kind} that cannot be read: sessions with missing "empty" leave out the slices of the study that lack a structure`,
+    );
+  }
+  return isUnread;
 }
 
 /** The structure sets and segmentations among the study's objects; what is neither has no contours and is told of. */

@@ -5,6 +5,10 @@ import { type Database, prepare } from '../sqlite.js';
 /** What a session may ask of a slice before it loads it. */
 export interface Traits {
   readonly structures: readonly string[];
+  /** Structures that are drawn on it and cannot be used there in full; not there: none. */
+  readonly unusable?: readonly string[];
+  /** Whether any other structure may be drawn on it, because an object of its study could not be read. */
+  readonly unread?: true;
   readonly modality: string | null;
   readonly series: string;
   readonly rows: number;
@@ -31,9 +35,16 @@ export function isWhere({ modality, series }: Traits, where: Where): boolean {
   return !where.series || where.series.includes(series);
 }
 
-export function traitsOf(header: ImageHeader, structures: readonly string[]): Traits {
+export function traitsOf(
+  header: ImageHeader,
+  structures: readonly string[],
+  unusable: readonly string[],
+  isUnread: boolean,
+): Traits {
   return {
     structures,
+    ...(unusable.length > 0 ? { unusable } : {}),
+    ...(isUnread ? { unread: true } : {}),
     modality: header.modality,
     series: header.seriesUid,
     rows: header.rows,

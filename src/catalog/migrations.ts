@@ -56,6 +56,7 @@ function toFormat9(db: Database): void {
     DELETE FROM study;
     DELETE FROM upload;
     ALTER TABLE snapshot ADD COLUMN bytes_version TEXT NOT NULL DEFAULT '1';
+    ALTER TABLE slice ADD COLUMN unusable TEXT NOT NULL DEFAULT '[]';
   `);
   toIncarnations(db);
   toStepBits(db);

@@ -8,6 +8,7 @@ import { ImageFinder, type PlacedImage } from '../core/placing.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { Segmentation } from '../core/segment-rasters.js';
 import type { StructureSet } from '../core/structure-set.js';
+import { emplace } from '../core/study-files.js';
 import { othersTurn } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */
@@ -26,6 +27,13 @@ export type OutlineObject =
 
 /** Where a source's structures are: the parts of each slice. */
 export type Drawn = ReadonlyMap<SliceId, readonly StructurePart[]>;
+/** A slice on which a structure is drawn that a file has there and that cannot be used; `isBeside` as in `UnusedPart`. */
+export interface LostPart {
+  readonly slice: SliceId;
+  readonly structure: string;
+  readonly file: string;
+  readonly isBeside: boolean;
+}
 type Report = (code: ProblemCode, file: string, detail: string) => void;
 
 /** Parts that are placed before others get their turn. */
@@ -44,6 +52,7 @@ export class Outlines {
   /** Slice and structure to the file that has it. */
   readonly #owners = new Map<string, string>();
   readonly #sources: ContourSource[] = [];
+  readonly #lost: LostPart[] = [];
 
   constructor(
     slices: readonly (PlacedImage & { readonly slice: SliceId })[],
@@ -64,8 +73,72 @@ export class Outlines {
     return this.#sources;
   }
 
-  /** Takes the text contours of a study, which know their slices. */
-  addTexts(drawn: ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>): void {
+  /**
+   * For each slice the structures that are drawn on it and cannot be used there in full; to be asked for when all sources were taken. They
+   * are taken out of `drawn`, because a mask of the rest would be too small.
+   */
+  takeUnusable(): ReadonlyMap<SliceId, ReadonlySet<string>> {
+    const unusable = new Map<SliceId, Set<string>>();
+    const slicesOf = new Map<
+      string,
+      { readonly file: string; readonly structure: string; readonly slices: Set<SliceId> }
+    >();
+    for (const { slice, structure, file, isBeside } of this.#lost) {
+      const owner = this.#owners.get(`${slice} ${structure}`);
+      // Where another source has the structure, it has all of it; what lies beside takes nothing away from what is there.
+      if (owner !== undefined && (owner !== file || isBeside)) continue;
+      emplace(unusable, slice, () => new Set()).add(structure);
+      emplace(slicesOf, JSON.stringify([file, structure]), () => ({
+        file,
+        structure,
+        slices: new Set(),
+      })).slices.add(slice);
+    }
+    this.#drop(unusable);
+    for (const { file, structure, slices } of slicesOf.values())
+      this.#report(
+        'STRUCTURE_UNUSABLE',
+        file,
+        `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
+      );
+    return unusable;
+  }
+
+  /** Takes parts back, and out of what their sources say that is used of them. */
+  #drop(unusable: ReadonlyMap<SliceId, ReadonlySet<string>>): void {
+    const dropped = new Map<string, number>();
+    for (const [slice, structures] of unusable)
+      for (const structure of structures) {
+        const key = `${slice} ${structure}`;
+        const owner = this.#owners.get(key);
+        if (owner === undefined) continue;
+        const parts = this.#drawn.get(slice)!;
+        const kept = parts.filter((part) => part.structure !== structure);
+        dropped.set(owner, (dropped.get(owner) ?? 0) + parts.length - kept.length);
+        this.#drawn.set(slice, kept);
+        this.#owners.delete(key);
+      }
+    for (const [at, source] of this.#sources.entries()) {
+      const parts = dropped.get(source.file);
+      if (parts === undefined) continue;
+      // Ids of slices have no spaces.
+      const structures = [...this.#owners].flatMap(([key, file]) =>
+        file === source.file ? key.slice(key.indexOf(' ') + 1) : [],
+      );
+      this.#sources[at] = {
+        ...source,
+        structures: [...new Set(structures)].sort(),
+        parts: source.parts - parts,
+      };
+    }
+  }
+
+  /** Takes the text contours of a study, which know their slices, and those of them that cannot be used. */
+  addTexts(
+    drawn: ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>,
+    lost: readonly LostPart[] = [],
+  ): void {
+    for (const part of lost) this.#lost.push(part);
     const files: string[] = [];
     const structures = new Set<string>();
     for (const [slice, parts] of drawn)
@@ -122,6 +195,8 @@ export class Outlines {
       append(own, slice, { structure, part });
       append(this.#drawn, slice, { structure, part });
     }
+    for (const { place, structure, isBeside } of placement.unused())
+      this.#lost.push({ slice: this.#slices[place]!.slice, structure, file: path, isBeside });
     if (seen === 0) this.#report('NO_CONTOURS', object.path, nothingUsed(object));
     this.#sources.push({ kind, file: path, structures: [...structures].sort(), parts });
     for (const [owner, slices] of lost)

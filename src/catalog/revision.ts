@@ -23,6 +23,8 @@ export interface FoundSlice {
   /** What tells these pixels from earlier ones under the same header. */
   readonly generation: number | null;
   readonly contours: readonly StructurePart[];
+  /** Structures that are drawn on it and cannot be used there in full, in order; none of `contours` is of these. */
+  readonly unusable: readonly string[];
 }
 
 /** A study as a scan found it, slices in canonical order. */
@@ -31,6 +33,8 @@ export interface FoundStudy {
   /** SHA-256 of each patient's id that its images name. */
   readonly patients: readonly string[];
   readonly slices: readonly FoundSlice[];
+  /** Whether contours may be on any slice that could not be read. */
+  readonly isUnread: boolean;
 }
 
 /** Names a state of a study by its content: ids, sizes, header bytes, contours; no path and no time, so that two machines agree. */
@@ -56,9 +60,11 @@ async function revisionDigestInTurns(study: FoundStudy): Promise<string> {
 /** Yields the bytes of each row that it took in, and returns the digest. */
 function* digestSteps(study: FoundStudy): Generator<number, string> {
   const hash = createHash('sha256').update(`revision 2\n${study.id}\n`);
-  for (const { slice, guard, frame, headerDigest, generation, contours } of study.slices) {
+  if (study.isUnread) hash.update('unread\n');
+  for (const { slice, guard, frame, headerDigest, generation, contours, unusable } of study.slices) {
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
     yield 0;
+    for (const structure of unusable) hash.update(`  unusable ${JSON.stringify(structure)}\n`);
     for (const { structure, part } of contours) {
       const points = plainBytes(part);
       const roi = 'roi' in part ? part.roi : 0;
@@ -111,7 +117,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   const revision = Number(lastInsertRowid);
   const slice = prepare(
     db,
-    'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, generation, structures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO slice (revision, ord, slice, path, guard, frame, header, header_digest, checksum, generation, structures, unusable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const contour = prepare(
     db,
@@ -136,7 +142,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   };
   for (const [ord, found] of study.slices.entries()) {
     const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
-    groups.add(traitsOf(found.header, carried), ord);
+    groups.add(traitsOf(found.header, carried, found.unusable, study.isUnread), ord);
     await add(0, () =>
       slice.run(
         revision,
@@ -150,6 +156,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
         found.checksum,
         found.generation,
         JSON.stringify(carried),
+        JSON.stringify(found.unusable),
       ),
     );
     for (const [number, { structure, part }] of found.contours.entries()) {

@@ -107,10 +107,10 @@ export async function scanFolder(
       continue;
     }
     const described = await describeStudy(study, files, options.planeToleranceMm);
-    const { slices, patients, sources, problems } = described;
+    const { slices, patients, isUnread, sources, problems } = described;
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
-    const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patients, slices });
+    const revision = isTaken() ? null : await writeRevision(db, { id: study.id, patients, slices, isUnread });
     // An upload may take the id while this one is written.
     if (revision === null || isTaken()) {
       loose.push({

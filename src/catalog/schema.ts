@@ -62,6 +62,8 @@ const TABLES = `
     -- The checksum that tells these pixels from earlier ones under the same header; part of the revision's name.
     generation INTEGER,
     structures TEXT NOT NULL,
+    -- Structures that are drawn on it and cannot be used there in full, as JSON.
+    unusable TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (revision, ord)
   ) STRICT;
   CREATE UNIQUE INDEX slice_by_id ON slice (revision, slice);

@@ -30,6 +30,8 @@ export interface SelectionSummary {
   readonly channels: readonly (1 | 3)[];
   readonly stored: ValueRange | null;
   readonly rescaled: ValueRange | null;
+  /** Slices that are no pairs because what is drawn on them cannot be used in full; not there: none. */
+  readonly unusable?: number;
 }
 
 /** The pairs of one revision under a selection. */
@@ -67,12 +69,23 @@ export function namesOf(structure: string, rename: Selection['rename']): readonl
   return [structure, ...(Object.hasOwn(rename, structure) ? rename[structure]! : [])];
 }
 
-function fits(traits: Traits, { structures, missing, rename, where }: Selection): boolean {
-  if (!isWhere(traits, where)) return false;
-  if (structures.length === 0) return true;
-  const has = (structure: string) =>
-    namesOf(structure, rename).some((name) => traits.structures.includes(name));
-  return missing === 'empty' ? structures.some(has) : structures.every(has);
+/**
+ * Whether slices are pairs. `unusable`: they would be if all that is drawn on them could be used, or if it were known that all that is
+ * drawn was read: their masks would be too small.
+ */
+function fit(traits: Traits, { structures, missing, rename, where }: Selection): 'yes' | 'no' | 'unusable' {
+  if (!isWhere(traits, where)) return 'no';
+  if (structures.length === 0) return 'yes';
+  const isAmong =
+    (names: readonly string[] = []) =>
+    (structure: string) =>
+      namesOf(structure, rename).some((name) => names.includes(name));
+  const isCarried = isAmong(traits.structures);
+  const isUnusable = isAmong(traits.unusable);
+  const isDrawn = (structure: string) => isCarried(structure) || isUnusable(structure);
+  if (!(missing === 'empty' ? structures.some(isDrawn) : structures.every(isDrawn))) return 'no';
+  if (structures.some(isUnusable)) return 'unusable';
+  return traits.unread && !structures.every(isCarried) ? 'unusable' : 'yes';
 }
 
 /** The smallest range that holds both. */
@@ -97,13 +110,13 @@ export function selectPairs(
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
   ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const groups = fittingGroups(db, revision, selection, flagged);
+  const { groups, unusable } = fittingGroups(db, revision, selection, flagged);
   const places = Uint32Array.from(groups.flatMap(({ ordinals }) => [...ordinals])).sort();
   const bytes = new Uint8Array(places.buffer);
   const found: SelectedPairs = {
     pairs: places.length,
     digest: createHash('sha256').update(bytes).digest('hex'),
-    summary: summaryOf(db, revision, groups),
+    summary: { ...summaryOf(db, revision, groups), ...(unusable > 0 ? { unusable } : {}) },
   };
   const { slices } = prepare(db, 'SELECT slices FROM revision WHERE id = ?').get(revision) as {
     slices: number;
@@ -132,22 +145,29 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
 
-/** The groups that are pairs, without what is left out of them, in order of their first slices. */
+/** The groups that are pairs, without what is left out of them, in order of their first slices; `unusable`: slices as `fit` has them. */
 function fittingGroups(
   db: Database,
   revision: number,
   selection: Selection,
   flagged: Flagged | null,
-): SliceGroup[] {
+): { readonly groups: SliceGroup[]; readonly unusable: number } {
   const leftOut = flagged?.get(revision);
   if (selection.leftOut && !leftOut)
     throw new Error('what a selection leaves out of a revision is not known');
-  const fitting = groupsOf(db, revision).filter(({ traits }) => fits(traits, selection));
-  if (!selection.leftOut || !leftOut) return fitting;
-  return fitting
+  const fitting: SliceGroup[] = [];
+  let unusable = 0;
+  for (const group of groupsOf(db, revision)) {
+    const found = fit(group.traits, selection);
+    if (found === 'yes') fitting.push(group);
+    else if (found === 'unusable') unusable += group.ordinals.length;
+  }
+  if (!selection.leftOut || !leftOut) return { groups: fitting, unusable };
+  const groups = fitting
     .map(({ traits, ordinals }) => ({ traits, ordinals: ordinals.filter((ord) => !leftOut.has(ord)) }))
     .filter(({ ordinals }) => ordinals.length > 0)
     .sort((a, b) => a.ordinals[0]! - b.ordinals[0]!);
+  return { groups, unusable };
 }
 
 function summaryOf(db: Database, revision: number, groups: readonly SliceGroup[]): SelectionSummary {

@@ -10,7 +10,7 @@ export interface SlicePlace {
   readonly ordinal: number;
 }
 
-/** A slice as the catalogue has it; `path` is its file there, `header` the JSON of its `ImageHeader`, `structures` that of their names. */
+/** A slice as the catalogue has it; `path` is its file there, `header` the JSON of its `ImageHeader`, `structures` and `unusable` that of their names. */
 export interface SliceRecord extends SlicePlace {
   readonly slice: SliceId;
   readonly path: string;
@@ -20,18 +20,21 @@ export interface SliceRecord extends SlicePlace {
   readonly headerDigest: string;
   readonly checksum: number | null;
   readonly structures: string;
+  /** Structures that are drawn on it and cannot be used there in full. */
+  readonly unusable: string;
 }
 
 /** A slice of a study; `file` is what people call its file. */
-export interface Slice extends Omit<SliceRecord, 'header' | 'structures'> {
+export interface Slice extends Omit<SliceRecord, 'header' | 'structures' | 'unusable'> {
   readonly file: string;
   readonly header: ImageHeader;
   readonly structures: readonly string[];
+  readonly unusable: readonly string[];
 }
 
 const SLICE = `
   SELECT l.revision, l.ord AS ordinal, l.slice, l.path, l.guard, l.frame, l.header, l.header_digest AS headerDigest, l.checksum,
-    l.structures`;
+    l.structures, l.unusable`;
 
 /** The header of a slice. */
 export function headerOf({ header }: Pick<SliceRecord, 'header'>): ImageHeader {
@@ -44,6 +47,7 @@ function sliceOf(record: SliceRecord): Slice {
     file: shownName(record.path),
     header: headerOf(record),
     structures: JSON.parse(record.structures),
+    unusable: JSON.parse(record.unusable),
   };
 }
 

@@ -15,7 +15,7 @@ type Sealed = ReturnType<typeof sealSource>;
 
 /** The file and frame of a slice, with what the catalogue knows of it; the header as it comes. */
 export function pairSource<Header>(
-  slice: Omit<SliceRecord, 'header' | 'structures'> & { readonly header: Header },
+  slice: Omit<SliceRecord, 'header' | 'structures' | 'unusable'> & { readonly header: Header },
   locate: Locate,
 ): Omit<PairSource, 'header'> & { readonly header: Header } {
   const { path, guard, header, headerDigest, checksum, frame } = slice;

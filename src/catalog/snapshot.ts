@@ -60,9 +60,11 @@ function assemble(
   let pairs = 0;
   let stored: SelectionSummary['stored'] = null;
   let rescaled: SelectionSummary['rescaled'] = null;
+  let unusable = 0;
   for (const { id, digest, study } of revisions) {
     const selected = selectPairs(db, id, selection, flagged);
     if (selected.pairs === 0) continue;
+    unusable += selected.summary.unusable ?? 0;
     hash.update(`${study} ${digest} ${selected.digest}\n`);
     studies.push({ study: study as StudyId, revision: id, first: pairs, pairs: selected.pairs });
     pairs += selected.pairs;
@@ -79,7 +81,7 @@ function assemble(
     selection,
     pairs,
     studies,
-    summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled },
+    summary: { shapes: [...shapes.values()], channels: [...channels].sort(), stored, rescaled, unusable },
   };
 }
 

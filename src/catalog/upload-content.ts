@@ -24,6 +24,7 @@ export interface UploadedStudy {
   readonly id: StudyId;
   readonly patients: readonly string[];
   readonly slices: readonly FoundSlice[];
+  readonly isUnread: boolean;
   readonly sources: readonly ContourSource[];
   readonly problems: readonly Problem[];
 }

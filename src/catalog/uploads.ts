@@ -265,7 +265,7 @@ export class Uploads {
 
   async #write(
     { study: id, key }: UploadRecord,
-    { patients, slices }: UploadedStudy,
+    { patients, slices, isUnread }: UploadedStudy,
     files: Manifest['files'],
   ): Promise<number> {
     const { db } = this.#options;
@@ -274,7 +274,7 @@ export class Uploads {
       ...slice,
       path: uploadedPath(key, numbers.get(slice.path)!, slice.path),
     }));
-    return writeRevision(db, { id, patients, slices: placed });
+    return writeRevision(db, { id, patients, slices: placed, isUnread });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

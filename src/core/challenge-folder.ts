@@ -146,18 +146,26 @@ export function pairChallenge(
         report('CONTOUR_TWICE', path, 'an earlier file outlines the same structure; that one is used');
       else kept.set(key, contour);
     }
-    for (const path of original === undefined ? [] : (oddContours.get(original) ?? []))
+    const doubtful: ContourFile[] = [];
+    for (const path of original === undefined ? [] : (oddContours.get(original) ?? [])) {
+      const told = contourName(path);
+      const group = CONTOUR.exec(path.slice(root.length))?.[2];
+      // Name and folder say different structures: either may be right.
+      for (const structure of told && group ? [told.structure, group] : [])
+        doubtful.push({ path, number: told!.number, structure });
       report(
         'CONTOUR_NAME',
         path,
         'a contour is named IM-0001-NNNN-Xcontour-manual.txt in a folder X-contours',
       );
+    }
     return {
       name: folder,
       apart: null,
       rule: 'numbers',
       images: [...slices.values()].sort((a, b) => a.number! - b.number!),
       contours: [...kept.values()],
+      ...(doubtful.length > 0 ? { doubtful } : {}),
       objects: objects.get(folder) ?? [],
       problems: found,
     };

@@ -13,6 +13,8 @@ export interface NumberedImage {
 export interface NumberedImages<Image> {
   /** The images of the series that the contours are of by number, each where it is the only one with it; none where there are no contours. */
   readonly images: ReadonlyMap<number, Image>;
+  /** For each number of a contour that finds none because it is ambiguous: the images that it could mean. */
+  readonly candidates: ReadonlyMap<number, readonly Image[]>;
   readonly problems: readonly Problem[];
 }
 
@@ -37,7 +39,7 @@ export function numberImages<Image extends NumberedImage>(
   images: readonly Image[],
   contours: readonly Contour[],
 ): NumberedImages<Image> {
-  if (contours.length === 0) return { images: new Map(), problems: [] };
+  if (contours.length === 0) return { images: new Map(), candidates: new Map(), problems: [] };
   const best = bestOf(numberings(images), contours);
   const chosen = best[0];
   const isOne = best.every((other) =>
@@ -59,7 +61,12 @@ export function numberImages<Image extends NumberedImage>(
       const [image, another] = candidates(chosen, number);
       if (image !== undefined && another === undefined) unique.set(number, image);
     }
-  return { images: unique, problems };
+  const open = new Map(
+    contours
+      .filter(({ number }) => !unique.has(number))
+      .map(({ number }) => [number, [...new Set(best.flatMap((each) => [...candidates(each, number)]))]]),
+  );
+  return { images: unique, candidates: open, problems };
 }
 
 function candidates<Image>({ images, others }: Numbering<Image>, number: number): Set<Image> {

@@ -1,4 +1,5 @@
 import { leavesImage, meetsImage, OUTSIDE } from './on-image.js';
+import type { SpanAlong } from './parallel-planes.js';
 import { type Looked, type PlacedPart, type Placement, Placer } from './placement.js';
 import type { ImageFinder } from './placing.js';
 import { spanOfPoints, toPixels } from './plane.js';
@@ -27,6 +28,12 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
       placer.note(one);
       looked.push(one);
     }
+  for (const one of set.lost) {
+    const { references, frameOfReferenceUid, first, count } = one;
+    const span: SpanAlong = (normal, mostMm) => spanOfPoints(set.points, first, count, normal, mostMm);
+    const spanAlong = count > 0 ? span : null;
+    placer.lose(one, placer.find(references, { frameOfReferenceUid, spanAlong }), count === 0);
+  }
   function* parts(): Iterable<PlacedPart> {
     for (const one of looked) {
       const { roi, contour, structure, where, item, placed } = one;
@@ -38,11 +45,12 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
             ? (['CONTOUR_NOT_A_NUMBER', 'its coordinates are beyond all bounds; left out'] as const)
             : (['CONTOUR_WITHOUT_PLACE', 'its image does not say where it lies; left out'] as const);
           placer.problems.add(code, where, item, detail);
-          placer.unused.push({ place: image.place, structure, code });
+          placer.unused.push({ place: image.place, structure, code, isBeside: false });
           continue;
         }
         if (!meetsImage(points, image)) {
           placer.problems.add('CONTOUR_OUTSIDE', where, item, OUTSIDE);
+          placer.unused.push({ place: image.place, structure, code: 'CONTOUR_OUTSIDE', isBeside: true });
           continue;
         }
         if (leavesImage(points, image))

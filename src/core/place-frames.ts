@@ -14,20 +14,29 @@ export function placeSegmentation(
   const { rows, columns, frames, segments, runs, rasters, frameOfReferenceUid } = segmentation;
   const placer = new Placer(finder, toleranceMm, segmentation);
   const placedOf = new Map<number, Placed>();
-  const looked = rasters.map((raster): Looked & { readonly raster: SegmentRaster } => {
-    const { frame, segment } = raster;
-    const { plane, references } = frames[frame]!;
-    const placed = emplace(placedOf, frame, () =>
-      placer.find(references, {
+  const placedFrame = (frame: number): Placed =>
+    emplace(placedOf, frame, () => {
+      const { plane, references } = frames[frame]!;
+      return placer.find(references, {
         frameOfReferenceUid,
         spanAlong: plane && ((normal, mostMm) => spanOfGrid(plane, segmentation, normal, mostMm)),
-      }),
-    );
+      });
+    });
+  const looked = rasters.map((raster): Looked & { readonly raster: SegmentRaster } => {
+    const { frame, segment } = raster;
+    const placed = placedFrame(frame);
     const { structure, item } = segments[segment]!;
     const one = { raster, unit: item, structure, where: 'frame', item: frame + 1, placed };
     placer.note(one);
     return one;
   });
+  for (const { frame, structures } of segmentation.lost)
+    for (const structure of structures)
+      placer.lose(
+        { structure, code: 'SEGMENT_NUMBER_TWICE', isEmpty: false },
+        placedFrame(frame),
+        frames[frame]!.plane === null,
+      );
   function* parts(): Iterable<PlacedPart> {
     for (const one of looked) {
       const { structure, placed, raster } = one;
@@ -37,12 +46,13 @@ export function placeSegmentation(
         const grid = gridOn(image, plane, segmentation);
         if (grid.detail !== null) placer.problems.add('SEGMENTATION_GRID', 'frame', one.item, grid.detail);
         if (grid.matrix === undefined) {
-          placer.unused.push({ place: image.place, structure, code: 'SEGMENTATION_GRID' });
+          placer.unused.push({ place: image.place, structure, code: 'SEGMENTATION_GRID', isBeside: false });
           continue;
         }
         const onGrid = { rows, columns, matrix: grid.matrix, runs: own };
         if (!rasterMeetsImage(onGrid, image)) {
           placer.problems.add('CONTOUR_OUTSIDE', 'frame', one.item, OUTSIDE);
+          placer.unused.push({ place: image.place, structure, code: 'CONTOUR_OUTSIDE', isBeside: true });
           continue;
         }
         const part = { kind: 'raster', raster: onGrid } as const;

@@ -14,11 +14,16 @@ export interface PlacedPart {
   readonly offMm: number;
 }
 
-/** An image that a contour or frame of a structure belongs to, by its name or its place, and is not put on. */
+/** An image that a contour or frame of a structure belongs to, by its name or its place, and is not put on; `code`: why. */
 export interface UnusedPart {
   readonly place: number;
   readonly structure: string;
   readonly code: ProblemCode;
+  /**
+   * Whether the structure's mask of the image lacks nothing by it, where it has one: it lies beside the image's plane, or encloses
+   * nothing. Otherwise that mask is smaller than what was drawn.
+   */
+  readonly isBeside: boolean;
 }
 
 /** What was made of a source: parts as they come, then what is to be said of them. */
@@ -115,9 +120,32 @@ export class Placer {
           : `it lies off the plane of the image that it names: ${reason}; left out`,
       );
     else if (reason !== null && !namesMissing) tell(code, `${reason}; left out`);
-    const unused = new Set([...placed.others, ...placed.images.filter((image) => !images.includes(image))]);
-    for (const { place } of unused) this.unused.push({ place, structure, code });
+    const piled = placed.images.filter((image) => !images.includes(image));
+    this.#leave(structure, code, [...placed.others, ...(offMm === null ? piled : [])], false);
+    this.#leave(structure, code, [...placed.beside, ...(offMm === null ? [] : piled)], true);
     return images;
+  }
+
+  /**
+   * Takes notice of one that cannot be drawn. `isEmpty`: it would enclose nothing; `isAnywhere`: nothing of it says where it lies, so that
+   * it may be on each image.
+   */
+  lose(
+    { structure, code, isEmpty }: { structure: string; code: ProblemCode; isEmpty: boolean },
+    placed: Placed,
+    isAnywhere: boolean,
+  ): void {
+    const { images, others, beside } = placed;
+    this.#leave(structure, code, [...images, ...others], isEmpty);
+    this.#leave(structure, code, beside, true);
+    const isNowhere = images.length + others.length + beside.length === 0;
+    if (isNowhere && isAnywhere && !isEmpty)
+      this.#leave(structure, code, this.#finder.ofSeries(this.#series), true);
+  }
+
+  #leave(structure: string, code: ProblemCode, images: readonly LocatedImage[], isBeside: boolean): void {
+    for (const place of new Set(images.map((image) => image.place)))
+      this.unused.push({ place, structure, code, isBeside });
   }
 
   /** Things that lie in several planes are never put on one image: of those that are dropped upon it the nearest are. */

@@ -45,8 +45,10 @@ export interface Placed {
   readonly by: 'name' | 'nearest' | 'elsewhere' | 'plane';
   /** How far it lies off the plane of the nearest image that it names, in mm; null where that, or its own place, is not known. */
   readonly offMm: number | null;
-  /** Images that it belongs to by its name or its place, and is not put on. */
+  /** Images that it is not put on, and that it may well belong to: it lies in their plane, or nothing tells where it lies. */
   readonly others: readonly LocatedImage[];
+  /** Images that it belongs to by its name or as the nearest, and lies off their planes. */
+  readonly beside: readonly LocatedImage[];
   /** Whether some image that it names is not there. */
   readonly namesMissing: boolean;
   /** Whether it names an image of several frames and not which frame. */
@@ -79,12 +81,14 @@ export class ImageFinder {
   readonly #series = new Map<string, Series>();
   /** By FrameOfReferenceUID. */
   readonly #spaces = new Map<string, Space>();
+  readonly #all: LocatedImage[] = [];
   readonly #toleranceMm: number;
 
   constructor(images: readonly PlacedImage[], toleranceMm: number) {
     this.#toleranceMm = toleranceMm;
     images.forEach((image, place) => {
       const located: LocatedImage = { ...image, place, projection: image.plane && projectionOf(image.plane) };
+      this.#all.push(located);
       if (image.sopInstanceUid !== '') emplace(this.#named, image.sopInstanceUid, () => []).push(located);
       if (isSolid(located)) this.#addPlane(located);
     });
@@ -103,6 +107,12 @@ export class ImageFinder {
     series.planes.add(projection, image);
     space?.series.set(key, series);
     space?.planes.add(projection, image);
+  }
+
+  /** The images of these series; where none of them is there, all. */
+  ofSeries(series: ReadonlySet<string>): readonly LocatedImage[] {
+    const own = this.#all.filter(({ seriesUid }) => series.has(seriesUid));
+    return own.length > 0 ? own : this.#all;
   }
 
   /** Whether an image of this SOPInstanceUID is there. */
@@ -144,6 +154,7 @@ export class ImageFinder {
   ): Found {
     const own: Solid[] = [];
     const elsewhere: Solid[] = [];
+    const open: Solid[] = [];
     let offMm = 0;
     let isOpen = false;
     const bySeries = new Map<string, Solid[]>();
@@ -160,17 +171,40 @@ export class ImageFinder {
         for (const image of meant) own.push(image);
         if (!isIn) offMm = Math.max(offMm, mm);
       } else if (meant.length === 0 && items.length === 1 && isIn) elsewhere.push(items[0]!);
-      else if (meant.length > 0 || isIn) isOpen = true;
+      else if (meant.length > 0 || isIn) {
+        isOpen = true;
+        for (const image of items) open.push(image);
+      }
     }
-    if (own.length > 0)
-      return { images: own, by: offMm > 0 ? 'nearest' : 'name', offMm, others: [], reason: null };
+    if (own.length > 0) {
+      const by = offMm > 0 ? 'nearest' : 'name';
+      return { images: own, by, offMm, others: [], beside: [], reason: null };
+    }
     const nearest = nearestOf(named, spanAlong);
-    const off = { by: 'elsewhere', offMm: nearest.mm, others: nearest.items } as const;
+    const isIn = nearest.mm <= this.#toleranceMm;
+    const off = {
+      by: 'elsewhere',
+      offMm: nearest.mm,
+      others: isIn ? nearest.items : [],
+      beside: isIn ? [] : nearest.items,
+    } as const;
     if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
     if (isOpen)
-      return { ...off, by: nearest.mm <= this.#toleranceMm ? 'name' : 'elsewhere', images: [], reason: OPEN };
+      return {
+        ...off,
+        by: isIn ? 'name' : 'elsewhere',
+        images: [],
+        others: [...off.others, ...open],
+        reason: OPEN,
+      };
     const seriesUids = new Set(named.map(({ seriesUid }) => seriesUid));
-    return { ...this.#inPlane(named[0]!.frameOfReferenceUid, spanAlong, seriesUids), ...off };
+    const found = this.#inPlane(named[0]!.frameOfReferenceUid, spanAlong, seriesUids);
+    return {
+      ...found,
+      ...off,
+      others: [...found.others, ...off.others],
+      beside: [...found.beside, ...off.beside],
+    };
   }
 
   /** How far off the plane that it names something may lie, where no other plane is nearer. */
@@ -192,11 +226,12 @@ export class ImageFinder {
     frameOfReferenceUid: string | null,
     spanAlong: SpanAlong | null,
     seriesUids: ReadonlySet<string>,
-  ): Pick<Placed, 'images' | 'offMm' | 'others' | 'reason'> {
-    const none = (reason: string, others: readonly LocatedImage[] = []) => ({
+  ): Pick<Placed, 'images' | 'offMm' | 'others' | 'beside' | 'reason'> {
+    const none = (reason: string, beside: readonly LocatedImage[] = []) => ({
       images: [],
       offMm: 0,
-      others,
+      others: [],
+      beside,
       reason,
     });
     if (spanAlong === null) return none('it names no image that is there, and does not say where it lies');
@@ -216,11 +251,8 @@ export class ImageFinder {
       return none('it lies in the plane of no image', isBeside ? beside.items : []);
     }
     const images = near.flatMap(({ items }) => (items.length === 1 ? items : []));
-    if (images.length > 0) return { images, offMm: 0, others: [], reason: null };
-    return none(
-      OPEN,
-      near.flatMap(({ items }) => items),
-    );
+    if (images.length > 0) return { images, offMm: 0, others: [], beside: [], reason: null };
+    return { ...none(OPEN), others: near.flatMap(({ items }) => items) };
   }
 }
 
@@ -234,12 +266,14 @@ function seriesKey({ frameOfReferenceUid, seriesUid }: PlacedImage): string {
 
 /** What names images, or lies, where nothing tells of a plane. */
 function byName(named: readonly LocatedImage[]): Found {
-  if (named.length === 1) return { images: named, by: 'name', offMm: null, others: [], reason: null };
+  if (named.length === 1)
+    return { images: named, by: 'name', offMm: null, others: [], beside: [], reason: null };
   return {
     images: [],
     by: 'name',
     offMm: null,
     others: named,
+    beside: [],
     reason: 'it names several images, and nothing tells on which it lies',
   };
 }

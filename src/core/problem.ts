@@ -72,6 +72,8 @@ export const PROBLEMS = {
     'Images of several patients have one StudyInstanceUID, or lie in one folder of the challenge; a split never parts a patient',
   STUDY_TWICE: 'Two studies have one id; the first is used',
   STRUCTURE_MISSING: 'The slice has no contour of a structure that was asked for; its mask is empty',
+  STRUCTURE_UNUSABLE:
+    'A structure is, or may be, drawn on slices and cannot be used there in full: sessions that ask for it leave those slices out',
   FILE_NOT_PAIRED: 'The file belongs to no image of the upload',
   IMAGE_NAME: 'A file beside the images whose name does not say its number',
 } as const;

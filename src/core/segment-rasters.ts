@@ -1,4 +1,3 @@
-import type { HeaderProblem } from './dicom.js';
 import { ProblemList } from './problem-list.js';
 import { runsAtLeast, runsByValue } from './runs.js';
 import type { SegmentationHeader, SegmentFrame } from './segmentation.js';
@@ -26,6 +25,8 @@ export interface Segmentation extends SegmentationHeader {
   readonly threshold: number | null;
   /** Those that have pixels inside, frame after frame. */
   readonly rasters: readonly SegmentRaster[];
+  /** Frames with pixels inside that may be of several structures, and are of none. */
+  readonly lost: readonly { readonly frame: number; readonly structures: readonly string[] }[];
   /** Of each raster its runs: places [start, end) in row-major order, start and end in turn. */
   readonly runs: Uint32Array;
 }
@@ -36,6 +37,8 @@ export class SegmentRasters {
   readonly #threshold: number;
   readonly #problems = new ProblemList();
   readonly #rasters: SegmentRaster[] = [];
+  readonly #lost: { readonly frame: number; readonly structures: readonly string[] }[] = [];
+  readonly #doubtful: ReadonlyMap<number, readonly string[]>;
   readonly #parts: Uint32Array[] = [];
   readonly #places: ReadonlyMap<number, number>;
   /** Segments with pixels over 0 in a frame of which none is inside. */
@@ -46,6 +49,7 @@ export class SegmentRasters {
   constructor(header: SegmentationHeader, fraction: number) {
     this.#header = header;
     this.#threshold = header.type === 'fractional' ? fraction * header.whole : 1;
+    this.#doubtful = new Map(header.doubtful.map(({ number, structures }) => [number, structures]));
     this.#places = new Map(header.segments.map(({ number }, place) => [number, place]));
   }
 
@@ -66,6 +70,8 @@ export class SegmentRasters {
     }
     for (const [value, runs] of runsByValue(values)) {
       const segment = this.#places.get(value);
+      const structures = this.#doubtful.get(value);
+      if (structures) this.#lost.push({ frame, structures });
       if (segment !== undefined) this.#add(frame, segment, runs);
       else if (value !== 0 && value !== padding)
         this.#problems.add(
@@ -79,11 +85,12 @@ export class SegmentRasters {
 
   /** Adds the pixels inside of a frame that shows one segment. */
   addRuns(frame: number, runs: Uint32Array): void {
-    const { segment } = this.#header.frames[frame] as SegmentFrame;
+    const { segment, doubtful } = this.#header.frames[frame] as SegmentFrame;
     if (segment !== null) this.#add(frame, segment, runs);
+    else if (doubtful && runs.length > 0) this.#lost.push({ frame, structures: doubtful });
   }
 
-  finish(): { rasters: readonly SegmentRaster[]; runs: Uint32Array; problems: readonly HeaderProblem[] } {
+  finish(): Pick<Segmentation, 'rasters' | 'lost' | 'runs' | 'problems'> {
     const runs = new Uint32Array(this.#length);
     let at = 0;
     for (const part of this.#parts) {
@@ -99,7 +106,7 @@ export class SegmentRasters {
           this.#header.segments[segment]!.item,
           'no pixel of it reaches SLICEFEED_SEGMENT_THRESHOLD of MaximumFractionalValue; left out',
         );
-    return { rasters: this.#rasters, runs, problems: this.#problems.list };
+    return { rasters: this.#rasters, lost: this.#lost, runs, problems: this.#problems.list };
   }
 
   #add(frame: number, segment: number, runs: Uint32Array): void {

@@ -157,7 +157,8 @@ export class SegmentationVisitor extends ItemVisitor {
     if (this.#frames.length !== count)
       return refused(`there are ${count} frames and functional groups of ${this.#frames.length}`);
     if (this.#segments.length > MAX_SEGMENTS) return refused(`there are more than ${MAX_SEGMENTS} segments`);
-    const segments = this.#namedSegments(type === 'labelmap');
+    const doubtful = this.#doubtful();
+    const segments = this.#namedSegments(type === 'labelmap', doubtful);
     const places = new Map(segments.map(({ number }, place) => [number, place]));
     const frames = this.#frames.map((group, at): SegmentFrame => {
       const number = group.segment ?? this.#shared.segment;
@@ -171,6 +172,9 @@ export class SegmentationVisitor extends ItemVisitor {
         );
       return {
         segment,
+        ...(type === 'labelmap' || number === null || !doubtful.has(number)
+          ? {}
+          : { doubtful: doubtful.get(number)! }),
         plane: this.#planeOf(group),
         references: group.references.length > 0 ? group.references : this.#shared.references,
       };
@@ -182,6 +186,7 @@ export class SegmentationVisitor extends ItemVisitor {
         whole: this.#whole || 255,
         padding: this.#padding ?? paddingValue,
         segments,
+        doubtful: [...doubtful].map(([number, structures]) => ({ number, structures })),
         frames,
         images: [...this.#images.keys()],
         series: [...this.#series],
@@ -190,16 +195,30 @@ export class SegmentationVisitor extends ItemVisitor {
     };
   }
 
-  /** Background is what no segment covers, and no structure (code 125040 of DICOM's own scheme in a label map). */
-  #namedSegments(isLabelMap: boolean): Segment[] {
-    const names = new Set<string>();
-    const named = this.#segments.map(({ number, label }) =>
+  get #structures(): string[] {
+    return this.#segments.map(({ number, label }) =>
       structureName(label === null ? '' : decodeText(label, this.#characterSet), `segment-${number}`),
     );
-    const structuresOf = new Map<number | null, Set<string>>();
+  }
+
+  /** The structures of each number that segments of several names have. */
+  #doubtful(): Map<number, readonly string[]> {
+    const named = this.#structures;
+    const structuresOf = new Map<number, Set<string>>();
     this.#segments.forEach(({ number }, at) => {
-      emplace(structuresOf, number, () => new Set()).add(named[at]!);
+      if (number !== null) emplace(structuresOf, number, () => new Set()).add(named[at]!);
     });
+    return new Map(
+      [...structuresOf]
+        .filter(([, structures]) => structures.size > 1)
+        .map(([number, structures]) => [number, [...structures].sort()]),
+    );
+  }
+
+  /** Background is what no segment covers, and no structure (code 125040 of DICOM's own scheme in a label map). */
+  #namedSegments(isLabelMap: boolean, doubtful: ReadonlyMap<number, unknown>): Segment[] {
+    const names = new Set<string>();
+    const named = this.#structures;
     const numbers = new Set<number>();
     return this.#segments.flatMap(({ number, label, code }, at): Segment[] => {
       const item = at + 1;
@@ -207,7 +226,7 @@ export class SegmentationVisitor extends ItemVisitor {
         this.#problems.add('SEGMENT_UNKNOWN', 'segment', item, 'it has no number; left out');
         return [];
       }
-      if (structuresOf.get(number)!.size > 1) {
+      if (doubtful.has(number)) {
         this.#problems.add(
           'SEGMENT_NUMBER_TWICE',
           'SegmentNumber',

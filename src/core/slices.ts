@@ -36,17 +36,27 @@ const SAME_PLACE_MM = 1e-3;
  */
 export function dropCopies<Image extends FoundImage>(
   images: readonly Image[],
-): { readonly images: readonly Image[]; readonly problems: readonly Problem[] } {
+): {
+  readonly images: readonly Image[];
+  /** For each of the others the one that is used. */
+  readonly copies: ReadonlyMap<Image, Image>;
+  readonly problems: readonly Problem[];
+} {
   const problems: Problem[] = [];
+  const copies = new Map<Image, Image>();
   const kept = new Map<string, Image>();
   for (const image of [...images].sort(byContent)) {
     const key = identifierOf(image);
     const used = kept.get(key);
     if (used === undefined) kept.set(key, image);
-    else problems.push(copyOf(image, used));
+    else {
+      copies.set(image, used);
+      problems.push(copyOf(image, used));
+    }
   }
   return {
     images: [...kept.values()],
+    copies,
     problems: problems.sort((a, b) => byCodeUnit(a.file ?? '', b.file ?? '')),
   };
 }

@@ -7,7 +7,7 @@ import { ItemVisitor, itemPath } from './item-path.js';
 import { ProblemList } from './problem-list.js';
 import { matchRois, type RoiMatch, type RoiNumber } from './roi-numbers.js';
 import { structureName } from './structure-name.js';
-import type { ImageReference, Roi, RoiContour } from './structure-set.js';
+import type { ImageReference, LostContour, Roi, RoiContour } from './structure-set.js';
 
 const FRAMES_OF_REFERENCE = 0x30060010;
 const STUDIES = 0x30060012;
@@ -60,11 +60,18 @@ interface OpenContour {
   references: ImageReference[];
 }
 
+/** What is kept of a contour that is left out. */
+type Lost = Pick<LostContour, 'code' | 'isEmpty' | 'first' | 'count' | 'references'>;
+
+/** Bytes and points that are looked at of such a contour: so much tells the plane that it lies in. */
+const LOST_BYTES = 1024;
+const LOST_POINTS = 3;
+
 /** Takes an RT structure set in as its sequences are walked through (DICOM PS3.3, sections C.8.8.5 and C.8.8.6). */
 export class StructureSetVisitor extends ItemVisitor {
   readonly #problems = new ProblemList();
   readonly #heads: RoiElements[] = [];
-  readonly #rois: { roi: RoiNumber | null; contours: RoiContour[] }[] = [];
+  readonly #rois: { roi: RoiNumber | null; contours: RoiContour[]; lost: Lost[] }[] = [];
   readonly #images = new Map<string, number>();
   readonly #series = new Set<string>();
   readonly #framesOfReference = new Set<string>();
@@ -88,7 +95,7 @@ export class StructureSetVisitor extends ItemVisitor {
   protected override begun(path: string): void {
     if (path === AT_ROI) this.#heads.push({ number: null, name: null, frameOfReferenceUid: null });
     else if (path === AT_ROI_CONTOUR) {
-      this.#rois.push({ roi: null, contours: [] });
+      this.#rois.push({ roi: null, contours: [], lost: [] });
       this.#contourItem = 0;
     } else if (path === AT_CONTOUR) {
       this.#contourItem++;
@@ -144,10 +151,17 @@ export class StructureSetVisitor extends ItemVisitor {
       this.#rois.map(({ roi }) => roi),
     );
     const names = new Set<string>();
-    const rois = this.#rois.flatMap(({ roi, contours }, at): Roi[] => {
+    const lostContours: LostContour[] = [];
+    const rois = this.#rois.flatMap(({ roi, contours, lost }, at): Roi[] => {
       const item = at + 1;
       const { kind, head } = matches[at]!;
       if (head === null || kind === 'order') this.#tellMatch(kind, roi, item);
+      // Each ROI of an ambiguous number may be the one that was drawn.
+      const owners = head ? [head] : kind === 'ambiguous' ? heads.filter(({ number }) => number === roi) : [];
+      const left = head ? lost : [...lost, ...contours.map(lostForItsNumber)];
+      for (const { structure, frameOfReferenceUid: space } of owners)
+        for (const one of left)
+          lostContours.push({ roi: item, structure, frameOfReferenceUid: space, ...one });
       if (head === null) return [];
       const { structure } = head;
       if (!head.isNamed)
@@ -169,6 +183,7 @@ export class StructureSetVisitor extends ItemVisitor {
     });
     return {
       rois,
+      lost: lostContours,
       images: [...this.#images.keys()],
       series: [...this.#series],
       points: this.#points.slice(0, 3 * this.#count),
@@ -191,23 +206,27 @@ export class StructureSetVisitor extends ItemVisitor {
 
   #finishContour(): void {
     const { type, said, data, references } = this.#contour!;
+    const bytes = data ? this.#bytes(data) : new Uint8Array(0);
+    const lose = (code: HeaderProblem['code'], what: string, isEmpty: boolean, points = LOST_POINTS) => {
+      this.#tell(code, `${what}; left out`);
+      this.#rois.at(-1)!.lost.push({ code, isEmpty, references, ...this.#firstPoints(bytes, points) });
+    };
     const closed = CLOSED.get(type ?? '');
     if (closed === undefined) {
-      if (OPEN.has(type ?? ''))
-        this.#leaveOut('CONTOUR_OPEN', 'a point or an open contour encloses nothing; left out');
-      else
-        this.#leaveOut('CONTOUR_TYPE', 'its ContourGeometricType is missing or none that is known; left out');
+      if (OPEN.has(type ?? '')) lose('CONTOUR_OPEN', 'a point or an open contour encloses nothing', true);
+      else lose('CONTOUR_TYPE', 'its ContourGeometricType is missing or none that is known', false);
       return;
     }
-    const bytes = data ? this.#bytes(data) : new Uint8Array(0);
     const numbers = countDecimals(bytes);
+    // Behind a number that is missing, the others are no points.
     if (numbers % 3 !== 0) {
-      this.#leaveOut('CONTOUR_NOT_A_NUMBER', 'its coordinates are no whole number of points; left out');
+      lose('CONTOUR_NOT_A_NUMBER', 'its coordinates are no whole number of points', false, 1);
       return;
     }
+    const tooMany = () => lose('CONTOUR_TOO_MANY_POINTS', `it has more than ${this.maxPoints} points`, false);
     // One point more than the limit may be the first one again.
     if (numbers / 3 > this.maxPoints + 1) {
-      this.#leaveOut('CONTOUR_TOO_MANY_POINTS', `it has more than ${this.maxPoints} points; left out`);
+      tooMany();
       return;
     }
     const first = this.#count;
@@ -217,30 +236,47 @@ export class StructureSetVisitor extends ItemVisitor {
     const end = 3 * first + numbers;
     for (let at = 3 * first; at < end; at++)
       if (Number.isNaN(points[at]!)) {
-        this.#leaveOut('CONTOUR_NOT_A_NUMBER', 'a coordinate is no finite number; left out');
+        lose('CONTOUR_NOT_A_NUMBER', 'a coordinate is no finite number', false);
         return;
       }
     let count = numbers / 3;
     if (said !== count)
-      this.#leaveOut(
+      this.#tell(
         'CONTOUR_POINT_COUNT',
         'NumberOfContourPoints says another number than there are; they are used',
       );
     const isRepeated = [0, 1, 2].every((axis) => points[3 * first + axis] === points[end - 3 + axis]);
     if (count > 1 && isRepeated) count--;
     if (count < 3) {
-      this.#leaveOut('CONTOUR_TOO_FEW_POINTS', 'it has fewer than 3 points, a polygon needs 3; left out');
+      lose('CONTOUR_TOO_FEW_POINTS', 'it has fewer than 3 points, a polygon needs 3', true);
       return;
     }
     if (count > this.maxPoints) {
-      this.#leaveOut('CONTOUR_TOO_MANY_POINTS', `it has more than ${this.maxPoints} points; left out`);
+      tooMany();
       return;
     }
     this.#count += count;
     this.#rois.at(-1)!.contours.push({ type: closed, item: this.#contourItem, first, count, references });
   }
 
-  #leaveOut(code: HeaderProblem['code'], what: string): void {
+  /** Keeps the first points of a contour that are numbers. */
+  #firstPoints(bytes: Uint8Array, most: number): Pick<Lost, 'first' | 'count'> {
+    const first = this.#count;
+    const start = bytes.subarray(0, LOST_BYTES);
+    const numbers = new Float64Array(countDecimals(start));
+    if (numbers.length > 0) readDecimals(start, numbers, 0);
+    // One may be cut off at the end.
+    const whole = bytes.length > LOST_BYTES ? numbers.length - 1 : numbers.length;
+    for (let at = 0; at + 3 <= whole && this.#count < first + most; at += 3) {
+      const point = numbers.subarray(at, at + 3);
+      if (point.some(Number.isNaN)) continue;
+      this.#reserve(this.#count + 1);
+      this.#points.set(point, 3 * this.#count++);
+    }
+    return { first, count: this.#count - first };
+  }
+
+  #tell(code: HeaderProblem['code'], what: string): void {
     this.#problems.add(code, `ROI ${this.#rois.length}: contour`, this.#contourItem, what);
   }
 
@@ -274,4 +310,14 @@ export class StructureSetVisitor extends ItemVisitor {
     const text = this.#text(element);
     return text === null ? null : shortIdentifier(text);
   }
+}
+
+function lostForItsNumber({ first, count, references }: RoiContour): Lost {
+  return {
+    code: 'ROI_NUMBER_TWICE',
+    isEmpty: false,
+    first,
+    count: Math.min(count, LOST_POINTS),
+    references,
+  };
 }

@@ -3,6 +3,7 @@ import { DicomCursor, HeaderStop } from './dicom-cursor.js';
 import { Notes } from './dicom-notes.js';
 import { startDataSet } from './dicom-start.js';
 import { DicomValues, shortIdentifier } from './dicom-values.js';
+import type { ProblemCode } from './problem.js';
 import { StructureSetVisitor } from './structure-set-visitor.js';
 
 /** An image that a contour or a frame names: a place in a table of SOPInstanceUIDs, and a frame counted from 1 where it says one. */
@@ -17,6 +18,21 @@ export interface RoiContour {
   readonly type: 'closed' | 'xor';
   /** Its item in the ROI's ContourSequence, counted from 1. */
   readonly item: number;
+  readonly first: number;
+  readonly count: number;
+  readonly references: readonly ImageReference[];
+}
+
+/** A contour that is there and cannot be drawn; where it lies is kept as far as it is known. */
+export interface LostContour {
+  /** The ROI that it is of, by its item as `Roi` has it. */
+  readonly roi: number;
+  readonly structure: string;
+  readonly frameOfReferenceUid: string | null;
+  readonly code: ProblemCode;
+  /** Whether it would enclose nothing: a point, an open contour, two points. */
+  readonly isEmpty: boolean;
+  /** A few of its points, [first, first + count) of the structure set; none where they cannot be read. */
   readonly first: number;
   readonly count: number;
   readonly references: readonly ImageReference[];
@@ -37,6 +53,7 @@ export interface StructureSet {
   /** The patient's id as it is read; outside the loader its SHA-256. Null where there is none. */
   readonly patient: string | null;
   readonly rois: readonly Roi[];
+  readonly lost: readonly LostContour[];
   /** SOPInstanceUIDs of the images that its contours name. */
   readonly images: readonly string[];
   /** SeriesInstanceUIDs of the series that it says it was drawn on. */

@@ -35,6 +35,8 @@ export interface StudyFiles {
   /** Files that cannot be used are among them: the study's problems say why. */
   readonly images: readonly ImageFile[];
   readonly contours: readonly ContourFile[];
+  /** Contour files whose structure is not certain, once for each that they may be of: not used, and told of. */
+  readonly doubtful?: readonly ContourFile[];
   /** DICOM objects of the study that are no images: contours may be in them. */
   readonly objects: readonly string[];
   readonly problems: readonly Problem[];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Flagged, namesOf, type Selection, selectionKey } from '../catalog/selection.js';
+import { type Flagged, namesOf, type Selection, selectionKey, selectPairs } from '../catalog/selection.js';
 import { bytesVersionOf, keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import { presentStudies, revisionName, type StudyState, structureCounts } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
@@ -67,7 +67,7 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
     { structures, missing, rename, where, ...(leftOut ? { leftOut } : {}) },
     flagged,
   );
-  if (snapshot.pairs === 0) throw noPairs(db, studies, structures, where, split);
+  if (snapshot.pairs === 0) throw noPairs(db, studies, snapshot.selection, split, flagged);
   return snapshot;
 }
 
@@ -210,10 +210,11 @@ function emptyFolds(db: Database, named: readonly StudyState[], { of, parts, see
 function noPairs(
   db: Database,
   studies: readonly StudyState[],
-  structures: readonly string[],
-  where: Selection['where'],
+  selection: Selection,
   split: Split | null,
+  flagged: Flagged | null,
 ): SlfError {
+  const { structures, where } = selection;
   if (studies.length === 0)
     return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies and excludeStudies', {
       field: 'studies',
@@ -225,6 +226,15 @@ function noPairs(
   const part = split
     ? ` in split.parts ${split.parts.join(', ')}, GET /v1/splits?of=${split.of}&seed=${split.seed} shows what each fold has`
     : '';
-  const detail = `no slice that matches carries ${listed(structures, ' and ')}${part}; ${thereAre(structureCounts(db, studies, where))}`;
+  const unusable = studies.reduce(
+    (sum, { revision }) => sum + (selectPairs(db, revision, selection, flagged).summary.unusable ?? 0),
+    0,
+  );
+  const left =
+    unusable > 0
+      ? `; ${unusable} slice(s) are left out because what is drawn on them cannot be used in full, GET /v1/studies/{study} says why`
+      : '';
+  const carried = thereAre(structureCounts(db, studies, where));
+  const detail = `no slice that matches carries ${listed(structures, ' and ')}${part}${left}; ${carried}`;
   return new SlfError('SLF_NO_PAIRS', detail, { field: 'structures' });
 }

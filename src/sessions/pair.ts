@@ -48,6 +48,12 @@ export async function fetchPair(
   const structures =
     request.structures === null ? slice.structures : askedNames(request.structures, slice.structures);
   const missing = structures.find((name) => !slice.structures.includes(name));
+  if (missing !== undefined && slice.unusable.includes(missing))
+    throw new SlfError(
+      'SLF_NO_PAIRS',
+      `"${missing}" is drawn on the slice and cannot be used there in full; GET /v1/studies/${study} says why`,
+      { field: 'structures' },
+    );
   if (missing !== undefined)
     throw new SlfError(
       'SLF_NO_PAIRS',

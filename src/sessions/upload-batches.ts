@@ -42,32 +42,61 @@ export interface UploadBatch {
   readonly metadata: BatchMetadata;
 }
 
-/** The pairs of an upload in order, and the structures of their masks. Throws `SlfError` where there is none. */
+/** The pairs of an upload in order. */
+export interface ChosenPairs {
+  readonly pairs: readonly UploadPair[];
+  /** Of their masks. */
+  readonly structures: readonly string[];
+  /** For each slice that is left out because what is drawn on it cannot be used in full. */
+  readonly problems: readonly BatchProblem[];
+}
+
+/** Throws `SlfError` where there is none. */
 export function choosePairs(
   studies: readonly UploadedStudy[],
   problems: readonly BatchProblem[],
   request: UploadRequest,
-): { pairs: UploadPair[]; structures: readonly string[] } {
-  const all = studies.flatMap(({ id, slices }) =>
-    slices.map((slice): UploadPair => ({ id: pairId(id, slice.slice), slice })),
+): ChosenPairs {
+  const all = studies.flatMap(({ id, slices, isUnread }) =>
+    slices.map((slice) => ({ id: pairId(id, slice.slice), slice, isUnread })),
   );
   const found = new Set(all.flatMap(({ slice }) => slice.contours.map(({ structure }) => structure)));
   const carried = [...found].sort();
   const structures = request.structures === null ? carried : askedNames(request.structures, carried);
-  const has = ({ slice }: UploadPair) => {
-    const held = (name: string) => slice.contours.some(({ structure }) => structure === name);
-    return request.missing === 'empty' ? structures.some(held) : structures.every(held);
-  };
-  const pairs = structures.length === 0 ? [] : all.filter(has);
-  if (pairs.length === 0) throw noPairs(all.length, carried, problems);
-  return { pairs, structures };
+  const pairs: UploadPair[] = [];
+  const leftOut: BatchProblem[] = [];
+  for (const { id, slice, isUnread } of structures.length === 0 ? [] : all) {
+    const held = new Set(slice.contours.map(({ structure }) => structure));
+    const isDrawn = (name: string) => held.has(name) || slice.unusable.includes(name);
+    const isAsked = request.missing === 'empty' ? structures.some(isDrawn) : structures.every(isDrawn);
+    if (!isAsked) continue;
+    const lost = structures.filter((name) => slice.unusable.includes(name) || (isUnread && !held.has(name)));
+    if (lost.length === 0) pairs.push({ id, slice });
+    else
+      leftOut.push({
+        code: 'STRUCTURE_UNUSABLE',
+        pair: id,
+        file: slice.path,
+        detail: `what is drawn on it of ${lost.join(', ')} cannot be used in full; it is left out`,
+      });
+  }
+  if (pairs.length === 0) throw noPairs(all.length, carried, problems, leftOut);
+  return { pairs, structures, problems: leftOut };
 }
 
-function noPairs(images: number, carried: readonly string[], problems: readonly BatchProblem[]): SlfError {
+function noPairs(
+  images: number,
+  carried: readonly string[],
+  problems: readonly BatchProblem[],
+  leftOut: readonly BatchProblem[],
+): SlfError {
   const [first] = problems;
+  const [left] = leftOut;
   const why =
     carried.length > 0
-      ? `no slice carries what is asked for; there are ${carried.join(', ')}`
+      ? left
+        ? `${left.pair}: ${left.detail}`
+        : `no slice carries what is asked for; there are ${carried.join(', ')}`
       : first
         ? `${first.code}: ${first.detail}`
         : images === 0
@@ -82,7 +111,7 @@ function noPairs(images: number, carried: readonly string[], problems: readonly 
 
 /** Cuts pairs into batches, all of one dtype; one ends early before a pair of another shape. `name` tells them from those of other uploads. Every problem goes with the first. */
 export function uploadBatches(
-  { pairs, structures }: { readonly pairs: readonly UploadPair[]; readonly structures: readonly string[] },
+  { pairs, structures, problems: leftOut }: ChosenPairs,
   problems: readonly BatchProblem[],
   { rule, holes, values, batchSize }: UploadRequest,
   { folder, name, numberOf }: { folder: string; name: string; numberOf: (file: string) => number },
@@ -130,7 +159,10 @@ export function uploadBatches(
         pairIds: share.map(({ id }) => id),
         structures,
         rule,
-        problems: [...(from === 0 ? problems : []), ...missingStructures(share.map(carrying), structures)],
+        problems: [
+          ...(from === 0 ? [...problems, ...leftOut] : []),
+          ...missingStructures(share.map(carrying), structures),
+        ],
       },
     });
   }

@@ -11,6 +11,7 @@ function structures(count: number, step: number): StructureSet {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
     patient: null,
+    lost: [],
     images: [],
     series: [],
     points: Float64Array.from({ length: count }, (_, at) => at * step),

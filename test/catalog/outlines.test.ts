@@ -32,6 +32,7 @@ function triangle(z: number, number = 1): StructureSet {
     sopInstanceUid: `1.9.${number}`,
     studyUid: '1.2',
     patient: null,
+    lost: [],
     images: [],
     series: [],
     points: Float64Array.of(0, 0, z, 2, 0, z, 0, 2, z),

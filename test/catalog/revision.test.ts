@@ -36,13 +36,14 @@ function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
     headerDigest,
     checksum: null,
     generation: null,
+    unusable: [],
     contours: [],
     ...changes,
   };
 }
 
 function study(...slices: FoundSlice[]): FoundStudy {
-  return { id: 'A' as StudyId, patients: [], slices };
+  return { id: 'A' as StudyId, patients: [], isUnread: false, slices };
 }
 
 const CONTOUR = { structure: 'i', ...points(0, 0, 1, 0, 0, 1) };

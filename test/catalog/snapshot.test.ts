@@ -23,6 +23,7 @@ async function addStudy(db: Database, id: string, carries: readonly boolean[]): 
   const study: FoundStudy = {
     id: id as StudyId,
     patients: [],
+    isUnread: false,
     slices: carries.map((has, number) => ({
       slice: String(number) as SliceId,
       path: `${id}/${number}`,
@@ -32,6 +33,7 @@ async function addStudy(db: Database, id: string, carries: readonly boolean[]): 
       headerDigest,
       checksum: null,
       generation: null,
+      unusable: [],
       contours: has ? [{ structure: 'i', part }] : [],
     })),
   };

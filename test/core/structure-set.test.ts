@@ -51,6 +51,8 @@ t.test('ROIs, their contours and what they name, in every encoding', async (t) =
         {
           sopInstanceUid: '1.2.9',
           studyUid: '1.2.3',
+          patient: null,
+          lost: [],
           images: ['1.5', '1.6', '1.7'],
           series: ['1.2.7', '1.2.8'],
           points: [...TRIANGLE, ...TRIANGLE, ...TRIANGLE],

@@ -8,6 +8,7 @@ function structures(count: number): ScanFinding {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
     patient: null,
+    lost: [],
     images: [],
     series: [],
     points,
