@@ -50,9 +50,12 @@ const PairList = Type.Object({
       slice: Type.String(),
       file: Type.String(),
       structures: Type.Array(Type.String()),
-      unusable: Type.Array(Type.String(), {
-        description: 'structures that are drawn on it and cannot be used there in full',
-      }),
+      unusable: Type.Optional(
+        Type.Array(Type.String(), {
+          description:
+            'structures that are drawn on it and cannot be used there in full; left out where there are none',
+        }),
+      ),
       rows: Type.Integer(),
       columns: Type.Integer(),
       transferSyntax: Type.String(),
@@ -141,7 +144,7 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
           slice,
           file,
           structures: [...structures],
-          unusable: [...unusable],
+          ...(unusable.length > 0 ? { unusable: [...unusable] } : {}),
           rows: header.rows,
           columns: header.columns,
           transferSyntax: header.transferSyntax,

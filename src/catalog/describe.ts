@@ -221,7 +221,7 @@ function tellUnread(study: StudyFiles, files: FoundFiles, report: Report): boole
     report(
       'STRUCTURE_UNUSABLE',
       path,
-      `it is a ${kind} that cannot be read: sessions with missing "empty" leave out the slices of the study that lack a structure`,
+      `this ${kind} cannot be read: sessions with missing "empty" leave out the slices of the study that lack a structure`,
     );
   }
   return isUnread;

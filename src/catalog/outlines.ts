@@ -95,12 +95,15 @@ export class Outlines {
       })).slices.add(slice);
     }
     this.#drop(unusable);
-    for (const { file, structure, slices } of slicesOf.values())
+    for (const { file, structure, slices } of slicesOf.values()) {
+      // A text contour's own problem says as much.
+      if (!this.#sources.some((source) => source.kind !== 'text' && source.file === file)) continue;
       this.#report(
         'STRUCTURE_UNUSABLE',
         file,
         `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
       );
+    }
     return unusable;
   }
 
