@@ -213,7 +213,10 @@ export class StructureSetVisitor extends ItemVisitor {
     };
     const closed = CLOSED.get(type ?? '');
     if (closed === undefined) {
-      if (OPEN.has(type ?? '')) lose('CONTOUR_OPEN', 'a point or an open contour encloses nothing', true);
+      if (type === 'POINT')
+        this.#tell('CONTOUR_OPEN', 'a point or an open contour encloses nothing; left out');
+      else if (OPEN.has(type ?? ''))
+        lose('CONTOUR_OPEN', 'a point or an open contour encloses nothing', true);
       else lose('CONTOUR_TYPE', 'its ContourGeometricType is missing or none that is known', false);
       return;
     }
@@ -248,7 +251,10 @@ export class StructureSetVisitor extends ItemVisitor {
     const isRepeated = [0, 1, 2].every((axis) => points[3 * first + axis] === points[end - 3 + axis]);
     if (count > 1 && isRepeated) count--;
     if (count < 3) {
-      lose('CONTOUR_TOO_FEW_POINTS', 'it has fewer than 3 points, a polygon needs 3', true);
+      const what = 'it has fewer than 3 points, a polygon needs 3';
+      // A single point marks a place, as the type POINT does.
+      if (count < 2) this.#tell('CONTOUR_TOO_FEW_POINTS', `${what}; left out`);
+      else lose('CONTOUR_TOO_FEW_POINTS', what, true);
       return;
     }
     if (count > this.maxPoints) {

@@ -30,7 +30,7 @@ export interface LostContour {
   readonly structure: string;
   readonly frameOfReferenceUid: string | null;
   readonly code: ProblemCode;
-  /** Whether it would enclose nothing: a point, an open contour, two points. */
+  /** Whether it would enclose nothing: an open contour, two points. A single point is nothing that is lost. */
   readonly isEmpty: boolean;
   /** A few of its points, [first, first + count) of the structure set; none where they cannot be read. */
   readonly first: number;

@@ -124,6 +124,12 @@ t.test('one that says nothing of its place may be on each slice that has none', 
     told: told(3),
   });
   t.match(await onStack(t, [named(0), {}]), { slices: ['A,B|', 'A|', 'A|', 'A|'] }, 'nothing is nowhere');
+  for (const point of [{ points: square(3).slice(0, 3), type: 'POINT' }, { points: square(3).slice(0, 3) }])
+    t.match(
+      await onStack(t, [named(0), point]),
+      { slices: ['A,B|', 'A|', 'A|', 'A|'], session: [4] },
+      'a mark',
+    );
 });
 
 t.test('one between two slices, and one in a plane that several images share', async (t) => {
