@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { BackupSummary } from './backup/contents.js';
 import { ConfigError, readConfig } from './config.js';
 import { type SettingName, Settings } from './settings.js';
 import { parseTokenLines, parseTokens } from './tokens.js';
@@ -100,6 +101,36 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       await printReport(config, flags.has('json'));
     },
   },
+  backup: {
+    summary: 'copies a state folder with its uploaded studies, also while a service uses it',
+    usage: 'slicefeed backup FOLDER [--state FOLDER | --data FOLDER]',
+    settings: ['STATE', 'DATA'],
+    operand: 'FOLDER',
+    async run(options, { operand }) {
+      const state = stateOf(options);
+      process.umask(0o077);
+      const { backUp } = await import('./backup/backup.js');
+      console.log(`${summaryOf(await backUp(state, operand))} of ${state} are in ${operand}`);
+    },
+  },
+  restore: {
+    summary: 'makes a state folder of a backup',
+    usage: 'slicefeed restore FOLDER [--state FOLDER | --data FOLDER]',
+    settings: ['STATE', 'DATA'],
+    operand: 'FOLDER',
+    async run(options, { operand }) {
+      const state = stateOf(options);
+      process.umask(0o077);
+      const { restore } = await import('./backup/restore.js');
+      const { damaged, ...summary } = await restore(operand, state);
+      console.log(`${summaryOf(summary)} of ${operand} are in ${state}`);
+      for (const study of damaged)
+        console.error(
+          `${study}: its files are not those that were sent: delete the study and upload it again`,
+        );
+      if (damaged.length > 0) process.exitCode = 1;
+    },
+  },
   push: {
     summary: 'uploads a folder to a service, study by study',
     usage: 'slicefeed push FOLDER --to URL [--token-file FILE] [--id ID]',
@@ -128,6 +159,19 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
 };
+
+/** The state folder that a command is about: named, or that of a data folder. */
+function stateOf(options: Partial<Record<SettingName, string>>): string {
+  const { data, state } = readConfig(process.env, options);
+  const isNamed = options.STATE !== undefined || Boolean(process.env.SLICEFEED_STATE) || data !== '';
+  if (!isNamed)
+    throw new WrongUse('name the state folder with --state, or the data folder that it is for with --data');
+  return state;
+}
+
+function summaryOf({ sessions, uploadedStudies, bytes }: BackupSummary): string {
+  return `${sessions} session(s) and ${uploadedStudies} uploaded studies, ${(bytes / 1e6).toFixed(1)} MB,`;
+}
 
 /** The token to push with: one that may change something, where there are several. */
 function pushToken(file: string | undefined): string | null {

@@ -43,6 +43,34 @@ export function prepare(db: Database, sql: string): StatementSyncInstance {
   return statement;
 }
 
+/** How long a copy waits for a write of somebody else to end. */
+const COPY_WAITS_MS = 30_000;
+const PAGES_AT_A_TIME = 10_000;
+
+/**
+ * Copies a database that others may write to meanwhile, as it is at one moment. `atMoment` runs at that very moment: nobody writes while it
+ * does, so it is to be short.
+ */
+export async function copySqlite(path: string, to: string, atMoment: () => void): Promise<void> {
+  // Whatever Node has: its own module copies from Node 22.16 on alone.
+  const { backup, DatabaseSync } = await import('@photostructure/sqlite');
+  const reader = new DatabaseSync(path);
+  try {
+    const writer = new DatabaseSync(path);
+    try {
+      writer.exec(`PRAGMA busy_timeout = ${COPY_WAITS_MS}; BEGIN IMMEDIATE`);
+      // A transaction reads what there was when it first read.
+      reader.exec('BEGIN; SELECT count(*) FROM sqlite_schema');
+      atMoment();
+    } finally {
+      writer.close();
+    }
+    await backup(reader, to, { rate: PAGES_AT_A_TIME });
+  } finally {
+    reader.close();
+  }
+}
+
 /** Closes a connection and leaves all of it in one file: what the write-ahead log holds goes into the database first. */
 export function closeSqlite(db: Database): void {
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
