@@ -59,9 +59,9 @@ export const report: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
 
   async function answer(
     states: readonly StudyState[],
-    { limit, after = '0' }: { readonly limit: number; readonly after?: string },
+    { limit, after = '' }: { readonly limit: number; readonly after?: string },
   ): Promise<ReportDocument> {
-    if (!/^\d{1,15}$/.test(after))
+    if (!/^\d{0,15}$/.test(after))
       throw new SlfError('SLF_INVALID', 'after is the `next` of the page before', { field: 'after' });
     try {
       return reportDocument(await quality.report(states), Number(after), limit);

@@ -41,7 +41,7 @@ export const Problem = Type.Object(
   { title: 'Problem', description: 'application/problem+json' },
 );
 
-type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 408 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 503;
+type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 408 | 409 | 410 | 413 | 415 | 421 | 422 | 429 | 431 | 503;
 
 /** The error answers of a route, for its response schema; those that every route has come by `shareProblems`. */
 export function problems(...statuses: ProblemStatus[]) {
@@ -54,9 +54,9 @@ export function describeShared({ method, config, schema }: RouteOptions): void {
   if (!schema || schema.hide) return;
   // The contract as a whole asks for a token.
   if (config?.access === 'open') schema.security = [];
-  const shared: ProblemStatus[] = [400, 503];
+  const shared: ProblemStatus[] = [400, 408, 431, 503];
   if (config?.access !== 'open') shared.push(401, 403, 421, 429);
-  if (method !== 'GET' && method !== 'HEAD') shared.push(408, 413, 415);
+  if (method !== 'GET' && method !== 'HEAD') shared.push(413, 415);
   schema.response = { ...problems(...shared), ...(schema.response as object) };
 }
 
@@ -110,6 +110,12 @@ export const BatchBody = {
     'application/x-safetensors': { schema: Type.String({ format: 'binary' }) },
     'application/x-npz': { schema: Type.String({ format: 'binary' }) },
   },
+};
+
+/** Batch bodies one after the other, which are safetensors only. */
+export const BatchBodies = {
+  description: 'batches one after the other, see the wire format',
+  content: { 'application/x-safetensors': { schema: Type.String({ format: 'binary' }) } },
 };
 
 /** The answer where `If-None-Match` has the body's tag. */

@@ -140,7 +140,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         summary: 'Opens a session under a name the service makes',
         tags: ['sessions'],
         body: SpecRequest,
-        response: { 201: OpenedSession, ...problems(400, 415, 422, 503) },
+        response: { 201: OpenedSession, ...problems(400, 410, 415, 422, 503) },
       },
     },
     async (request, reply) => {

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';
 import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
-import { BatchBody, Format, LAST_STEP, problems, query, Rank, SessionParams } from './schemas.js';
+import { BatchBodies, Format, LAST_STEP, problems, query, Rank, SessionParams } from './schemas.js';
 
 /** Batch after batch in one response. */
 export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -28,7 +28,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
           rank: Rank,
           format: Format,
         }),
-        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 410, 422, 503) },
+        response: { 200: BatchBodies, ...problems(400, 404, 406, 409, 410, 422, 503) },
       },
     },
     async (request, reply) => {

@@ -6,7 +6,7 @@ import { Gate } from '../src/sessions/gate.js';
 import { StudyFeed } from '../src/sessions/study.js';
 import { closingCheck, refuseOtherFormats, respondBodies } from './bodies.js';
 import { How, howOf } from './pairs.js';
-import { BatchBody, Format, problems, query, StudyParams } from './schemas.js';
+import { BatchBodies, Format, problems, query, StudyParams } from './schemas.js';
 
 /** Answers of this kind that may be on the way at a time: each holds two batches of the budget that no session reserved. */
 const AT_A_TIME = 4;
@@ -43,7 +43,7 @@ export const studyMasks: FastifyPluginAsyncTypebox<{ service: Service }> = async
           batchSize: Type.Integer({ minimum: 1, maximum: 65_536, default: 8 }),
           format: Format,
         }),
-        response: { 200: BatchBody, ...problems(400, 404, 406, 409, 422, 503) },
+        response: { 200: BatchBodies, ...problems(400, 404, 406, 409, 422, 503) },
       },
     },
     async (request, reply) => {

@@ -65,7 +65,7 @@ export async function buildApp(service: Service, log: Logger, edge: Edge): Promi
   await app.register(bearer, { tokens });
   await app.register(rate, { tokens, perMinute: requestsAMinute });
   await app.register(auth, { tokens });
-  await app.register(documentation);
+  await app.register(documentation, { tokens });
   await app.register(routes, { service });
   return app as unknown as FastifyInstance;
 }

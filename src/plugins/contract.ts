@@ -1,5 +1,8 @@
 interface Operation {
-  readonly requestBody?: { required?: boolean; readonly content?: Readonly<Record<string, unknown>> };
+  readonly requestBody?: {
+    required?: boolean;
+    readonly content?: Readonly<Record<string, { readonly schema: { required?: string[] } }>>;
+  };
 }
 
 interface Contract {
@@ -22,13 +25,17 @@ function shareTitled(node: unknown, shared: Record<string, unknown>): unknown {
 
 /**
  * Finishes the OpenAPI document that the framework makes of the routes. A JSON body may be left out: an empty one means all defaults, and
- * none means the same. Schemas with a title are written once, so that what generates clients makes one type of each.
+ * none means the same; a form has at least one file. Schemas with a title are written once, so that what generates clients makes one type of each.
  */
 export function finishContract<Made extends Contract>(made: Made): Made {
   const { paths = {} } = made as { paths?: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
   for (const path of Object.values(paths))
-    for (const { requestBody } of Object.values(path))
-      if (requestBody?.content?.['application/json']) requestBody.required = false;
+    for (const { requestBody } of Object.values(path)) {
+      const { 'application/json': json, 'multipart/form-data': form } = requestBody?.content ?? {};
+      if (json) requestBody!.required = false;
+      // Routes check no form, whose parts are still on their way when the check would be.
+      if (form) form.schema.required = ['file'];
+    }
   const schemas: Record<string, unknown> = {};
   return {
     ...made,

@@ -2,14 +2,15 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
+import type { Tokens } from '../tokens.js';
 import { VERSION } from '../version.js';
 import { finishContract } from './contract.js';
 import { type PageFile, readPageFiles } from './documentation-files.js';
 import { pages } from './pages.js';
 
 /** The contract as OpenAPI 3.1 at `/openapi.json` and as a page at `/docs`, made from the route schemas. */
-export const documentation = plugin(
-  async (app) => {
+export const documentation = plugin<{ tokens: Tokens }>(
+  async (app, { tokens }) => {
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
@@ -25,7 +26,8 @@ export const documentation = plugin(
           { name: 'batches', description: 'what trainers read' },
         ],
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-        security: [{ token: [] }],
+        // Where none is needed, one that is sent is no fault.
+        security: tokens.needed ? [{ token: [] }] : [{}, { token: [] }],
       },
       transformObject: (made) =>
         'openapiObject' in made ? finishContract(made.openapiObject) : made.swaggerObject,

@@ -98,7 +98,7 @@ export const parsing = plugin(
       done();
     });
     app.addHook('preValidation', (request, _reply, done) => {
-      if (request.body === undefined || request.body === null) request.body = {};
+      if (request.body === undefined) request.body = {};
       done();
     });
   },

@@ -140,3 +140,16 @@ t.test('every call without a body is taken as the one whose body is empty', asyn
   ] as const)
     t.equal((await ask(server.url + path, { method })).status, status, `${method} ${path}`);
 });
+
+t.test('a service with tokens says that they are needed, one without that they are taken', async (t) => {
+  const securityOf = async (url: string) =>
+    (await getJson<{ security: unknown }>(`${url}/openapi.json`)).security;
+  t.strictSame(await securityOf(server.url), [{}, { token: [] }]);
+  const closed = await startTestServer(t, temporaryFolder(t), { TOKEN: 'a-token-of-this-test' });
+  t.strictSame(await securityOf(closed.url), [{ token: [] }]);
+});
+
+t.test('JSON null is no empty body', async (t) => {
+  for (const path of ['/v1/sessions', '/v1/scan'])
+    t.equal((await ask(server.url + path, { method: 'POST', body: null })).status, 400, path);
+});
