@@ -14,6 +14,8 @@ import {
 
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
 const NEWLINE = 0x0a;
+/** More than an entry has. A rest of it that a killed process leaves ends in no line and is cut off by the next start. */
+const PROBE_BYTES = 4096;
 
 /**
  * Entries that outlive the process from the moment they are appended, until they are kept elsewhere: a file of JSON lines. An entry costs one write to
@@ -25,6 +27,7 @@ export class Journal<Entry> {
   #path: string;
   #fd: number;
   #sizeBytes: number;
+  #isFull = false;
 
   /** `isEntry` tells what a line may hold. */
   constructor(path: string, isEntry: (value: unknown) => boolean) {
@@ -48,16 +51,14 @@ export class Journal<Entry> {
 
   /** Throws where there is no room for the entry, and leaves nothing of it. */
   append(entry: Entry): void {
-    const line = `${JSON.stringify(entry)}\n`;
-    const sizeBytes = Buffer.byteLength(line);
-    let written = 0;
-    try {
-      written = writeSync(this.#fd, line);
-    } finally {
-      if (written < sizeBytes) ftruncateSync(this.#fd, this.#sizeBytes);
-    }
-    if (written < sizeBytes) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
-    this.#sizeBytes += sizeBytes;
+    this.#sizeBytes += this.#write(`${JSON.stringify(entry)}\n`);
+  }
+
+  /** Throws where the last entry had no room, and another one would have none: what is not begun need not be taken back. */
+  checkRoom(): void {
+    if (!this.#isFull) return;
+    this.#write(' '.repeat(PROBE_BYTES));
+    ftruncateSync(this.#fd, this.#sizeBytes);
   }
 
   /** Forgets all entries: they are kept elsewhere. */
@@ -70,6 +71,20 @@ export class Journal<Entry> {
   close(): void {
     closeSync(this.#fd);
     if (this.#sizeBytes === 0) rmSync(this.#path, { force: true });
+  }
+
+  #write(text: string): number {
+    const sizeBytes = Buffer.byteLength(text);
+    let written = 0;
+    this.#isFull = true;
+    try {
+      written = writeSync(this.#fd, text);
+    } finally {
+      if (written < sizeBytes) ftruncateSync(this.#fd, this.#sizeBytes);
+    }
+    if (written < sizeBytes) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+    this.#isFull = false;
+    return sizeBytes;
   }
 }
 

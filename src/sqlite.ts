@@ -1,4 +1,5 @@
 import type { DatabaseSyncInstance, SqliteModule, StatementSyncInstance } from '@photostructure/sqlite';
+import { isOutOfRoom } from './room.js';
 
 /** One connection; calls are synchronous. */
 export type Database = DatabaseSyncInstance;
@@ -21,7 +22,8 @@ export function transact<T>(db: Database, work: () => T): T {
     prepare(db, 'COMMIT').run();
     return result;
   } catch (error) {
-    db.exec('ROLLBACK');
+    // Where the disk is full SQLite has ended it by itself.
+    if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
 }
@@ -71,9 +73,17 @@ export async function copySqlite(path: string, to: string, atMoment: () => void)
   }
 }
 
-/** Closes a connection and leaves all of it in one file: what the write-ahead log holds goes into the database first. */
+/**
+ * Closes a connection and leaves all of it in one file: what the write-ahead log holds goes into the database first. Where the disk has no
+ * room for that, the log stays beside the database, and the next one who opens it reads both.
+ */
 export function closeSqlite(db: Database): void {
-  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  statements.delete(db);
-  db.close();
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (!isOutOfRoom(error)) throw error;
+  } finally {
+    statements.delete(db);
+    db.close();
+  }
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply } from 'fastify';
 import plugin from 'fastify-plugin';
 import { ERRORS, type ErrorCode, SlfError } from '../errors.js';
+import { refuseRoom } from '../room.js';
 import { Disconnected } from './disconnect.js';
 
 /** A problem+json body (RFC 9457). */
@@ -58,6 +59,8 @@ function fromValidation(faults: readonly Fault[], where: string): SlfError {
 /** Turns whatever was thrown into the error that is answered; what is not meant for callers becomes `SLF_INTERNAL`. */
 export function answerTo(error: unknown): SlfError {
   if (error instanceof SlfError) return error;
+  const room = refuseRoom(error);
+  if (room) return room;
   const { validation, validationContext = 'body', code, statusCode, message } = error as FastifyError;
   if (validation) return fromValidation(validation as readonly Fault[], validationContext);
   switch (code) {

@@ -6,9 +6,7 @@ import { LoaderDeath, NoRoom } from '../loader/child.js';
 import { Cancelled } from '../loader/pool.js';
 import { BudgetExceeded } from '../loader/spool.js';
 import { NoSegment } from '../loader/spool-folder.js';
-
-/** A result code of SQLite: the disk of the database is full. */
-const SQLITE_FULL = 13;
+import { refuseRoom } from '../room.js';
 
 const LETHAL = {
   crash: 'it twice ended its loader, alone',
@@ -81,14 +79,5 @@ export function refuseLoad(error: unknown): unknown {
     return new SlfError('SLF_LOADER', 'the loaders ended before they were done: ask again', {
       retryAfterS: 1,
     });
-  const { code, errcode } = (error ?? {}) as { code?: string; errcode?: number };
-  if (
-    errcode === SQLITE_FULL ||
-    code === 'ENOSPC' ||
-    code === 'EMFILE' ||
-    code === 'ENFILE' ||
-    code === 'EDQUOT'
-  )
-    return new SlfError('SLF_ROOM', 'the disk is full or too many files are open', { retryAfterS: 5 });
-  return error;
+  return refuseRoom(error) ?? error;
 }

@@ -8,6 +8,7 @@ import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
+import { isOutOfRoom } from '../room.js';
 import { untilAborted } from '../until-aborted.js';
 import { Batch, type BatchContext, pairsAt } from './batch.js';
 import { refuseLoad } from './refusal.js';
@@ -53,6 +54,8 @@ export interface Delivery {
 export interface SessionContext extends BatchContext {
   readonly engine: Engine;
   readonly verdicts: Verdicts;
+  /** Throws where a delivery could not be recorded. */
+  readonly checkRoom: () => void;
 }
 
 /** The layout of `slots` pairs of a spec, each brought to `size`. */
@@ -163,6 +166,7 @@ export class Session {
     let taken = window.isUnderWay(step) ? window.take(step) : null;
     let leave = () => {};
     try {
+      this.#context.checkRoom();
       leave = await window.gate.enter(SENDING_WAIT_MS, signal);
       taken ??= window.take(step);
       const { batch, loading } = taken;
@@ -177,7 +181,7 @@ export class Session {
         window.letGo(step);
         lease.release();
         leave();
-        writeLearned(this.#context.db);
+        this.#writeLearned();
       };
       return { batch, lease, warm, waitMs, etag: (form) => batch.etag(form), end };
     } catch (error) {
@@ -210,7 +214,7 @@ export class Session {
       throw refuseLoad(error);
     } finally {
       loading.abandon();
-      writeLearned(this.#context.db);
+      this.#writeLearned();
     }
   }
 
@@ -300,6 +304,15 @@ export class Session {
     // Whoever asks again gets it as it was.
     if (this.#ended === 'suspended')
       throw new SlfError('SLF_CLOSING', 'the session was suspended meanwhile: ask again');
+  }
+
+  /** What has no room waits for the next batch: it is known in memory, and found out again by another process. */
+  #writeLearned(): void {
+    try {
+      writeLearned(this.#context.db);
+    } catch (error) {
+      if (!isOutOfRoom(error)) throw error;
+    }
   }
 
   #count(warm: 'hit' | 'miss', waitMs: number, loadMs: number): void {

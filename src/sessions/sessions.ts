@@ -12,7 +12,7 @@ import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
 import { type Delivered, newIncarnation, SessionStore, type StoredSession } from './store.js';
 
-export interface SessionsOptions extends SessionContext {
+export interface SessionsOptions extends Omit<SessionContext, 'checkRoom'> {
   readonly spool: Spool;
   readonly journal: Journal<Delivered>;
   readonly idleMs: number;
@@ -31,6 +31,7 @@ const IDLE_CHECK_MS = 10_000;
 export class Sessions {
   readonly store: SessionStore;
   #options: SessionsOptions;
+  #context: SessionContext;
   #live = new Map<SessionId, Session>();
   /** What gives back the share of the budget that each of them has. */
   #releases = new Map<SessionId, () => void>();
@@ -41,6 +42,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.store = new SessionStore(options.db, options.journal);
+    this.#context = { ...options, checkRoom: () => this.store.checkRoom() };
     options.spool.onPressure = (neededBytes) => this.#cool(neededBytes);
     this.#idleCheck = setInterval(() => this.#restIdle(), Math.min(IDLE_CHECK_MS, options.idleMs));
     this.#idleCheck.unref();
@@ -149,7 +151,7 @@ export class Sessions {
 
   #make(stored: StoredSession): Session {
     const timings = this.#timings.get(stored.id) ?? { waitMs: 0, loadMs: 0, hits: 0, misses: 0 };
-    return new Session(stored, this.#options, timings);
+    return new Session(stored, this.#context, timings);
   }
 
   #hold(session: Session, release: () => void): void {

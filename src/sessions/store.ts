@@ -139,10 +139,15 @@ export class SessionStore {
     return cursors;
   }
 
+  /** Throws where deliveries could not be recorded, and can't be: a body that is sent all the same would have to be broken off. */
+  checkRoom(): void {
+    this.#settleLate();
+    this.#journal.checkRoom();
+  }
+
   /** Records that a body was sent whole. Throws where that can't be done. */
   delivered(delivery: Delivered): void {
-    // Those before could not be settled when it was their time: who asks next is told.
-    if (this.#unsettled.length > 0 && !this.#settling) this.#settle();
+    this.#settleLate();
     this.#journal.append(delivery);
     this.#unsettled.push(delivery);
     this.#settling ??= setTimeout(() => {
@@ -150,7 +155,7 @@ export class SessionStore {
       try {
         this.#settle();
       } catch {
-        // They stay in the journal, and the next delivery meets the same failure, if it is still there, as an answer.
+        // They stay in the journal, and who asks next meets the same failure, if it is still there, as an answer.
       }
     }, SETTLE_MS).unref();
   }
@@ -188,6 +193,11 @@ export class SessionStore {
       // It stays in the journal, for the next start.
     }
     this.#journal.close();
+  }
+
+  /** Settles what could not be settled when it was its time. */
+  #settleLate(): void {
+    if (this.#unsettled.length > 0 && !this.#settling) this.#settle();
   }
 
   /** Writes what the journal holds to the database: told twice, a delivery is the same. */
