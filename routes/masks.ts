@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { UploadContent } from '../src/catalog/upload-content.js';
+import { pictureRange, pictureValues } from '../src/core/picture-range.js';
 import type { Lease, Loading } from '../src/engine/engine.js';
 import { SlfError } from '../src/errors.js';
 import { answerTo } from '../src/plugins/failure.js';
@@ -16,7 +17,7 @@ import {
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
 import { Gate } from '../src/sessions/gate.js';
-import { checkPicture, windowOf } from '../src/sessions/picture.js';
+import { checkPicture } from '../src/sessions/picture.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import {
   acceptUploadBatch,
@@ -29,7 +30,7 @@ import type { Staging } from '../src/sources/staging.js';
 import { untilAborted } from '../src/until-aborted.js';
 import type { BatchMetadata, BatchProblem } from '../src/wire/body.js';
 import { problemBody } from '../src/wire/safetensors.js';
-import { How, howOf } from './pairs.js';
+import { Caption, How, howOf } from './pairs.js';
 import { bodyOf, chooseFormat, logSent } from './respond.js';
 import { FilesForm, Picture, problems, query } from './schemas.js';
 
@@ -55,6 +56,7 @@ const MasksQuery = query({
     }),
   ),
   scale: Type.Integer({ minimum: 1, maximum: 8, default: 1, description: 'of the overlay' }),
+  caption: Caption,
 });
 
 /** Answers that may be on their way at a time: a reader that takes its time holds no place of those who upload. */
@@ -103,8 +105,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
     async (request, reply) => {
       const { format } = request.query;
       const { missing, batchSize, ...how } = request.query;
-      const values = format === 'png' ? 'windowed' : how.values;
-      const asked: UploadRequest = { missing, batchSize, ...howOf({ ...how, values }) };
+      const asked: UploadRequest = { missing, batchSize, ...howOf(how) };
       const form = format === 'png' ? 'png' : chooseFormat(format, request.headers.accept);
       const startedAt = performance.now();
       let result: 'sent' | 'left' | 'refused' = 'refused';
@@ -117,7 +118,9 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           const chosen = choosePairs(content.studies, told, asked);
           if (form === 'png' && chosen.pairs.length > 1)
             throw tooMany(chosen.pairs.length, 'png is of one pair');
-          const batches = uploadBatches(chosen, told, asked, placeOf(staging));
+          const [first] = chosen.pairs;
+          const values = form === 'png' && first ? pictureValues(first.slice.header) : asked.values;
+          const batches = uploadBatches(chosen, told, { ...asked, values }, placeOf(staging));
           if (form === 'npz' && batches.length > 1)
             throw tooMany(chosen.pairs.length, `npz is of one batch, of ${asked.batchSize} pairs`);
           checkBytes(batches, config.batchBytesLimit);
@@ -126,7 +129,7 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
             freePlace();
             const { whole, ...sent } =
               form === 'png'
-                ? await sendOverlay(request, reply, service, batches[0]!, request.query.scale, staging)
+                ? await sendOverlay(request, reply, service, batches[0]!, request.query, staging)
                 : await sendBatches(request, reply, batches, form, staging);
             result = whole ? 'sent' : 'left';
             const ms = Math.round(performance.now() - startedAt);
@@ -254,7 +257,7 @@ async function sendOverlay(
   reply: FastifyReply,
   { engine }: Service,
   batch: UploadBatch,
-  scale: number,
+  { scale, caption }: { readonly scale: number; readonly caption: 0 | 1 },
   staging: Staging,
 ): Promise<Sent> {
   checkPicture(batch.layout.shape, scale);
@@ -264,8 +267,10 @@ async function sendOverlay(
     acceptUploadBatch(batch, lease);
     const [pair] = batch.pairs;
     const { structures } = batch.metadata;
-    const window = windowOf(pair!.slice);
-    const png = await lease.draw({ structures, titles: [pair!.id], title: '', scale, window }, request.gone);
+    const { header } = pair!.slice;
+    const ranges = [pictureRange(header, pictureValues(header))];
+    const unit = { structures, titles: [pair!.id], title: '', scale, caption: caption === 1, ranges };
+    const png = await lease.draw(unit, request.gone);
     await staging.remove();
     await reply.type('image/png').header('cache-control', 'private, no-store').send(Buffer.from(png));
     return { bodies: 1, bytes: png.length, whole: reply.raw.writableFinished };

@@ -34,6 +34,13 @@ export const How = {
     default: 'rescaled',
   }),
 };
+/** Whether an overlay has words below it. */
+export const Caption = Type.Unsafe<0 | 1>({
+  type: 'integer',
+  enum: [0, 1],
+  default: 1,
+  description: '1: the name of the pair and of its structures below the image; 0: the image alone',
+});
 const HowQuery = Type.Object(How);
 
 /** What a query asks for. */
@@ -88,15 +95,17 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           rule: How.rule,
           holes: How.holes,
           scale: Type.Integer({ minimum: 1, maximum: 8, default: 1 }),
+          caption: Caption,
         }),
         response: { 200: Picture, ...problems(400, 404, 409, 422, 503) },
       },
     },
     async (request, reply) => {
-      const { scale, ...how } = request.query;
+      const { scale, caption, ...how } = request.query;
       const { gone } = request;
-      const asked = { ...request.params, ...howOf({ ...how, values: 'windowed' }) };
-      const png = await pictures.within(PICTURE_WAIT_MS, gone, () => drawPair(from, asked, scale, gone));
+      const asked = { ...request.params, ...howOf({ ...how, values: 'rescaled' }) };
+      const form = { scale, caption: caption === 1 };
+      const png = await pictures.within(PICTURE_WAIT_MS, gone, () => drawPair(from, asked, form, gone));
       return reply
         .type('image/png')
         .header('cache-control', 'private, no-cache')

@@ -54,6 +54,8 @@ export async function startTestServer(
       SPOOL: temporaryFolder(t),
       PORT: '0',
       LOADERS: '1',
+      // A busy machine must not end loaders in the middle of a load.
+      PAIR_SECONDS: '60',
       MEMORY_BUDGET: '256MiB',
       ...settings,
     },

@@ -15,28 +15,45 @@ export interface DisplayRange {
   readonly inverted: boolean;
 }
 
-/** The window that is applied: the first, of a width that its function has (DICOM PS3.3, sections C.11.2.1.2 and C.11.2.1.3). */
-function windowOf(header: Windowed): Windowed['window'][number] | null {
-  const [voi] = header.window;
+/** The windows that can be applied: those of a width that the function has (DICOM PS3.3, sections C.11.2.1.2 and C.11.2.1.3). */
+function windowsOf(header: Windowed): readonly Windowed['window'][number][] {
   const least = (header.voiFunction ?? 'LINEAR') === 'LINEAR' ? 1 : Number.MIN_VALUE;
-  return voi && voi.width >= least && header.samplesPerPixel === 1 ? voi : null;
+  return header.samplesPerPixel === 1 ? header.window.filter(({ width }) => width >= least) : [];
+}
+
+/** The first window, where it can be applied. */
+function windowOf(header: Windowed): Windowed['window'][number] | null {
+  const [voi] = windowsOf(header);
+  return voi === header.window[0] ? (voi ?? null) : null;
 }
 
 /**
- * The display range of an image: its first VOI window, as a linear function over [center - 0.5 - (width - 1) / 2,
+ * The modality values that each window of a header makes black and white, as a linear function over [center - 0.5 - (width - 1) / 2,
  * center - 0.5 + (width - 1) / 2] (DICOM PS3.3, section C.11.2.1.2.1) or, for LINEAR_EXACT and roughly for SIGMOID, over
- * [center - width / 2, center + width / 2] (section C.11.2.1.3), else the full range that its header declares.
+ * [center - width / 2, center + width / 2] (section C.11.2.1.3).
+ */
+export function windowRanges(header: Windowed): { readonly low: number; readonly high: number }[] {
+  return windowsOf(header).map((voi) => rangeOf(voi, header));
+}
+
+function rangeOf(
+  { center, width }: Windowed['window'][number],
+  { voiFunction = 'LINEAR' }: Windowed,
+): { readonly low: number; readonly high: number } {
+  const isLinear = voiFunction === 'LINEAR';
+  const middle = isLinear ? center - 0.5 : center;
+  const half = isLinear ? (width - 1) / 2 : width / 2;
+  return { low: middle - half, high: middle + half };
+}
+
+/**
+ * The display range of an image: that of its first window, else the full range that its header declares.
  * MONOCHROME1 is inverted (section C.7.6.3.1.2); colour has no VOI.
  */
 export function displayRange(header: Windowed): DisplayRange {
   const inverted = header.photometric === 'MONOCHROME1';
   const voi = windowOf(header);
-  if (voi) {
-    const isLinear = (header.voiFunction ?? 'LINEAR') === 'LINEAR';
-    const middle = isLinear ? voi.center - 0.5 : voi.center;
-    const half = isLinear ? (voi.width - 1) / 2 : voi.width / 2;
-    return { low: middle - half, high: middle + half, inverted };
-  }
+  if (voi) return { ...rangeOf(voi, header), inverted };
   const { min, max } = declaredRange(header, 'rescaled');
   return { low: min, high: max, inverted };
 }

@@ -12,7 +12,7 @@ export function draw(task: Task<'draw'>): Uint8Array[] {
     const panels = panelsOf(unit);
     const [only] = panels;
     return unit.scale !== null && only
-      ? overlay(only, { scale: unit.scale as Scale })
+      ? overlay(only, { scale: unit.scale as Scale, caption: unit.caption })
       : contactSheet(panels, { title: unit.title });
   });
 }
@@ -38,7 +38,7 @@ function panelsOf(unit: DrawUnit): Panel[] {
       structures: unit.structures,
       title: unit.titles[slot] ?? 'padding',
       valid: valid[slot] === 1,
-      ...(unit.window ? { window: unit.window } : {}),
+      ...unit.ranges[slot],
     }));
   } finally {
     closeSync(fd);

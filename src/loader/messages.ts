@@ -7,6 +7,7 @@ import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
 import type { Normalize } from '../core/normalize.js';
+import type { PictureRange } from '../core/picture-range.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
@@ -114,8 +115,12 @@ export interface DrawUnit {
   readonly structures: readonly string[];
   readonly titles: readonly (string | null)[];
   readonly title: string;
+  /** Null: a contact sheet. */
   readonly scale: number | null;
-  readonly window: { readonly low: number; readonly high: number } | null;
+  /** Whether the picture of one pair has its name and the names of its structures below. */
+  readonly caption: boolean;
+  /** For each slot; those that are left over are shown by their values. */
+  readonly ranges: readonly PictureRange[];
 }
 
 /** One frame of one file, for a person. */

@@ -67,7 +67,10 @@ function drawImage(
   scale: number,
   regions: readonly Region[],
 ): void {
-  const { rows, columns, values, channels } = panel;
+  const { rows, columns, values, channels, inverted = false } = panel;
+  const grey = inverted
+    ? (value: number) => 255 - displayGrey(value, window)
+    : (value: number) => displayGrey(value, window);
   const plane = channels === 3 ? rows * columns : 0;
   const { data, width } = canvas;
   const lineBytes = columns * scale * 3;
@@ -75,9 +78,9 @@ function drawImage(
     const line = ((top + row * scale) * width + left) * 3;
     for (let column = 0; column < columns; column++) {
       const at = row * columns + column;
-      const imageRed = displayGrey(values[at]!, window);
-      const imageGreen = plane ? displayGrey(values[at + plane]!, window) : imageRed;
-      const imageBlue = plane ? displayGrey(values[at + 2 * plane]!, window) : imageRed;
+      const imageRed = grey(values[at]!);
+      const imageGreen = plane ? grey(values[at + plane]!) : imageRed;
+      const imageBlue = plane ? grey(values[at + 2 * plane]!) : imageRed;
       let [red, green, blue] = [imageRed, imageGreen, imageBlue];
       // From the innermost outwards: where masks are nested a pixel has one tint, the legend's, not a mixture.
       let clear = 1;

@@ -18,13 +18,15 @@ export interface Panel {
   readonly title: string;
   /** False: drawn as an empty, crossed-out slot. */
   readonly valid: boolean;
-  /** Without it the range comes from the values, see `displayWindow`. */
-  readonly window?: Window;
+  /** In the order in which they are tried; without one the range comes from the values, see `displayWindow`. */
+  readonly windows?: readonly Window[];
+  /** Whether low values are white; not by default. */
+  readonly inverted?: boolean;
 }
 
 /** A RangeError that names what doesn't fit where a panel's arrays have other lengths than its shape asks for. */
 export function checkPanel(panel: Panel): void {
-  const { rows, columns, channels, values, masks, structures, title, window } = panel;
+  const { rows, columns, channels, values, masks, structures, title, windows = [] } = panel;
   if (!(Number.isInteger(rows) && Number.isInteger(columns) && rows > 0 && columns > 0)) {
     throw new RangeError(`panel '${title}' of ${rows} × ${columns}: both must be whole and above 0`);
   }
@@ -45,11 +47,9 @@ export function checkPanel(panel: Panel): void {
       );
     }
   });
-  if (window && !(window.low < window.high)) {
-    throw new RangeError(
-      `the window of panel '${title}' is ${window.low} … ${window.high}: low must be below high`,
-    );
-  }
+  for (const { low, high } of windows)
+    if (!(low < high))
+      throw new RangeError(`the window of panel '${title}' is ${low} … ${high}: low must be below high`);
 }
 
 /**

@@ -2,6 +2,7 @@ import { findSlice, type Slice } from '../catalog/slices.js';
 import { findStudy } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
 import type { Holes } from '../core/part.js';
+import { pictureRange, pictureValues } from '../core/picture-range.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';
 import type { MaskRule } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
@@ -10,7 +11,7 @@ import { SlfError } from '../errors.js';
 import { untilAborted } from '../until-aborted.js';
 import type { BatchContext } from './batch.js';
 import { batchOutside } from './outside.js';
-import { checkPicture, windowOf } from './picture.js';
+import { checkPicture } from './picture.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
 
@@ -22,7 +23,8 @@ export interface PairRequest {
   readonly structures: string | null;
   readonly rule: MaskRule;
   readonly holes: Holes;
-  readonly values: Values;
+  /** Null: those that a picture is drawn from. */
+  readonly values: Values | null;
 }
 
 export interface PairContext extends BatchContext {
@@ -41,7 +43,7 @@ export async function fetchPair(
   signal: AbortSignal,
 ): Promise<PairDelivery> {
   const { db, engine, batchBytesLimit } = context;
-  const { study, slice: sliceId, rule, holes, values } = request;
+  const { study, slice: sliceId, rule, holes } = request;
   if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
   const slice = findSlice(db, study, sliceId);
   if (!slice) throw new SlfError('SLF_PAIR_UNKNOWN', `GET /v1/studies/${study}/pairs?all=1 lists them`);
@@ -63,6 +65,7 @@ export async function fetchPair(
       },
     );
   const { header } = slice;
+  const values = request.values ?? pictureValues(header);
   const dtype = values === 'windowed' ? 'float32' : autoDtype([declaredRange(header, values)]);
   const batch = batchOutside(
     context,
@@ -96,17 +99,19 @@ export async function fetchPair(
 export async function drawPair(
   context: PairContext,
   request: Omit<PairRequest, 'values'>,
-  scale: number,
+  { scale, caption }: { readonly scale: number; readonly caption: boolean },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const { study, slice: sliceId } = request;
   const found = findSlice(context.db, study, sliceId);
   if (found) checkPicture(found.header, scale);
-  const pair = await fetchPair(context, { ...request, values: 'windowed' }, signal);
+  const pair = await fetchPair(context, { ...request, values: null }, signal);
   try {
     const { structures, slice, lease } = pair;
+    const { header } = slice;
+    const ranges = [pictureRange(header, pictureValues(header))];
     return await lease.draw(
-      { structures, titles: [`${study}/${sliceId}`], title: '', scale, window: windowOf(slice) },
+      { structures, titles: [`${study}/${sliceId}`], title: '', scale, caption, ranges },
       signal,
     );
   } catch (error) {

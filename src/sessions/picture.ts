@@ -1,6 +1,5 @@
 import type { ImageHeader } from '../core/dicom.js';
 import { SlfError } from '../errors.js';
-import type { DrawUnit } from '../loader/messages.js';
 import { MAX_PICTURE_PIXELS } from '../pictures/canvas.js';
 
 /** Throws `SLF_PICTURE_TOO_LARGE` where an image at this scale has more pixels than a picture may have. */
@@ -14,10 +13,4 @@ export function checkPicture({ rows, columns }: Pick<ImageHeader, 'rows' | 'colu
       : `an image of ${rows} × ${columns} has no overlay: a picture has up to ${MAX_PICTURE_PIXELS} pixels`,
     { field: 'scale' },
   );
-}
-
-/** The display window of windowed values: theirs where the file has one, else the picture finds its own. */
-export function windowOf({ header }: { readonly header: Pick<ImageHeader, 'window'> }): DrawUnit['window'] {
-  // Without a window in the file the full range of its header would be nearly black.
-  return header.window.length > 0 ? { low: 0, high: 1 } : null;
 }

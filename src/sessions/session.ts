@@ -2,12 +2,14 @@ import { namesOf } from '../catalog/selection.js';
 import { headerOf, type SliceRecord, writeLearned } from '../catalog/slices.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
+import { type PictureRange, pictureRange } from '../core/picture-range.js';
 import { type Plan, plan } from '../core/plan.js';
 import { maskDtype } from '../core/rasterize.js';
 import type { Engine, Lease } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
 import type { SealedSource } from '../loader/sealed.js';
+import { MOST_PANELS } from '../pictures/contact-sheet.js';
 import { isOutOfRoom } from '../room.js';
 import { untilAborted } from '../until-aborted.js';
 import { Batch, type BatchContext, pairsAt } from './batch.js';
@@ -209,13 +211,24 @@ export class Session {
       const title = `${this.stored.id}  step ${step}  epoch ${this.plan.epochOf(step)}  rank ${rank}`;
       const titles = batch.pairs.map((pair) => pair?.id ?? null);
       const { structures } = batch;
-      return await lease.draw({ structures, titles, title, scale: null, window: null }, signal);
+      const ranges = this.#rangesOf(batch);
+      const unit = { structures, titles, title, scale: null, caption: false, ranges };
+      return await lease.draw(unit, signal);
     } catch (error) {
       throw refuseLoad(error);
     } finally {
       loading.abandon();
       this.#writeLearned();
     }
+  }
+
+  /** How each pair of a contact sheet is shown; normalised values have a range of their own. */
+  #rangesOf({ pairs }: Batch): PictureRange[] {
+    const { values, normalize } = this.stored.spec.image;
+    if (normalize !== 'none') return [];
+    return pairs
+      .slice(0, MOST_PANELS)
+      .map((pair) => (pair ? pictureRange(headerOf(pair.slice), values) : { windows: [], inverted: false }));
   }
 
   /** Throws `SlfError` for a rank or step that the session does not have. */

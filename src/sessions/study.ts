@@ -4,6 +4,7 @@ import { findStudy, presentRevision } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
 import { autoDtype, channelsOf } from '../core/pixels.js';
+import type { Values } from '../core/values.js';
 import type { Engine, Loading } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import { untilAborted } from '../until-aborted.js';
@@ -16,7 +17,8 @@ import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
 
 /** How the pairs of a study are asked for. */
-export interface StudyRequest extends Omit<PairRequest, 'slice'> {
+export interface StudyRequest extends Omit<PairRequest, 'slice' | 'values'> {
+  readonly values: Values;
   /** A list for `askedNames`; null: the one that most slices carry, as in a session. */
   readonly structures: string | null;
   readonly batchSize: number;

@@ -67,7 +67,7 @@ t.test('a lease ends once, and is not read afterwards', async (t) => {
   lease.release();
   one.abandon();
   t.throws(() => lease.read(0, 4, into), { message: 'the lease of this batch has ended' });
-  const unit = { structures: [], titles: [], title: '', scale: null, window: null };
+  const unit = { structures: [], titles: [], title: '', scale: null, caption: false, ranges: [] };
   await t.rejects(lease.draw(unit, new AbortController().signal), {
     message: 'the lease of this batch has ended',
   });

@@ -134,7 +134,7 @@ t.test('a lease reads what a loader wrote', async (t) => {
   lease.read(8, 8, part);
   t.strictSame(part, bytes.subarray(8, 16));
   const picture = await lease.draw(
-    { structures: ['i'], titles: ['P/1'], title: 'one batch', scale: null, window: null },
+    { structures: ['i'], titles: ['P/1'], title: 'one batch', scale: null, caption: false, ranges: [] },
     new AbortController().signal,
   );
   t.equal(Buffer.from(picture.subarray(1, 4)).toString(), 'PNG');

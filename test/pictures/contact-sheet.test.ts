@@ -16,7 +16,7 @@ interface Picture {
 function panelOf(rows: number, columns: number, more: Partial<Panel> = {}): Panel {
   const values = Uint8Array.from({ length: rows * columns }, (_, at) => (at * 37) % 251);
   const mask = values.map((_, at) => (at % columns < columns / 2 ? 1 : 0));
-  const shape = { rows, columns, channels: 1 as const, values, window: { low: 0, high: 255 } };
+  const shape = { rows, columns, channels: 1 as const, values, windows: [{ low: 0, high: 255 }] };
   return { ...shape, masks: [mask], structures: ['i'], title: 'a/1', valid: true, ...more };
 }
 
@@ -78,7 +78,7 @@ t.test('images over 256 are shrunk by a whole factor, and a mask of one pixel st
   const mask = new Uint8Array(values.length);
   mask[300 * 301 + 100] = 1;
   const window = { low: 0, high: 2 };
-  const sheet = sheetOf([panelOf(600, 300, { values, masks: [mask], window })]);
+  const sheet = sheetOf([panelOf(600, 300, { values, masks: [mask], windows: [window] })]);
   const cell = 128;
   const x = LEFT + Math.floor((cell - 100) / 2);
   const image = cut(sheet, x, IMAGE, 100, 200);

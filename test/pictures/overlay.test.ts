@@ -9,7 +9,7 @@ const EMPTY = new Uint8Array(9);
 const WINDOW = { low: 0, high: 255 };
 
 function panelOf(masks: ArrayLike<number>[], more: Partial<Panel> = {}): Panel {
-  const shape = { rows: 3, columns: 3, channels: 1 as const, values: GREYS, window: WINDOW };
+  const shape = { rows: 3, columns: 3, channels: 1 as const, values: GREYS, windows: [WINDOW] };
   const structures = masks.map((_, index) => `s${index}`);
   return { ...shape, masks, structures, title: 'a/1', valid: true, ...more };
 }
@@ -35,7 +35,7 @@ t.test('without a mask the picture is the windowed grey', async (t) => {
     [30, 40, 50],
     [60, 70, 255],
   ]);
-  t.same(picture(panelOf([], { window: { low: 20, high: 60 } }), 1), [
+  t.same(picture(panelOf([], { windows: [{ low: 20, high: 60 }] }), 1), [
     [0, 0, 0],
     [64, 128, 191],
     [255, 255, 255],
@@ -175,8 +175,8 @@ t.test('arrays, windows and scales that do not fit are refused with the numbers'
   t.throws(draw({ masks: [[1]] }), new RangeError("mask 's0' of panel 'a/1' has 1 values, not 9"));
   t.throws(draw({ structures: [] }), new RangeError("panel 'a/1' has 1 masks for 0 structures"));
   t.throws(draw({ rows: 0 }), /0 × 3/);
-  t.throws(draw({ window: { low: 4, high: 4 } }), /window of panel 'a\/1' is 4 … 4/);
-  t.throws(draw({ window: { low: 0, high: Number.NaN } }), /0 … NaN/);
+  t.throws(draw({ windows: [{ low: 4, high: 4 }] }), /window of panel 'a\/1' is 4 … 4/);
+  t.throws(draw({ windows: [{ low: 0, high: Number.NaN }] }), /0 … NaN/);
   for (const scale of [0, 9, 1.5]) t.throws(draw({}, scale), new RegExp(`a scale of ${scale}:`));
 });
 
@@ -218,4 +218,24 @@ t.test('at every scale: the exact size, equal bytes twice, and pure grey outside
     }),
     { numRuns: 60 },
   );
+});
+
+t.test('a caption stands below the image, whose pixels stay where they are', async (t) => {
+  const shape = { rows: 100, columns: 120, channels: 1 as const, values: new Uint8Array(12_000).fill(9) };
+  const mask = new Uint8Array(12_000).fill(1, 0, 500);
+  const panel = { ...shape, masks: [mask], structures: ['heart'], title: 'P/1', valid: true };
+  const bare = decode(overlay(panel, { scale: 1 }));
+  const told = decode(overlay(panel, { scale: 1, caption: true }));
+  t.same([bare.width, bare.height], [120, 100]);
+  t.equal(told.width, 120);
+  t.ok(told.height > 120, `${told.height} rows`);
+  t.ok(Buffer.from(bare.data).equals(Buffer.from(told.data).subarray(0, bare.data.length)));
+  const words = new Set(Buffer.from(told.data).subarray(bare.data.length));
+  t.ok(words.size > 4, 'there are words and a swatch in it');
+});
+
+t.test('a picture too narrow for words has none', async (t) => {
+  const panel = { rows: 4, columns: 40, channels: 1 as const, values: new Uint8Array(160), title: 'P/1' };
+  const png = overlay({ ...panel, masks: [], structures: [], valid: true }, { scale: 2, caption: true });
+  t.equal(decode(png).height, 8);
 });

@@ -10,7 +10,7 @@ function panelOf(values: ArrayLike<number>, more: Partial<Panel> = {}): Panel {
 }
 
 t.test('the panel’s own window is used as it is', async (t) => {
-  t.same(displayWindow(panelOf([1, 2, 3], { window: { low: -5, high: 50 } })), { low: -5, high: 50 });
+  t.same(displayWindow(panelOf([1, 2, 3], { windows: [{ low: -5, high: 50 }] })), { low: -5, high: 50 });
 });
 
 t.test('few values: their full range', async (t) => {
@@ -90,5 +90,20 @@ t.test(
         return greys.every((grey, at) => grey >= 0 && grey <= 255 && (at === 0 || greys[at - 1]! <= grey));
       }),
     );
+  },
+);
+
+t.test(
+  'of several windows the first that shows something is taken, and none that shows nothing',
+  async (t) => {
+    const values = Array.from({ length: 1000 }, (_, at) => at);
+    const [nothing, little, much] = [
+      { low: 5000, high: 6000 },
+      { low: 990, high: 998 },
+      { low: 100, high: 900 },
+    ] as const;
+    t.same(displayWindow(panelOf(values, { windows: [nothing, little, much] })), much);
+    t.same(displayWindow(panelOf(values, { windows: [much, nothing] })), much);
+    t.same(displayWindow(panelOf(values, { windows: [nothing] })), { low: 9, high: 990 });
   },
 );
