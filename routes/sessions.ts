@@ -2,16 +2,24 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Flagged } from '../src/catalog/selection.js';
 import { presentStudies } from '../src/catalog/studies.js';
+import { othersTurn } from '../src/catalog/turns.js';
 import { isId, type SessionId } from '../src/core/ids.js';
 import { SlfError } from '../src/errors.js';
 import { orNull } from '../src/nullable.js';
 import type { Service } from '../src/service.js';
 import { chooseStudies } from '../src/sessions/choose.js';
+import { ownersOf } from '../src/sessions/owner.js';
 import { listPairs } from '../src/sessions/pair-list.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { SpecRequest } from '../src/sessions/request.js';
 import type { Session } from '../src/sessions/session.js';
+import type { Bearer } from '../src/tokens.js';
 import { PageQuery, problems, SessionParams } from './schemas.js';
+
+/** A page of sessions ends behind the one whose spec passes this. */
+const PAGE_BYTES = 1024 * 1024;
+/** A cursor as JSON. */
+const CURSOR_BYTES = 17;
 
 const Tensor = Type.Object({ dtype: Type.String(), shape: Type.Array(Type.Integer()) });
 
@@ -91,7 +99,8 @@ function opened(session: Session) {
 
 /** Opening, joining, looking at and ending sessions. */
 export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
-  const { db, quality, sessions: all } = service;
+  const { db, quality, sessions: all, config } = service;
+  const ownerOf = ownersOf(config.state);
 
   /** What the request leaves out, by the report as it is now; null where it says nothing of it or its snapshot does. */
   async function flaggedBy(request: SpecRequest, name: SessionId | null): Promise<Flagged | null> {
@@ -105,10 +114,16 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     }
   }
 
-  async function open(request: SpecRequest, name: SessionId | null) {
+  async function open(
+    { body: request, bearer }: { body: SpecRequest; bearer: Bearer | null },
+    name: SessionId | null,
+  ) {
+    const owner = ownerOf(bearer);
     if (!service.scans.hasEnded)
       throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
-    const opened = all.open(request, name, await flaggedBy(request, name));
+    // Before the report is asked for, which may take a while.
+    all.checkLimits(request, name, owner);
+    const opened = all.open(request, name, await flaggedBy(request, name), owner);
     // The first batch is with a loader, if one is free, before the answer leaves.
     await new Promise((resolve) => setImmediate(resolve));
     return opened;
@@ -140,11 +155,11 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         summary: 'Opens a session under a name the service makes',
         tags: ['sessions'],
         body: SpecRequest,
-        response: { 201: OpenedSession, ...problems(400, 410, 415, 422, 503) },
+        response: { 201: OpenedSession, ...problems(400, 409, 410, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {
-      const { session } = await open(request.body, null);
+      const { session } = await open(request, null);
       return reply.code(201).header('location', `/v1/sessions/${session.stored.id}`).send(opened(session));
     },
   );
@@ -162,7 +177,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         response: {
           200: OpenedSession,
           201: OpenedSession,
-          ...problems(400, 409, 410, 415, 422, 503),
+          ...problems(400, 409, 410, 413, 415, 422, 503),
         },
       },
     },
@@ -172,7 +187,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
         throw new SlfError('SLF_INVALID', "a session's name has 1 to 64 of A-Z a-z 0-9 . _ -", {
           field: 'name',
         });
-      const { session, created } = await open(request.body, id as SessionId);
+      const { session, created } = await open(request, id as SessionId);
       return reply
         .code(created ? 201 : 200)
         .header('location', `/v1/sessions/${session.stored.id}`)
@@ -186,6 +201,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
       schema: {
         operationId: 'listSessions',
         summary: 'The sessions',
+        description: 'A page ends before `limit` where its specs are long: `next` leads on.',
         tags: ['sessions'],
         querystring: PageQuery,
         response: {
@@ -196,8 +212,20 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     },
     async ({ query: { limit, after = '' } }) => {
       const ids = all.store.ids(after, limit + 1);
-      const shown = ids.slice(0, limit);
-      return { sessions: shown.map(seen), next: ids.length > limit ? shown[shown.length - 1]! : null };
+      const shown: ReturnType<typeof seen>[] = [];
+      let bytes = 0;
+      let last = '';
+      for (const id of ids.slice(0, limit)) {
+        if (bytes > PAGE_BYTES) break;
+        last = id;
+        // It may have been ended meanwhile.
+        if (!all.store.get(id)) continue;
+        const session = seen(id);
+        shown.push(session);
+        bytes += JSON.stringify(session.spec).length + session.cursors.length * CURSOR_BYTES;
+        await othersTurn();
+      }
+      return { sessions: shown, next: last === (ids.at(-1) ?? '') ? null : last };
     },
   );
 
@@ -248,16 +276,23 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   app.delete(
     '/v1/sessions/:id',
     {
-      config: { access: 'write' },
+      // Looked at below: a read-only token may end what it opened.
+      config: { access: 'read' },
       schema: {
         operationId: 'deleteSession',
-        summary: 'Ends a session and frees its warm batches',
+        summary: 'Ends a session and frees its warm batches; a read-only token may end those that it opened',
         tags: ['sessions'],
         params: SessionParams,
         response: { 204: Type.Null(), ...problems(403, 404) },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async ({ params: { id }, bearer }, reply) => {
+      const stored = all.store.get(id);
+      if (stored && bearer?.may === 'read' && stored.owner !== ownerOf(bearer))
+        throw new SlfError(
+          'SLF_READ_ONLY_TOKEN',
+          'another token opened this session: end it with that one, or with one without the prefix ro:',
+        );
       all.delete(id);
       return reply.code(204).send(null);
     },

@@ -46,6 +46,8 @@ export interface Config {
   readonly findingLimits: FindingLimits;
   readonly containments: readonly Containment[];
   readonly sessionIdleMs: number;
+  readonly sessionsOfToken: number;
+  readonly specBytesLimit: number;
   readonly snapshotDays: number;
   readonly hashStudyIds: boolean;
   readonly logLevel: string;
@@ -85,7 +87,7 @@ function tokensOf(text: string): readonly string[] {
 }
 
 function atLeast(
-  name: 'LOADER_MEMORY' | 'BATCH_BYTES' | 'UPLOAD_BYTES' | 'ZIP_BYTES',
+  name: 'LOADER_MEMORY' | 'BATCH_BYTES' | 'SPEC_BYTES' | 'UPLOAD_BYTES' | 'ZIP_BYTES',
   settings: GivenSettings,
   least: string,
 ): number {
@@ -166,6 +168,8 @@ export function readConfig(
     findingLimits: parsed('QUALITY_LIMITS', settings, parseFindingLimits),
     containments: parsed('QUALITY_INSIDE', settings, parseContainments),
     sessionIdleMs: settings.SESSION_IDLE_MINUTES * 60_000,
+    sessionsOfToken: settings.SESSIONS,
+    specBytesLimit: atLeast('SPEC_BYTES', settings, '1KiB'),
     snapshotDays: settings.SNAPSHOT_DAYS,
     hashStudyIds: settings.LOG_STUDY_IDS === 'hash',
     logLevel: settings.LOG_LEVEL,

@@ -1,6 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHmac } from 'node:crypto';
 import { Writable } from 'node:stream';
 import {
   type DestinationStream,
@@ -14,22 +12,9 @@ import { PinoPretty as pretty } from 'pino-pretty';
 import type { Config } from './config.js';
 import { PROBLEMS } from './core/problem.js';
 import { stderrLines } from './log-lines.js';
+import { stateKey } from './state-key.js';
 
-const KEY_FILE = 'log.key';
-const KEY_BYTES = 32;
 const SHOWN = 16;
-
-/** The key of a state folder that ids in the log are hashed with, made with the first use: equal ids stay equal over restarts. */
-function keyOf(state: string): string {
-  const path = join(state, KEY_FILE);
-  mkdirSync(state, { recursive: true, mode: 0o700 });
-  try {
-    writeFileSync(path, `${randomBytes(KEY_BYTES).toString('hex')}\n`, { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFileSync(path, 'utf8').trim();
-}
 
 /** An error without its message, which may name files. */
 function framesOf(error: Error): object {
@@ -42,7 +27,7 @@ function framesOf(error: Error): object {
 export function logOptions({ logLevel: level, hashStudyIds, state }: Config): LoggerOptions {
   const options: LoggerOptions = { level, base: null, timestamp: stdTimeFunctions.isoTime };
   if (!hashStudyIds) return options;
-  const key = keyOf(state);
+  const key = stateKey(state);
   const hashed = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, SHOWN);
   const ifText = (hash: (text: string) => string) => (value: unknown) =>
     typeof value === 'string' ? hash(value) : value;

@@ -233,6 +233,8 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     slotSources,
     idleMs: config.sessionIdleMs,
     batchBytesLimit: config.batchBytesLimit,
+    specBytesLimit: config.specBytesLimit,
+    sessionsOfToken: config.sessionsOfToken,
   });
   const summaries = new SessionSummaries(log);
   ending.add('summaries', QUICK_MS, () => summaries.write());

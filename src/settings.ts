@@ -17,7 +17,7 @@ export const Settings = Type.Object({
   TOKEN: Type.String({
     default: '',
     description:
-      'bearer tokens, comma-separated; `ro:` in front: may open sessions and read only; one that holds no token is an error',
+      'bearer tokens, comma-separated; `ro:` in front: may open sessions, end those, and read only; one that holds no token is an error',
   }),
   TOKEN_FILE: Type.String({
     default: '',
@@ -136,6 +136,14 @@ export const Settings = Type.Object({
     default: 30,
     description: 'minutes after which a session left alone gives up its warm batches',
   }),
+  SESSIONS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 1000,
+    description:
+      'sessions that one token may have, those that rest counted in; all together where no token is asked for',
+  }),
+  SPEC_BYTES: Size('256KiB', 'the largest spec of a session as JSON, lists of studies and series counted in'),
   SNAPSHOT_DAYS: Type.Number({
     minimum: 0,
     default: 30,

@@ -17,6 +17,9 @@ export interface SessionsOptions extends Omit<SessionContext, 'checkRoom'> {
   readonly journal: Journal<Delivered>;
   readonly idleMs: number;
   readonly batchBytesLimit: number;
+  /** Bytes that a spec may have as JSON. */
+  readonly specBytesLimit: number;
+  readonly sessionsOfToken: number;
   /** Told of each snapshot that a session in use stands on. */
   readonly onOpened: (snapshot: Snapshot) => void;
 }
@@ -61,12 +64,29 @@ export class Sessions {
     return [...this.#live.values()].reduce((sum, session) => sum + session.reservedBytes, 0);
   }
 
-  /** Opens a session, its first batch already loading; with a name it joins the one that is there. Throws `SlfError`. */
+  /** Throws `SlfError` where an owner may not open a session of this request; one that is there may be joined. */
+  checkLimits(request: SpecRequest, name: SessionId | null, owner: string | null): void {
+    if (name !== null && this.store.get(name)) return;
+    this.#checkSpecBytes(canonicalJson(request));
+    const { sessionsOfToken } = this.#options;
+    if (this.store.countOf(owner) >= sessionsOfToken)
+      throw new SlfError(
+        'SLF_SESSIONS_FULL',
+        `there are ${sessionsOfToken}: end those that are done with DELETE /v1/sessions/{id}, or raise SLICEFEED_SESSIONS`,
+      );
+  }
+
+  /**
+   * Opens a session, its first batch already loading; with a name it joins the one that is there. `owner`: who opens it, null where nobody
+   * is told apart. Throws `SlfError`.
+   */
   open(
     request: SpecRequest,
     name: SessionId | null,
     flagged: Flagged | null = null,
+    owner: string | null = null,
   ): { session: Session; created: boolean } {
+    this.checkLimits(request, name, owner);
     const known = name === null ? null : this.store.get(name);
     if (known) {
       if (!this.#sameSpec(known, request, flagged))
@@ -86,8 +106,9 @@ export class Sessions {
       spec,
       snapshot,
       bytesVersion: BYTES_VERSION,
-      owner: null,
+      owner,
     };
+    this.#checkSpecBytes(JSON.stringify(spec));
     const session = this.#make(stored);
     if (session.layout.sizeBytes > this.#options.batchBytesLimit)
       throw new SlfError(
@@ -147,6 +168,16 @@ export class Sessions {
   close(): void {
     clearInterval(this.#idleCheck);
     for (const id of [...this.#live.keys()]) this.#rest(id, 'suspended');
+  }
+
+  #checkSpecBytes(spec: string): void {
+    const { specBytesLimit } = this.#options;
+    const bytes = Buffer.byteLength(spec);
+    if (bytes > specBytesLimit)
+      throw new SlfError(
+        'SLF_TOO_LARGE',
+        `the spec has ${bytes} bytes, the limit is ${specBytesLimit}: name fewer studies, or raise SLICEFEED_SPEC_BYTES`,
+      );
   }
 
   #make(stored: StoredSession): Session {

@@ -110,6 +110,12 @@ export class SessionStore {
     return row ? this.#stored(row) : null;
   }
 
+  /** How many sessions an owner has. */
+  countOf(owner: string | null): number {
+    const row = prepare(this.#db, 'SELECT count(*) AS sessions FROM session WHERE owner IS ?').get(owner);
+    return (row as { sessions: number }).sessions;
+  }
+
   ids(after: string, limit: number): SessionId[] {
     const rows = prepare(this.#db, 'SELECT id FROM session WHERE id > ? ORDER BY id LIMIT ?').all(
       after,

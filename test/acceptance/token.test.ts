@@ -90,7 +90,10 @@ t.test('what is no token of ours is refused', async (t) => {
   await refused(t, `${server.url}/v1/studies?token=first-token`, {}, 401, 'SLF_UNAUTHORIZED');
 });
 
-t.test('a read-only token opens sessions and reads, and does nothing else', async (t) => {
+t.test('a read-only token opens sessions, reads, ends what it opened, and does nothing else', async (t) => {
+  const full = bearer('first-token');
+  const foreign = await ask(`${server.url}/v1/sessions`, { method: 'POST', body: {}, ...withJson(full) });
+  const { id: other } = jsonOf<{ id: string }>(foreign, 201);
   for (const token of ['ro:reader', 'reader']) {
     const own = bearer(token);
     const sessions = `${server.url}/v1/sessions`;
@@ -102,11 +105,14 @@ t.test('a read-only token opens sessions and reads, and does nothing else', asyn
     t.equal((await ask(`${sessions}/${id}/next`, { method: 'POST', ...own })).status, 200);
     t.equal((await ask(`${server.url}/v1/studies/PHANTOM001/pairs/1`, own)).status, 200);
     for (const [method, path] of [
-      ['DELETE', `/v1/sessions/${id}`],
+      ['DELETE', `/v1/sessions/${other}`],
       ['POST', '/v1/scan'],
     ] as const)
       await refused(t, server.url + path, { method, ...own }, 403, 'SLF_READ_ONLY_TOKEN');
-    t.equal((await ask(`${sessions}/${id}`, own)).status, 200, 'it is still there');
+    t.equal((await ask(`${sessions}/${other}`, own)).status, 200, 'it is still there');
+    t.equal((await ask(`${sessions}/${id}`, { method: 'DELETE', ...own })).status, 204);
+    t.equal((await ask(`${sessions}/${id}`, own)).status, 404);
+    t.equal((await ask(`${sessions}/r-${id}`, { method: 'DELETE', ...full })).status, 204);
   }
 });
 
