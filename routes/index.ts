@@ -48,7 +48,7 @@ import { uploads } from './uploads.js';
  *     POST   /v1/masks                                     masks
  *     POST   /v1/studies                                   uploads
  *     DELETE /v1/studies/{study}                           uploads
- *     GET    /openapi.json  /docs                          the documentation plugin
+ *     GET    /  /openapi.json  /docs                       the documentation plugin
  */
 export const routes: FastifyPluginAsync<{ service: Service }> = async (app, { service }) => {
   app.addHook('onRoute', describeShared);

@@ -243,6 +243,13 @@ t.test(
   },
 );
 
+t.test('the curl lines of the documents are for curl 7.76, which has no --json', async (t) => {
+  const told = [...DOCUMENTS, 'src/demo/summary.ts'].filter((file) =>
+    /curl[^\n]*--json/.test(readText(file)),
+  );
+  t.same(told, []);
+});
+
 t.test('the curl lines of the operations page do what it says', { skip: withoutCurl }, async (t) => {
   const { server } = await servePhantom(t);
   const { output } = await typeCurl(t, server, 'docs/operations.md');

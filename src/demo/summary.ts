@@ -68,7 +68,7 @@ export function nextCommands(data: string, pair: string): string[] {
     `  npm start -- --data ${shellWord(data)}`,
     '',
     '  curl -s localhost:8080/v1/studies',
-    `  curl -s --json '{"batchSize": 8}' localhost:8080/v1/sessions`,
+    `  curl -s -H 'content-type: application/json' -d '{"batchSize": 8}' localhost:8080/v1/sessions`,
     `  curl -s 'localhost:8080/v1/studies/${study}/pairs/${slice}/overlay.png?scale=4' -o overlay.png`,
   ];
 }

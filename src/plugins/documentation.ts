@@ -59,6 +59,9 @@ export const documentation = plugin<{ tokens: Tokens }>(
       });
       await scope.register(swaggerUi, { routePrefix: '/docs' });
     });
+    app.get('/', { config: { access: 'open' }, schema: { hide: true } }, (_request, reply) =>
+      reply.redirect('/docs'),
+    );
     app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, (_request, reply) =>
       sendFile(reply, readContract()),
     );

@@ -67,7 +67,7 @@ export function answerTo(error: unknown): SlfError {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new SlfError(
         'SLF_MEDIA_TYPE',
-        'send JSON: curl --json \'{"batchSize": 8}\' URL (not -d, which sends a form)',
+        `send JSON: curl -H 'content-type: application/json' -d '{"batchSize": 8}' URL; -d alone sends a form (curl 7.82 has --json for both)`,
       );
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new SlfError('SLF_TOO_LARGE', 'the body is over the limit of 1 MiB');

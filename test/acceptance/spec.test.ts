@@ -82,7 +82,9 @@ t.test('a form gets 415 with the words to use instead', async (t) => {
     [`${sessions}/named`, 'PUT'],
   ] as const) {
     const options = { method, body: '{"batchSize": 8}', headers: form };
-    t.match(await refused(t, url, options, 415, 'SLF_MEDIA_TYPE'), { detail: /--json/ });
+    t.match(await refused(t, url, options, 415, 'SLF_MEDIA_TYPE'), {
+      detail: /-H 'content-type: application\/json' -d .*--json/,
+    });
     const text = { method, body: 'batchSize: 8', headers: { 'content-type': 'text/plain' } };
     await refused(t, url, text, 415, 'SLF_MEDIA_TYPE');
   }

@@ -34,6 +34,13 @@ t.test('the page of the contract runs its own scripts alone, and stands in no fr
   t.notMatch(page, /(?:src|href)="(?:https?:)?\/\//, 'nothing comes from elsewhere');
 });
 
+t.test('the root leads to the page, without a token', async (t) => {
+  const root = await fetch(`${server.url}/`, { redirect: 'manual' });
+  t.equal(root.status, 302);
+  t.equal(root.headers.get('location'), '/docs');
+  t.match((await ask(`${server.url}/`)).body.toString(), '<div id="swagger-ui">');
+});
+
 t.test('every other answer is what its type says, errors among them', async (t) => {
   for (const path of ['/livez', '/openapi.json', '/v1/studies', '/nowhere']) {
     const { headers } = await ask(server.url + path);
