@@ -5,7 +5,7 @@ import type { Scans } from './scans.js';
 /** What the service waits for before it can serve, in sentences without a path; none: it is ready. */
 export function missingOf(
   scans: Pick<Scans, 'hasEnded' | 'progress'>,
-  pool: Pick<LoaderPool, 'readyCount'>,
+  pool: Pick<LoaderPool, 'readyCount' | 'startFailure'>,
   spool: Pick<Spool, 'problem'>,
 ): string[] {
   const missing: string[] = [];
@@ -13,7 +13,12 @@ export function missingOf(
     missing.push(
       scans.progress.state === 'failed' ? 'the scan failed: see the log' : 'the scan is under way',
     );
-  if (pool.readyCount === 0) missing.push('no loader is ready');
+  if (pool.readyCount === 0)
+    missing.push(
+      pool.startFailure === null
+        ? 'no loader is ready'
+        : `no loader can be started (${pool.startFailure}): it is tried again`,
+    );
   if (spool.problem !== null) missing.push(spool.problem);
   return missing;
 }

@@ -75,6 +75,8 @@ export class LoaderChild {
   readonly ready: Promise<void>;
   readonly exited: Promise<void>;
   tasksDone = 0;
+  /** The code of the error that kept its process from being started. */
+  startFailure: string | null = null;
   /** Resident memory when it was last looked at, without the segments that it has mapped. */
   memoryBytes = 0;
   /** Why it ended, and whether it did nothing at that time; null while it lives. */
@@ -108,11 +110,12 @@ export class LoaderChild {
         this.#end(code, signal);
         resolve();
       });
-      this.#process.once('error', () => {
-        if (this.#process.pid === undefined) {
-          this.#end(1, null);
-          resolve();
-        }
+      // More than one may come: what is sent to a process that could not be started fails as well.
+      this.#process.on('error', (error: NodeJS.ErrnoException) => {
+        if (this.#process.pid !== undefined) return;
+        this.startFailure ??= error.code ?? error.name;
+        this.#end(1, null);
+        resolve();
       });
     });
     this.#giveWay(options.niceness ?? 0);

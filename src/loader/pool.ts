@@ -58,6 +58,7 @@ export class LoaderPool {
   #queue = new TurnQueue<Entry>();
   #wantFresh: Entry[] = [];
   #deathsBeforeReady = 0;
+  #startFailure: string | null = null;
   #closing = false;
   #timers = new Set<NodeJS.Timeout>();
 
@@ -124,14 +125,29 @@ export class LoaderPool {
     await Promise.all(children.map((child) => child.exited));
   }
 
+  /** Why the last loader could not be started; null where one could. */
+  get startFailure(): string | null {
+    return this.#startFailure;
+  }
+
   #spawn(): void {
-    const child = new LoaderChild(this.#options);
+    let child: LoaderChild;
+    try {
+      child = new LoaderChild(this.#options);
+    } catch (error) {
+      // Some failures of the system are thrown, others come as an event.
+      const { code, name } = error as NodeJS.ErrnoException;
+      this.#deathsBeforeReady++;
+      this.#spawnLater(code ?? name);
+      return;
+    }
     this.#children.add(child);
     void child.ready
       .then(
         () => {
           this.#isReady.add(child);
           this.#deathsBeforeReady = 0;
+          this.#startFailure = null;
           this.#dispatch();
         },
         () => {
@@ -146,15 +162,23 @@ export class LoaderPool {
     this.#children.delete(dead);
     if (this.#closing) return;
     const { cause, idle } = dead.ended ?? { cause: 'crash', idle: true };
-    if (cause !== 'closing') {
+    if (cause !== 'closing' && dead.startFailure === null) {
       this.restarts++;
       this.#options.onDeath?.(cause);
       const wasReady = this.#isReady.has(dead);
       if (idle && wasReady) this.#options.log.warn({ cause }, 'a loader ended while it was idle');
     }
-    const step = Math.min(this.#deathsBeforeReady, BACK_OFF_MS.length - 1);
-    if (step > 0)
-      this.#options.log.warn({ deaths: this.#deathsBeforeReady }, 'a loader ended before it was ready');
+    this.#spawnLater(dead.startFailure);
+  }
+
+  /** Starts another child: the later, the more did not get ready one after the other. */
+  #spawnLater(startFailure: string | null): void {
+    const { log } = this.#options;
+    const deaths = this.#deathsBeforeReady;
+    this.#startFailure = startFailure;
+    if (startFailure !== null) log.warn({ deaths, code: startFailure }, 'a loader could not be started');
+    else if (deaths > 0) log.warn({ deaths }, 'a loader ended before it was ready');
+    const step = Math.min(deaths, BACK_OFF_MS.length - 1);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#closing) this.#spawn();

@@ -1,8 +1,11 @@
+import childProcess, { type ForkOptions } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { LoaderPool } from '../../src/loader/pool.js';
 import type { Priority } from '../../src/loader/queue.js';
+import { until } from '../fixtures/feed.js';
 import { temporaryFolder } from '../helper.js';
 import { fixture, isThere, within } from './processes.js';
 import { allReady, answers, memoryLog, script, scripted, startLatches, startPool } from './scripted.js';
@@ -344,4 +347,63 @@ t.test('a pool over the real loader is ready', async (t) => {
   await within(allReady(pool), 60_000, 'the start of a loader');
   const task = { ...script('nothing.txt'), root: temporaryFolder(t) };
   t.match(await pool.submit<'scan'>(task, options('scan')).outcomes, [{ code: 'FILE_UNREADABLE' }]);
+});
+
+/** Has the next `times` starts of a child fail: with an error that is thrown, as ENOMEM, or with an event, as a program that is away. */
+function failStarts(t: Test, times: number, how: 'thrown' | 'event'): void {
+  const { fork } = childProcess;
+  let left = times;
+  childProcess.fork = ((module: string, args: string[], options: ForkOptions) => {
+    if (left-- <= 0) return fork(module, args, options);
+    if (how === 'event') return fork(module, args, { ...options, execPath: '/nonexistent/node' });
+    throw Object.assign(new Error('spawn ENOMEM'), { code: 'ENOMEM', syscall: 'spawn' });
+  }) as typeof fork;
+  syncBuiltinESMExports();
+  t.teardown(() => {
+    childProcess.fork = fork;
+    syncBuiltinESMExports();
+  });
+}
+
+for (const [how, code] of [
+  ['thrown', 'ENOMEM'],
+  ['event', 'ENOENT'],
+] as const)
+  t.test(`a child that cannot be started is tried again (${how})`, async (t) => {
+    failStarts(t, 3, how);
+    const { log, lines } = memoryLog();
+    const pool = new LoaderPool({ ...scripted(), size: 1, log });
+    t.teardown(() => pool.close(0));
+    const job = pool.submit<'scan'>(script('one'), options());
+    await until(() => pool.startFailure !== null);
+    t.equal(pool.startFailure, code);
+    t.equal(pool.readyCount, 0);
+    t.equal((await job.outcomes).length, 1, 'what waited is done when one could be started');
+    t.equal(pool.startFailure, null);
+    t.equal(pool.restarts, 0, 'none was replaced');
+    t.match(
+      lines,
+      [1, 2, 3].map((deaths) => ({ level: 40, msg: 'a loader could not be started', deaths, code })),
+    );
+
+    // One that ends while the system has no room for another.
+    failStarts(t, 2, how);
+    process.kill(pool.pids[0]!, 'SIGKILL');
+    t.equal(
+      (
+        await pool
+          .submit<'scan'>(script('two'), options())
+          .outcomes.catch(() => pool.submit<'scan'>(script('two'), options()).outcomes)
+      ).length,
+      1,
+    );
+    t.equal(pool.restarts, 1);
+  });
+
+t.test('a pool ends while no child can be started', async (t) => {
+  failStarts(t, Number.POSITIVE_INFINITY, 'thrown');
+  const { log } = memoryLog();
+  const pool = new LoaderPool({ ...scripted(), size: 2, log });
+  const job = pool.submit<'scan'>(script('one'), options());
+  await Promise.all([t.rejects(job.outcomes, { name: 'LoaderDeath', death: 'closing' }), pool.close(0)]);
 });
