@@ -1,15 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BackupSummary } from './backup/contents.js';
 import { ConfigError, readConfig } from './config.js';
 import { type SettingName, Settings } from './settings.js';
-import { parseTokenLines, parseTokens } from './tokens.js';
 import { VERSION } from './version.js';
-
-/** Told to the person who typed; exit code 2. */
-class WrongUse extends Error {}
+import { WrongUse } from './wrong-use.js';
 
 interface Command {
   readonly summary: string;
@@ -133,28 +130,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   push: {
     summary: 'uploads a folder to a service, study by study',
-    usage: 'slicefeed push FOLDER --to URL [--token-file FILE] [--id ID]',
+    usage: 'slicefeed push FOLDER --to URL [--token-file FILE] [--ca FILE] [--id ID]',
     settings: [],
     operand: 'FOLDER',
     own: {
       to: 'where the service is, for example http://127.0.0.1:8080',
       'token-file': 'a file with the token; without it SLICEFEED_TOKEN',
+      ca: 'a file with the certificate, in PEM form, of who vouches for the service',
       id: 'the id of the study, where the folder is one; default: the name of its folder',
     },
-    async run(_, { operand, values: { to, id = null, 'token-file': tokenFile } }) {
+    async run(_, { operand, values: { to, id = null, ca, 'token-file': tokenFile } }) {
       const { isId } = await import('./core/ids.js');
-      const url = to !== undefined && URL.canParse(to) ? new URL(to) : null;
-      if (url === null || !/^https?:$/.test(url.protocol))
-        throw new WrongUse('push needs the URL of a service: --to http://127.0.0.1:8080');
+      const { serviceAt, unanswered } = await import('./push/service-at.js');
+      const service = serviceAt(to, tokenFile, ca);
       if (id !== null && !isId(id)) throw new WrongUse('--id takes 1 to 64 of A-Z a-z 0-9 . _ -');
       if (!statSync(operand, { throwIfNoEntry: false })?.isDirectory())
         throw new WrongUse(`there is no folder ${operand}`);
-      const token = pushToken(tokenFile);
+      const config = readConfig(process.env, {});
       const { push } = await import('./push/push.js');
       try {
-        process.exitCode = (await push({ folder: resolve(operand), to: url, token, id })) ? 0 : 1;
+        process.exitCode = (await push({ folder: resolve(operand), to: service, id, config })) ? 0 : 1;
       } catch (error) {
-        throw new Error(unanswered(error as NodeJS.ErrnoException, url));
+        throw new Error(unanswered(error as NodeJS.ErrnoException, service.url));
       }
     },
   },
@@ -171,38 +168,6 @@ function stateOf(options: Partial<Record<SettingName, string>>): string {
 
 function summaryOf({ sessions, uploadedStudies, bytes }: BackupSummary): string {
   return `${sessions} session(s) and ${uploadedStudies} uploaded studies, ${(bytes / 1e6).toFixed(1)} MB,`;
-}
-
-/** The token to push with: one that may change something, where there are several. */
-function pushToken(file: string | undefined): string | null {
-  const tokens = file === undefined ? parseTokens(process.env.SLICEFEED_TOKEN ?? '') : tokensOfFile(file);
-  return tokens.find((token) => !token.startsWith('ro:')) ?? tokens[0] ?? null;
-}
-
-function tokensOfFile(path: string): string[] {
-  try {
-    return parseTokenLines(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new WrongUse(`the token file ${path} cannot be used (${code ?? message})`);
-  }
-}
-
-/** What went wrong between here and a service, for people. */
-function unanswered(error: NodeJS.ErrnoException, { origin }: URL): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `nobody answers at ${origin} (${error.code}): is the service running, and is --to right?`;
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return `${origin} closed the connection (${error.code}): look at its log, then push again; what is there already stays`;
-    case 'EPROTO':
-      return `${origin} does not speak TLS: write http:// in place of https://`;
-    default:
-      return error.message;
-  }
 }
 
 function optionName(setting: SettingName): string {

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parcelsOf } from '../src/push/parcels.js';
+import { readConfig } from '../src/config.js';
+import { type Parcels, parcelsOf } from '../src/push/parcels.js';
+import { withFoundStudies } from '../src/push/read-folder.js';
 import { getJson } from './fixtures/client.js';
 import { runCommand } from './fixtures/command.js';
 import {
@@ -32,33 +34,80 @@ function folder(): string {
   return root;
 }
 
+function divide(root: string): Promise<Parcels> {
+  const config = readConfig({}, { LOADERS: '1' });
+  return withFoundStudies(root, config, (studies) => parcelsOf(root, studies));
+}
+
+const named = ({ parcels }: Parcels) => parcels.map(({ id, files }) => [id, files.map(({ name }) => name)]);
+
 t.test(
   'a data folder is a parcel for each patient, with the contours that the table joins to it',
   async (t) => {
-    const { parcels, left } = await parcelsOf(folder());
-    t.same(
-      parcels.map(({ id, files }) => [id, files.map(({ name }) => name)]),
-      [
-        ['A', ['link.csv', imagePath('A', 1), imagePath('A', 2), contourPath('oa', 1), contourPath('oa', 2)]],
-        [null, ['link.csv', imagePath('B, c', 1), contourPath('ob', 1)]],
-      ],
-    );
+    const divided = await divide(folder());
+    const { parcels, left, notes } = divided;
+    const [, [id] = []] = named(divided);
+    t.match(id, /^study-[0-9a-f]{16}$/);
+    t.same(named(divided), [
+      ['A', ['link.csv', contourPath('oa', 1), contourPath('oa', 2), imagePath('A', 1), imagePath('A', 2)]],
+      [id, ['link.csv', contourPath('ob', 1), imagePath('B, c', 1)]],
+    ]);
     t.same(parcels[1]!.files[0]!.content.toString(), 'patient_id,original_id\n"B, c","ob"\n');
     t.same(
-      left.map(({ path }) => path),
+      left.map(({ file }) => file),
       ['contourfiles/oc'],
     );
+    t.match(notes, [{ file: null, detail: /^1 file/ }], 'notes.txt');
   },
 );
 
-t.test('any other folder is one parcel under its own name', async (t) => {
+t.test('a folder of one study is one parcel under its own name, with all that lies in it', async (t) => {
   const root = join(temporaryFolder(t), 'one');
-  writeFiles(root, { '1.dcm': imageFile(), 'a/1.txt': squareContour(1, 2), '.hidden': 'x' });
-  const { parcels } = await parcelsOf(root);
-  t.same(
-    parcels.map(({ id, files }) => [id, files.map(({ name }) => name)]),
-    [['one', ['1.dcm', 'a/1.txt']]],
-  );
+  writeFiles(root, { '1.dcm': imageFile(), 'a/1.txt': squareContour(1, 2), '.hidden': 'x', README: 'text' });
+  t.same(named(await divide(root)), [['one', ['1.dcm', 'README', 'a/1.txt']]]);
+});
+
+t.test('images of several studies and patients are divided as a service divides them', async (t) => {
+  const root = temporaryFolder(t);
+  const image = (first: number, studyUid: string, patientId: string | undefined) =>
+    imageFile(first, {
+      studyUid,
+      seriesUid: `${studyUid}.1`,
+      ...(patientId === undefined ? {} : { patientId }),
+    });
+  writeFiles(root, {
+    'a.dcm': image(1, '1.2.1', 'A'),
+    'b.dcm': image(2, '1.2.2', 'A'),
+    // Two patients under one StudyInstanceUID, and images that name none.
+    'c.dcm': image(3, '1.2.3', 'C'),
+    'd.dcm': image(4, '1.2.3', 'D'),
+    'e.dcm': image(5, '1.2.3', ''),
+    // Without a patient beside those of one alone.
+    'f/1.dcm': image(6, '1.2.4', 'F'),
+    'f/2.dcm': image(7, '1.2.4', ''),
+    'f/README': 'text',
+    README: 'text',
+  });
+  const served = await startTestServer(t, root);
+  const empty = await startTestServer(t, temporaryFolder(t));
+  await Promise.all([served.ready(), empty.ready()]);
+  const pushed = await runCommand(t, ['push', root, '--to', empty.url]);
+  t.equal(pushed.code, 0, pushed.stderr);
+  t.match(pushed.stderr, /^1 file\(s\) belong to no study and are not sent$/m);
+  const slices = async (url: string) => {
+    const { studies } = await getJson<{ studies: { id: string }[] }>(`${url}/v1/studies`);
+    return Promise.all(
+      studies.map(async ({ id }) => {
+        const { pairs } = await getJson<{ pairs: { id: string; file: string }[] }>(
+          `${url}/v1/studies/${id}/pairs?all=1`,
+        );
+        return pairs.map((pair) => `${pair.id} ${pair.file}`);
+      }),
+    );
+  };
+  const expected = await slices(served.url);
+  t.equal(expected.length, 6);
+  t.same(await slices(empty.url), expected);
 });
 
 t.test('a folder is pushed, and pushed again, and what is refused is told', async (t) => {
@@ -70,7 +119,7 @@ t.test('a folder is pushed, and pushed again, and what is refused is told', asyn
   const first = await push({ SLICEFEED_TOKEN: 'ro:reader,writer' });
   t.match(
     first.stdout,
-    /^A\tuploaded\t2 slices\t2 pairs\nupload-[0-9a-f]{16}\tuploaded\t1 slices\t1 pairs\n$/,
+    /^A\tuploaded\t2 slices\t2 pairs\nstudy-[0-9a-f]{16}\tuploaded\t1 slices\t1 pairs\n$/,
   );
   t.match(first.stderr, /not sent: contourfiles\/oc/);
   t.equal(first.code, 1, 'not all of the folder was sent');

@@ -9,6 +9,7 @@ import { readTlsFiles, TlsError } from '../src/tls.js';
 import { CHUNK_BYTES } from '../src/wire/buffers.js';
 import { runCommand } from './fixtures/command.js';
 import { rawConnection } from './fixtures/raw-http.js';
+import { imageFile } from './fixtures/study-folder.js';
 import { startTestServer, temporaryFolder } from './helper.js';
 
 const missing =
@@ -129,4 +130,21 @@ t.test('a batch is not encrypted as a whole for a reader that stands still', { s
   t.ok(socket!.writableLength <= CHUNK_BYTES + 1024, `${socket!.writableLength} bytes wait`);
   // The rest arrives once it is read.
   await connection.some(batchBytes - 4_000_000);
+});
+
+t.test('push names who vouches for a service with --ca', { skip: missing }, async (t) => {
+  const server = await startTestServer(t, temporaryFolder(t), {
+    TLS_CERT: path('first.crt'),
+    TLS_KEY: path('first.key'),
+  });
+  await server.service.scans.first;
+  const one = temporaryFolder(t);
+  writeFileSync(join(one, '1.dcm'), imageFile());
+  const push = (...more: string[]) =>
+    runCommand(t, ['push', one, '--to', server.url, '--id', 'one', ...more]);
+  t.match(await push(), { code: 1, stderr: /--ca FILE/ });
+  t.match(await push('--ca', path('second.crt')), { code: 1, stderr: /--ca FILE/ });
+  t.match(await push('--ca', path('first.key')), { code: 2, stderr: /no certificate in PEM form/ });
+  t.match(await push('--ca', path('away')), { code: 2, stderr: /cannot be used \(ENOENT\)/ });
+  t.match(await push('--ca', path('first.crt')), { code: 0, stdout: 'one\tuploaded\t1 slices\t0 pairs' });
 });

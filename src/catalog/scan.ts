@@ -1,9 +1,10 @@
 import type { BaseLogger } from 'pino';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { StudyId } from '../core/ids.js';
-import { kindOf, pairFiles } from '../core/pairing.js';
+import type { LinkTable } from '../core/link-table.js';
+import { kindOf, type Pairing, pairFiles } from '../core/pairing.js';
 import type { Problem } from '../core/problem.js';
-import type { StudyFiles } from '../core/study-files.js';
+import type { FoundFile, StudyFiles } from '../core/study-files.js';
 import { SEGMENT_FRACTION } from '../loader/limits.js';
 import type { ScanFinding, ScanUnit } from '../loader/messages.js';
 import { sha256 } from '../sha256.js';
@@ -64,18 +65,26 @@ export const SCAN_DEFAULTS: ScanOptions = {
   without: [],
 };
 
-/**
- * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
- * study a new revision, and leaves the old ones to the snapshots that need them.
- */
-export async function scanFolder(
+/** The files of a folder as they were read, and the studies that they are. */
+export interface FoundStudies {
+  readonly files: FileTable;
+  /** The guard of each file, by path. */
+  readonly guards: ReadonlyMap<string, string>;
+  readonly found: readonly FoundFile[];
+  readonly tables: ReadonlyMap<string, LinkTable | null>;
+  readonly pairing: Pairing;
+  /** What is said of files and folders, but not of those that belong to no study. */
+  readonly loose: Problem[];
+}
+
+/** Reads what changed in a folder since the catalogue saw it last, and puts its files together to studies. */
+export async function findStudies(
   db: Database,
   root: string,
   readFiles: ReadFiles,
   progress: ScanProgress,
-  log: Pick<BaseLogger, 'info' | 'warn'>,
-  options: ScanOptions = SCAN_DEFAULTS,
-): Promise<ScanResult> {
+  options: ScanOptions,
+): Promise<FoundStudies> {
   progress.state = 'walking';
   const guards = new Map<string, string>();
   const faults: WalkFault[] = [];
@@ -91,8 +100,26 @@ export async function scanFolder(
   const loose: Problem[] = faults.map(({ code, path, detail }) => ({ code, file: path, detail }));
   const found = files.found();
   const drawnOn = await imagesDrawnOn(found, files, options.planeToleranceMm);
-  const pairing = pairFiles(found, linkTables(found, files, loose), sha256, drawnOn);
-  loose.push(...pairing.problems, ...leftProblems(pairing.left, files));
+  const tables = linkTables(found, files, loose);
+  const pairing = pairFiles(found, tables, sha256, drawnOn);
+  loose.push(...pairing.problems);
+  return { files, guards, found, tables, pairing, loose };
+}
+
+/**
+ * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
+ * study a new revision, and leaves the old ones to the snapshots that need them.
+ */
+export async function scanFolder(
+  db: Database,
+  root: string,
+  readFiles: ReadFiles,
+  progress: ScanProgress,
+  log: Pick<BaseLogger, 'info' | 'warn'>,
+  options: ScanOptions = SCAN_DEFAULTS,
+): Promise<ScanResult> {
+  const { files, guards, found, pairing, loose } = await findStudies(db, root, readFiles, progress, options);
+  loose.push(...leftProblems(pairing.left, files));
   if (!found.some(({ kind }) => kind === 'image'))
     loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });
   const before = scannedStudies(db);

@@ -23,8 +23,8 @@ export function isExpertContour(path: string): boolean {
   return EXPERT.test(path);
 }
 
-/** `SC-HF-I-01` and `SC-HF-I-1` are one case. */
-function shrunk(name: string): string {
+/** The name of a case by which it is compared: `SC-HF-I-01` and `SC-HF-I-1` are one. */
+export function caseName(name: string): string {
   return name.replace(/(^|-)0+(?=\d+(-|$))/g, '$1');
 }
 
@@ -58,10 +58,10 @@ export function pairExperts(
   if (cases.length === 0) return { studies, claimed, problems };
   const patients = new Map<string, string>();
   for (const table of tables.values())
-    for (const { patient, original } of table?.rows ?? []) patients.set(shrunk(original), patient);
+    for (const { patient, original } of table?.rows ?? []) patients.set(caseName(original), patient);
   const images = new ImageIndex(files, cases, patients);
   for (const found of cases) {
-    const patient = found.name === null ? undefined : patients.get(shrunk(found.name));
+    const patient = found.name === null ? undefined : patients.get(caseName(found.name));
     const all = images.find(found, patient, cases.length === 1, hash);
     const isLinked = patient !== undefined && all !== null && images.isNamed(all, patient);
     const own = all?.filter(({ path }) => !claimed.has(path)) ?? [];
@@ -92,7 +92,7 @@ function findCases(files: readonly FoundFile[]): Case[] {
     const name = folder === '' ? null : baseName(folder);
     const key =
       expert && name !== null && CHALLENGE_CASE.test(name)
-        ? shrunk(name)
+        ? caseName(name)
         : `/${expert ? 'patient' : 'loose'}/${folder}`;
     const found = emplace(cases, key, () => ({
       name,
@@ -118,7 +118,7 @@ class ImageIndex {
     this.#all = files.filter(({ kind }) => kind === 'image' || kind === 'object' || kind === 'refused');
     const folders = new Set(cases.flatMap((each) => [...each.folders]));
     const names = new Set([
-      ...cases.flatMap(({ name }) => (name === null ? [] : [shrunk(name)])),
+      ...cases.flatMap(({ name }) => (name === null ? [] : [caseName(name)])),
       ...patients.values(),
     ]);
     for (const file of this.#all) {
@@ -132,7 +132,7 @@ class ImageIndex {
         }
         if (end < 0) break;
         const name = baseName(folder);
-        for (const each of new Set([name, shrunk(name)]))
+        for (const each of new Set([name, caseName(name)]))
           if (names.has(each)) emplace(this.#named, each, () => []).push(file);
       }
     }
@@ -152,11 +152,11 @@ class ImageIndex {
     if (hasImages(below)) return found.isPatient ? below : oneStudy(below);
     const { name } = found;
     if (name !== null && found.isPatient) {
-      const named = this.#named.get(shrunk(name)) ?? [];
+      const named = this.#named.get(caseName(name)) ?? [];
       if (hasImages(named)) return named;
       const linked = patient === undefined ? [] : (this.#named.get(patient) ?? []);
       if (hasImages(linked)) return linked;
-      const digests = [...new Set([name, shrunk(name)])].map(hash);
+      const digests = [...new Set([name, caseName(name)])].map(hash);
       const own = this.#all.filter((file) => digests.some((digest) => file.patient?.startsWith(digest)));
       if (hasImages(own)) return own;
     }

@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { leftProblems } from '../catalog/loose-files.js';
+import type { FoundStudies } from '../catalog/scan.js';
+import { caseName } from '../core/expert-folder.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import { isId } from '../core/ids.js';
-import { parseLinkTable } from '../core/link-table.js';
-import { type WalkFault, walkFolder } from '../sources/folder.js';
+import { isLinkTable, type LinkRow, type LinkTable } from '../core/link-table.js';
+import { byCodeUnit, emplace, type StudyFiles } from '../core/study-files.js';
 
 /** A file to send: bytes of its own, or those of a file on disk. */
 export interface ParcelFile {
@@ -15,81 +17,104 @@ export interface ParcelFile {
 
 /** What is sent as one study. */
 export interface Parcel {
-  /** Null: the service makes one of the content. */
-  readonly id: string | null;
+  readonly id: string;
   readonly files: readonly ParcelFile[];
 }
 
-/** A file or folder that is not sent, and why. */
-export interface NotSent {
-  readonly path: string;
+/** What is said of a folder that is sent; `file` is a path below it, null where it is about several. */
+export interface PushRemark {
+  readonly file: string | null;
   readonly detail: string;
 }
 
 export interface Parcels {
   readonly parcels: readonly Parcel[];
-  /** What could not be read, and folders of contours that no study takes. */
-  readonly left: readonly NotSent[];
+  /** Files and folders that should have been sent and are not. */
+  readonly left: readonly PushRemark[];
+  /** What takes nothing from any study. */
+  readonly notes: readonly PushRemark[];
 }
 
 const LINK_TABLE = 'link.csv';
 
 /**
- * Divides a folder into studies: where it has `dicoms/PATIENT/`, one for each patient, with the contours that `link.csv` joins to it and a
- * table of that one row; any other folder is one study.
+ * Divides a folder into the studies that a service reads in it, each with its contours and a link table of the rows that are about it; a file that is
+ * part of none goes with the study that it lies beside. Ids are those that a service gives, but the only study of a folder without a
+ * layout has the folder's name where that can be one.
  */
-export async function parcelsOf(folder: string): Promise<Parcels> {
-  const faults: WalkFault[] = [];
-  const files: ParcelFile[] = [];
-  for await (const entries of walkFolder(folder, faults))
-    for (const { path, guard } of entries)
-      files.push({ name: path, sizeBytes: guardedSizeBytes(guard), content: { path: join(folder, path) } });
-  // A folder that is sent under another path is not missing.
-  const left: NotSent[] = faults.filter(({ code }) => code !== 'FOLDER_TWICE');
-  const patients = byFolder(files, 'dicoms');
-  if (patients.size === 0) {
-    const name = basename(folder);
-    return { parcels: files.length > 0 ? [{ id: isId(name) ? name : null, files }] : [], left };
-  }
-  const originals = byFolder(files, 'contourfiles');
-  const links = files.some(({ name }) => name === LINK_TABLE)
-    ? parseLinkTable(await readFile(join(folder, LINK_TABLE), 'utf8')).rows
-    : [];
-  const originalOf = new Map(links.map(({ patient, original }) => [patient, original]));
-  const [only] = originals.keys();
-  // One of each belong together without a table.
-  if (links.length === 0 && patients.size === 1 && originals.size === 1 && only !== undefined)
-    originalOf.set([...patients.keys()][0]!, only);
-  const parcels = [...patients].map(([patient, images]): Parcel => {
-    const original = originalOf.get(patient);
-    const contours = original === undefined ? [] : (originals.get(original) ?? []);
-    const table = original === undefined ? [] : [linkTable(patient, original)];
-    return { id: isId(patient) ? patient : null, files: [...table, ...images, ...contours] };
+export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
+  const { pairing, guards, tables, files, loose } = studies;
+  const fileAt = (path: string): ParcelFile => ({
+    name: path,
+    sizeBytes: guardedSizeBytes(guards.get(path)!),
+    content: { path: join(folder, path) },
   });
-  const taken = new Set([...originalOf].filter(([patient]) => patients.has(patient)).map(([, name]) => name));
-  for (const [original, contours] of originals)
-    if (!taken.has(original))
-      left.push({
-        path: `contourfiles/${original}`,
-        detail: `no row of ${LINK_TABLE} joins it to a folder below dicoms/: ${contours.length} file(s) are not sent`,
-      });
-  return { parcels, left };
-}
-
-function byFolder(files: readonly ParcelFile[], top: string): Map<string, ParcelFile[]> {
-  const found = new Map<string, ParcelFile[]>();
-  for (const file of files) {
-    const [first, folder, ...rest] = file.name.split('/');
-    if (first !== top || folder === undefined || rest.length === 0) continue;
-    const known = found.get(folder);
-    if (known) known.push(file);
-    else found.set(folder, [file]);
+  const paths = pairing.studies.map((study) => new Set(pathsOf(study).filter((path) => guards.has(path))));
+  const beside = besideStudies(paths);
+  const alone: string[] = [];
+  for (const path of pairing.left) {
+    if (isLinkTable(path)) continue;
+    const study = beside(path);
+    if (study === null) alone.push(path);
+    else paths[study]!.add(path);
   }
-  return found;
+  const rows = [...tables.values()].flatMap((table: LinkTable | null) => table?.rows ?? []);
+  const [only, ...others] = pairing.studies;
+  const name = basename(folder);
+  const ownName = only?.rule === 'geometry' && others.length === 0 && isId(name) ? name : null;
+  const parcels = pairing.studies.map(({ id, rule }, at): Parcel => {
+    const sorted = [...paths[at]!].sort(byCodeUnit);
+    const table = rule === 'numbers' ? linkTable(rows, sorted) : null;
+    return { id: ownName ?? id, files: [...(table ? [table] : []), ...sorted.map(fileAt)] };
+  });
+  const told = [...loose, ...leftProblems(alone, files)];
+  // A row about folders that are not there, a folder that is sent under another path: no file is missing.
+  const isNote = ({ code, file }: { readonly code: string; readonly file: string | null }) =>
+    file === null || code === 'FOLDER_TWICE' || isLinkTable(file);
+  const left = told.filter((problem) => !isNote(problem));
+  const named = new Set(left.map(({ file }) => file));
+  const unnamed = alone.filter((path) => !named.has(path)).length;
+  const notes: PushRemark[] = told.filter(isNote);
+  if (unnamed > 0)
+    notes.push({ file: null, detail: `${unnamed} file(s) belong to no study and are not sent` });
+  return { parcels, left, notes };
 }
 
-function linkTable(patient: string, original: string): ParcelFile {
-  const quoted = [patient, original].map((text) => `"${text.replaceAll('"', '""')}"`);
-  const content = Buffer.from(`patient_id,original_id\n${quoted.join(',')}\n`);
+/** All files of a study, those that it cannot use too: the service says why. */
+function pathsOf({ images, contours, objects, problems }: StudyFiles): string[] {
+  const named = problems.flatMap(({ file }) => file ?? []);
+  return [...images.map(({ path }) => path), ...contours.map(({ path }) => path), ...objects, ...named];
+}
+
+/** Answers the one study that has files in the nearest folder above a path that any study has files in or below; null: several. */
+function besideStudies(paths: readonly ReadonlySet<string>[]): (path: string) => number | null {
+  const inside = new Map<string, Set<number>>();
+  for (const [study, own] of paths.entries())
+    for (const path of own)
+      for (let at = dirname(path); ; at = dirname(at)) {
+        const present = emplace(inside, at, () => new Set<number>());
+        // Its parents have it too.
+        if (present.has(study)) break;
+        present.add(study);
+        if (at === '.') break;
+      }
+  return (path) => {
+    for (let at = dirname(path); ; at = dirname(at)) {
+      const [study, ...others] = inside.get(at) ?? [];
+      if (study !== undefined) return others.length === 0 ? study : null;
+      if (at === '.') return null;
+    }
+  };
+}
+
+/** A table of the rows whose two folders both are in these paths; null where there is none. */
+function linkTable(rows: readonly LinkRow[], paths: readonly string[]): ParcelFile | null {
+  const folders = new Set(paths.flatMap((path) => path.split('/').slice(0, -1)));
+  const cases = new Set([...folders].map(caseName));
+  const own = rows.filter(({ patient, original }) => folders.has(patient) && cases.has(caseName(original)));
+  if (own.length === 0) return null;
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const lines = own.map(({ patient, original }) => `${quoted(patient)},${quoted(original)}\n`);
+  const content = Buffer.from(`patient_id,original_id\n${lines.join('')}`);
   return { name: LINK_TABLE, sizeBytes: content.length, content };
 }

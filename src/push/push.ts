@@ -1,13 +1,16 @@
+import type { Config } from '../config.js';
 import { Progress } from '../progress.js';
-import { type Parcel, parcelsOf } from './parcels.js';
+import { type Parcel, type PushRemark, parcelsOf } from './parcels.js';
+import { withFoundStudies } from './read-folder.js';
 import { type PushAnswer, sendParcel } from './send.js';
+import type { ServiceAt } from './service-at.js';
 
 export interface PushOptions {
   readonly folder: string;
-  readonly to: URL;
-  readonly token: string | null;
-  /** The id of the only study; null: that of its folder. */
+  readonly to: ServiceAt;
+  /** The id of the only study; null: as `parcelsOf` has it. */
   readonly id: string | null;
+  readonly config: Config;
 }
 
 const TRIES = 6;
@@ -18,36 +21,37 @@ const MEGA = 1e6;
  * Uploads a folder, study by study; what is there already with the same content is left as it is. A line for each on stdout, progress
  * and reasons on stderr. Answers whether all of them are there now. Throws an error for people when none could be sent.
  */
-export async function push({ folder, to, token, id }: PushOptions): Promise<boolean> {
-  const { parcels, left } = await parcelsOf(folder);
-  for (const { path, detail } of left) console.error(`not sent: ${path}: ${detail}`);
-  if (parcels.length === 0) throw new Error(`there is no file in ${folder}`);
+export async function push({ folder, to, id, config }: PushOptions): Promise<boolean> {
+  const { parcels, left, notes } = await withFoundStudies(folder, config, (studies) =>
+    parcelsOf(folder, studies),
+  );
+  for (const note of notes) console.error(remark('', note));
+  for (const one of left) console.error(remark('not sent: ', one));
+  if (parcels.length === 0) throw new Error(`there is no image in ${folder}`);
   if (id !== null && parcels.length > 1)
     throw new Error(`the folder has ${parcels.length} studies: --id names one`);
   const progress = new Progress(process.stderr);
   let failed = 0;
   for (const [at, parcel] of parcels.entries()) {
     const named = id === null ? parcel : { ...parcel, id };
-    if (!(await pushOne(named, to, token, progress, `${at + 1}/${parcels.length}`))) failed++;
+    if (!(await pushOne(named, to, progress, `${at + 1}/${parcels.length}`))) failed++;
   }
   if (failed > 0) console.error(`${failed} of ${parcels.length} studies were not uploaded`);
   return failed === 0 && left.length === 0;
 }
 
-async function pushOne(
-  parcel: Parcel,
-  to: URL,
-  token: string | null,
-  progress: Progress,
-  place: string,
-): Promise<boolean> {
-  const url = new URL('v1/studies', to.href.endsWith('/') ? to : `${to.href}/`);
-  if (parcel.id !== null) url.searchParams.set('id', parcel.id);
+function remark(start: string, { file, detail }: PushRemark): string {
+  return `${start}${file === null ? '' : `${file}: `}${detail}`;
+}
+
+async function pushOne(parcel: Parcel, to: ServiceAt, progress: Progress, place: string): Promise<boolean> {
+  const url = new URL('v1/studies', to.url.href.endsWith('/') ? to.url : `${to.url.href}/`);
+  url.searchParams.set('id', parcel.id);
   const total = parcel.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const name = parcel.id ?? 'a study';
+  const name = parcel.id;
   for (let tries = 1; ; tries++) {
     let sent = 0;
-    const answer = await sendParcel(url, token, parcel, (bytes) => {
+    const answer = await sendParcel(url, to, parcel, (bytes) => {
       sent += bytes;
       const isWhole = sent >= total;
       const text = isWhole ? 'sent; the service reads it' : `${mega(sent)} of ${mega(total)} MB`;

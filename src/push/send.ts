@@ -4,6 +4,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import type { Parcel, ParcelFile } from './parcels.js';
+import type { ServiceAt } from './service-at.js';
 
 /** What the service answered; `body` is its JSON, or null where it was something else. */
 export interface PushAnswer {
@@ -20,7 +21,7 @@ export class FileChanged extends Error {
 /** Sends a parcel as one form, of a length that is told before; `onSent` is told of bytes. Rejects where nobody answers. */
 export function sendParcel(
   url: URL,
-  token: string | null,
+  { token, authorities }: Pick<ServiceAt, 'token' | 'authorities'>,
   { files }: Parcel,
   onSent: (bytes: number) => void,
 ): Promise<PushAnswer> {
@@ -35,6 +36,7 @@ export function sendParcel(
   return new Promise((resolve, reject) => {
     const request = make(url, {
       method: 'POST',
+      ...(authorities === null ? {} : { ca: [...authorities] }),
       headers: {
         'content-type': `multipart/form-data; boundary=${boundary}`,
         'content-length': length,
