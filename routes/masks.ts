@@ -44,6 +44,7 @@ const MasksQuery = query({
     default: 'empty',
     description: 'empty: a slice that lacks some of them has empty masks there; exclude: it is left out',
   }),
+  source: How.source,
   rule: How.rule,
   holes: How.holes,
   values: How.values,

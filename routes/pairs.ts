@@ -17,6 +17,14 @@ export const How = {
       description: 'comma-separated, a name may hold commas itself; default: those that the slice carries',
     }),
   ),
+  source: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description:
+        'where several sources of the study have a structure on images of one series, the file of the one that is used, as the study names it; default: the first',
+    }),
+  ),
   rule: Type.Unsafe<'pixel-center' | 'pil' | 'opencv' | 'coverage'>({
     type: 'string',
     enum: ['pixel-center', 'pil', 'opencv', 'coverage'],
@@ -44,8 +52,8 @@ export const Caption = Type.Unsafe<0 | 1>({
 const HowQuery = Type.Object(How);
 
 /** What a query asks for. */
-export function howOf({ structures, rule, holes, values }: Static<typeof HowQuery>) {
-  return { structures: structures ?? null, rule, holes, values };
+export function howOf({ structures, source, rule, holes, values }: Static<typeof HowQuery>) {
+  return { structures: structures ?? null, source: source ?? null, rule, holes, values };
 }
 
 /** One pair, outside any session. */
@@ -92,6 +100,7 @@ export const pairs: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
         params: PairParams,
         querystring: query({
           structures: How.structures,
+          source: How.source,
           rule: How.rule,
           holes: How.holes,
           scale: Type.Integer({ minimum: 1, maximum: 8, default: 1 }),

@@ -31,6 +31,7 @@ export const SourceList = Type.Array(
   Type.Object({
     kind: Type.Unsafe<'text' | 'rtstruct' | 'seg'>({ type: 'string', enum: ['text', 'rtstruct', 'seg'] }),
     file: Type.String({ description: 'of text contours the folder that they are below' }),
+    series: orNull(Type.String({ description: 'its SeriesInstanceUID; null of text contours' })),
     structures: Type.Array(Type.String()),
     parts: Type.Integer({ description: 'contours and rasters that are used' }),
   }),

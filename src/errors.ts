@@ -31,6 +31,10 @@ export const ERRORS = {
   SLF_SPEC_CONFLICT: { status: 422, title: 'Two fields of the session do not go together' },
   SLF_STUDY_MISSING: { status: 422, title: 'The session names a study that is not in the catalogue' },
   SLF_SHAPES_DIFFER: { status: 422, title: 'The pairs of the session differ in shape' },
+  SLF_SOURCES_DIFFER: {
+    status: 422,
+    title: 'Several sources of a study have a structure that is asked for',
+  },
   SLF_CHANNELS_DIFFER: { status: 422, title: 'The pairs of the session differ in channels' },
   SLF_BATCH_TOO_LARGE: { status: 422, title: 'One batch is larger than the limit' },
   SLF_PICTURE_TOO_LARGE: { status: 422, title: 'The picture is larger than the limit' },

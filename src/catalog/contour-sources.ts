@@ -6,18 +6,27 @@ export function writeSources(db: Database, study: string, sources: readonly Cont
   prepare(db, 'DELETE FROM source WHERE study = ?').run(study);
   const insert = prepare(
     db,
-    'INSERT INTO source (study, number, kind, file, structures, parts) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO source (study, number, kind, file, series, made, structures, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  sources.forEach(({ kind, file, structures, parts }, number) => {
-    insert.run(study, number, kind, file, JSON.stringify(structures), parts);
+  sources.forEach(({ kind, file, series, made, structures, parts }, number) => {
+    insert.run(study, number, kind, file, series, made, JSON.stringify(structures), parts);
   });
 }
 
-/** Where the structures of a study's present state come from. */
+/** Those of these files or series that no source of any study is of. */
+export function unknownSources(db: Database, field: 'file' | 'series', asked: readonly string[]): string[] {
+  const rows = prepare(
+    db,
+    `SELECT value FROM json_each(?) WHERE value NOT IN (SELECT ${field} FROM source WHERE ${field} IS NOT NULL)`,
+  ).all(JSON.stringify(asked)) as { value: string }[];
+  return rows.map(({ value }) => value);
+}
+
+/** Where the structures of a study's present state come from, in the order by which parts know their source. */
 export function listSources(db: Database, study: string): ContourSource[] {
   const rows = prepare(
     db,
-    'SELECT kind, file, structures, parts FROM source WHERE study = ? ORDER BY number',
+    'SELECT kind, file, series, made, structures, parts FROM source WHERE study = ? ORDER BY number',
   ).all(study) as unknown as (Omit<ContourSource, 'structures'> & { structures: string })[];
   return rows.map((row) => ({ ...row, structures: JSON.parse(row.structures) as string[] }));
 }

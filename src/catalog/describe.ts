@@ -6,7 +6,7 @@ import { leavesImage, meetsImage } from '../core/on-image.js';
 import type { StructurePart } from '../core/outlining.js';
 import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
-import type { Problem, ProblemCode } from '../core/problem.js';
+import type { Problem } from '../core/problem.js';
 import {
   type ArrangedSlice,
   arrangeSlices,
@@ -17,8 +17,10 @@ import {
 import { type ContourFile, emplace, type StudyFiles } from '../core/study-files.js';
 import { sha256 } from '../sha256.js';
 import type { FoundFiles } from './files.js';
-import { type ContourSource, type LostPart, type OutlineObject, Outlines } from './outlines.js';
+import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
+import type { Report } from './problems.js';
 import type { FoundSlice } from './revision.js';
+import type { LostPart } from './settled-sources.js';
 import { othersTurn } from './turns.js';
 
 /** An image file of a study with what the catalogue keeps of it. */
@@ -32,7 +34,6 @@ interface StudyImage extends FoundImage {
 type StudySlice = ArrangedSlice<StudyImage>;
 /** Parts of text contours, each with its file, by the slice that they lie on. */
 type Texts = ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>;
-type Report = (code: ProblemCode, file: string, detail: string) => void;
 
 /** What a study is: its slices in canonical order, and every problem of its files. */
 export interface DescribedStudy {
@@ -67,7 +68,7 @@ export async function describeStudy(
   outlines.addTexts(texts.drawn, texts.lost);
   await othersTurn();
   await outlines.addObjects(await outlineObjects(study, files, report));
-  const unusable = outlines.takeUnusable();
+  await outlines.settle();
   const isUnread = tellUnread(study, files, report);
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
@@ -80,7 +81,8 @@ export async function describeStudy(
       checksum: image.checksums?.[frame] ?? null,
       generation: image.generations?.[frame] ?? null,
       contours: inOrder(outlines.drawn.get(slice) ?? []),
-      unusable: [...(unusable.get(slice) ?? [])].sort(),
+      unusable: outlines.unusable.get(slice)?.structures ?? [],
+      lost: outlines.unusable.get(slice)?.lost ?? [],
     })),
     isUnread,
     patients: [...new Set(slices.flatMap(({ image }) => image.patient ?? []))].sort(),
@@ -161,15 +163,14 @@ function textContours(
   { slices, numbers, candidates }: Arranged,
   files: FoundFiles,
   report: Report,
-): { readonly drawn: Texts; readonly lost: readonly LostPart[] } {
+): { readonly drawn: Texts; readonly lost: readonly Omit<LostPart, 'source'>[] } {
   const drawn = new Map<SliceId, (StructurePart & { readonly file: string })[]>();
-  const lost: LostPart[] = [];
+  const lost: Omit<LostPart, 'source'>[] = [];
   const slicesOf = new Map<StudyImage, StudySlice[]>();
   for (const slice of slices) emplace(slicesOf, slice.image, () => []).push(slice);
-  const lose = ({ path: file, structure }: ContourFile, images: Iterable<StudyImage>) => {
+  const lose = ({ structure }: ContourFile, images: Iterable<StudyImage>) => {
     for (const image of images)
-      for (const { slice } of slicesOf.get(image) ?? [])
-        lost.push({ slice, structure, file, isBeside: true });
+      for (const { slice } of slicesOf.get(image) ?? []) lost.push({ slice, structure, isBeside: true });
   };
   const leftOut = new Map(
     study.images.flatMap(({ path, number }) => (number === null ? [] : [[number, path]])),

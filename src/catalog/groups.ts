@@ -1,3 +1,4 @@
+import { type Dropped, isUsed, type StructureSources } from '../core/contests.js';
 import type { ImageHeader } from '../core/dicom.js';
 import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
 import { type Database, prepare } from '../sqlite.js';
@@ -9,6 +10,10 @@ export interface Traits {
   readonly unusable?: readonly string[];
   /** Whether any other structure may be drawn on it, because an object of its study could not be read. */
   readonly unread?: true;
+  /** Of each that is contested in the revision the sources that it has here; not there where none is. */
+  readonly sources?: readonly StructureSources[];
+  /** Of each that is contested and unusable the sources that it is so of. */
+  readonly lost?: readonly StructureSources[];
   readonly modality: string | null;
   readonly series: string;
   readonly rows: number;
@@ -40,11 +45,15 @@ export function traitsOf(
   structures: readonly string[],
   unusable: readonly string[],
   isUnread: boolean,
+  sources: NonNullable<Traits['sources']> = [],
+  lost: NonNullable<Traits['lost']> = [],
 ): Traits {
   return {
     structures,
     ...(unusable.length > 0 ? { unusable } : {}),
     ...(isUnread ? { unread: true } : {}),
+    ...(sources.length > 0 ? { sources } : {}),
+    ...(lost.length > 0 ? { lost } : {}),
     modality: header.modality,
     series: header.seriesUid,
     rows: header.rows,
@@ -53,6 +62,16 @@ export function traitsOf(
     stored: declaredRange(header, 'stored'),
     rescaled: declaredRange(header, 'rescaled'),
   };
+}
+
+/** Whether a slice of these traits has a structure of that name, from a source that is used. */
+export function carries({ structures, sources = [] }: Traits, name: string, dropped: Dropped): boolean {
+  return structures.includes(name) && isUsed(name, sources, dropped);
+}
+
+/** Whether a structure of that name, from a source that is used, is drawn on it and cannot be used there in full. */
+export function isUnusable({ unusable = [], lost = [] }: Traits, name: string, dropped: Dropped): boolean {
+  return unusable.includes(name) && isUsed(name, lost, dropped);
 }
 
 /** Gathers the groups of a revision while its slices are written. */

@@ -1,3 +1,4 @@
+import { dropByDefault } from '../core/contests.js';
 import type { Containment } from '../core/finding-codes.js';
 import { pairId, type SliceId, type StudyId } from '../core/ids.js';
 import { extentsOf } from '../core/outlining.js';
@@ -8,6 +9,7 @@ import { type Database, prepare, transact } from '../sqlite.js';
 import { OtherSlices } from './other-slices.js';
 import { partsOf } from './parts.js';
 import type { Quarantine } from './quarantine.js';
+import { carriersOf, contestsOf } from './revision-contests.js';
 import { readSlice } from './slices.js';
 import { pairSource } from './slot-sources.js';
 import type { StudyState } from './studies.js';
@@ -93,7 +95,8 @@ export class Measures {
       | undefined;
     if (known?.key === this.#key && known.done === 1) return;
     if (known?.key !== this.#key) this.#begin(revision);
-    const others = await OtherSlices.of(db, revision);
+    const carries = carriersOf(db, revision, dropByDefault(contestsOf(db, revision)));
+    const others = await OtherSlices.of(db, revision, carries);
     let isWhole = true;
     for (let after = -1; !this.#stopped; ) {
       const rows = prepare(
@@ -111,6 +114,7 @@ export class Measures {
         revision,
         rows.map(({ ord }) => ord),
         others,
+        carries,
       );
       isWhole &&= found.size === rows.length;
       this.#write(revision, found);
@@ -147,6 +151,7 @@ export class Measures {
     revision: number,
     ordinals: readonly number[],
     others: OtherSlices,
+    carries: (ord: number, structure: string) => boolean,
   ): Promise<Map<number, SliceMeasures>> {
     const { quarantine, containments, measureSlices } = this.#options;
     const found = new Map<number, SliceMeasures>();
@@ -156,7 +161,7 @@ export class Measures {
     for (let from = 0; from < ordinals.length; from += SLICES_PER_TASK) {
       const task = ordinals
         .slice(from, from + SLICES_PER_TASK)
-        .map((ord) => this.#unit(revision, ord, others));
+        .map((ord) => this.#unit(revision, ord, others, carries));
       const healthy = task.filter(({ ord, slice, headerDigest }) => {
         if (!quarantine.find(pairId(study, slice), headerDigest)) return true;
         found.set(ord, { structures: [], unread: 'the pair is in quarantine' });
@@ -190,6 +195,7 @@ export class Measures {
     revision: number,
     ord: number,
     others: OtherSlices,
+    carries: (ord: number, structure: string) => boolean,
   ): {
     readonly ord: number;
     readonly slice: SliceId;
@@ -198,7 +204,8 @@ export class Measures {
   } {
     const { db, locate } = this.#options;
     const known = readSlice(db, revision, ord);
-    const { slice, headerDigest, structures } = known;
+    const { slice, headerDigest } = known;
+    const structures = known.structures.filter((structure) => carries(ord, structure));
     const extentsAt = (place: number, names: readonly string[]) =>
       extentsOf(partsOf(db, revision, place), {
         names: names.map((name) => [name]),

@@ -57,6 +57,11 @@ function toFormat9(db: Database): void {
     DELETE FROM upload;
     ALTER TABLE snapshot ADD COLUMN bytes_version TEXT NOT NULL DEFAULT '1';
     ALTER TABLE slice ADD COLUMN unusable TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE revision ADD COLUMN contests TEXT;
+    ALTER TABLE contour ADD COLUMN source INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE selection ADD COLUMN dropped TEXT;
+    ALTER TABLE source ADD COLUMN series TEXT;
+    ALTER TABLE source ADD COLUMN made TEXT;
   `);
   toIncarnations(db);
   toStepBits(db);

@@ -29,7 +29,12 @@ export class OtherSlices {
     this.#others = others;
   }
 
-  static async of(db: Database, revision: number): Promise<OtherSlices> {
+  /** `carries`: whether a slice has a structure from a source that is used. */
+  static async of(
+    db: Database,
+    revision: number,
+    carries: (ord: number, structure: string) => boolean,
+  ): Promise<OtherSlices> {
     const some = prepare(
       db,
       "SELECT ord, header, structures FROM slice WHERE revision = ? AND structures <> '[]' AND ord > ? ORDER BY ord LIMIT ?",
@@ -45,7 +50,7 @@ export class OtherSlices {
         const place = placeOf(ord, JSON.parse(header) as ImageHeader);
         if (place === null) continue;
         for (const structure of JSON.parse(structures) as string[])
-          emplace(carriers, structure, () => []).push(place);
+          if (carries(ord, structure)) emplace(carriers, structure, () => []).push(place);
       }
       if (rows.length < ROWS_PER_TURN) break;
       after = rows[rows.length - 1]!.ord;

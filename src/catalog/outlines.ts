@@ -1,21 +1,26 @@
 import type { SliceId } from '../core/ids.js';
 import type { StructurePart } from '../core/outlining.js';
-import { nestedRois } from '../core/part.js';
+import { nestedRois, type Part } from '../core/part.js';
 import { placeStructureSet } from '../core/place-contours.js';
 import { placeSegmentation } from '../core/place-frames.js';
 import type { PlacedPart, Placement } from '../core/placement.js';
 import { ImageFinder, type PlacedImage } from '../core/placing.js';
-import type { ProblemCode } from '../core/problem.js';
 import type { Segmentation } from '../core/segment-rasters.js';
+import type { SourceKind } from '../core/source-choice.js';
 import type { StructureSet } from '../core/structure-set.js';
-import { emplace } from '../core/study-files.js';
+import type { Report } from './problems.js';
+import { type Drawn, type LostPart, settleSources, type Unusable } from './settled-sources.js';
 import { othersTurn } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */
 export interface ContourSource {
-  readonly kind: 'text' | 'rtstruct' | 'seg';
+  readonly kind: SourceKind;
   /** Relative to the source's root; of text contours the folder that they are below. */
   readonly file: string;
+  /** SeriesInstanceUID of the object; null for text contours, as is `made`. */
+  readonly series: string | null;
+  /** As `madeAt` has it; null where it does not say. */
+  readonly made: string | null;
   readonly structures: string[];
   readonly parts: number;
 }
@@ -25,23 +30,15 @@ export type OutlineObject =
   | { readonly kind: 'rtstruct'; readonly path: string; readonly content: StructureSet }
   | { readonly kind: 'seg'; readonly path: string; readonly content: Segmentation };
 
-/** Where a source's structures are: the parts of each slice. */
-export type Drawn = ReadonlyMap<SliceId, readonly StructurePart[]>;
-/** A slice on which a structure is drawn that a file has there and that cannot be used; `isBeside` as in `UnusedPart`. */
-export interface LostPart {
-  readonly slice: SliceId;
-  readonly structure: string;
-  readonly file: string;
-  readonly isBeside: boolean;
-}
-type Report = (code: ProblemCode, file: string, detail: string) => void;
+/** ROIs of a source are counted from here times its place: those of two sources never share a number. */
+const ROIS_PER_SOURCE = 2 ** 22;
 
 /** Parts that are placed before others get their turn. */
 const PARTS_PER_TURN = 200;
 
 /**
- * The structures of a study, source by source. Where two sources outline a structure of one name on one slice, the first of them has it
- * there: text contours before structure sets before segmentations, those of a kind in order of their SOPInstanceUIDs.
+ * The structures of a study, source by source: text contours before structure sets before segmentations, those of a kind in order of their
+ * SOPInstanceUIDs. Each part knows its source.
  */
 export class Outlines {
   readonly #slices: readonly (PlacedImage & { readonly slice: SliceId })[];
@@ -49,10 +46,9 @@ export class Outlines {
   readonly #toleranceMm: number;
   readonly #report: Report;
   readonly #drawn = new Map<SliceId, StructurePart[]>();
-  /** Slice and structure to the file that has it. */
-  readonly #owners = new Map<string, string>();
-  readonly #sources: ContourSource[] = [];
   readonly #lost: LostPart[] = [];
+  #settled: { readonly drawn: Drawn; readonly unusable: ReadonlyMap<SliceId, Unusable> } | null = null;
+  readonly #sources: Omit<ContourSource, 'structures' | 'parts'>[] = [];
 
   constructor(
     slices: readonly (PlacedImage & { readonly slice: SliceId })[],
@@ -66,94 +62,39 @@ export class Outlines {
   }
 
   get drawn(): Drawn {
-    return this.#drawn;
+    return this.#settled?.drawn ?? this.#drawn;
   }
 
   get sources(): readonly ContourSource[] {
-    return this.#sources;
-  }
-
-  /**
-   * For each slice the structures that are drawn on it and cannot be used there in full; to be asked for when all sources were taken. They
-   * are taken out of `drawn`, because a mask of the rest would be too small.
-   */
-  takeUnusable(): ReadonlyMap<SliceId, ReadonlySet<string>> {
-    const unusable = new Map<SliceId, Set<string>>();
-    const slicesOf = new Map<
-      string,
-      { readonly file: string; readonly structure: string; readonly slices: Set<SliceId> }
-    >();
-    for (const { slice, structure, file, isBeside } of this.#lost) {
-      const owner = this.#owners.get(`${slice} ${structure}`);
-      // Where another source has the structure, it has all of it; what lies beside takes nothing away from what is there.
-      if (owner !== undefined && (owner !== file || isBeside)) continue;
-      emplace(unusable, slice, () => new Set()).add(structure);
-      emplace(slicesOf, JSON.stringify([file, structure]), () => ({
-        file,
-        structure,
-        slices: new Set(),
-      })).slices.add(slice);
-    }
-    this.#drop(unusable);
-    for (const { file, structure, slices } of slicesOf.values()) {
-      // A text contour's own problem says as much.
-      if (!this.#sources.some((source) => source.kind !== 'text' && source.file === file)) continue;
-      this.#report(
-        'STRUCTURE_UNUSABLE',
-        file,
-        `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
-      );
-    }
-    return unusable;
-  }
-
-  /** Takes parts back, and out of what their sources say that is used of them. */
-  #drop(unusable: ReadonlyMap<SliceId, ReadonlySet<string>>): void {
-    const dropped = new Map<string, number>();
-    for (const [slice, structures] of unusable)
-      for (const structure of structures) {
-        const key = `${slice} ${structure}`;
-        const owner = this.#owners.get(key);
-        if (owner === undefined) continue;
-        const parts = this.#drawn.get(slice)!;
-        const kept = parts.filter((part) => part.structure !== structure);
-        dropped.set(owner, (dropped.get(owner) ?? 0) + parts.length - kept.length);
-        this.#drawn.set(slice, kept);
-        this.#owners.delete(key);
+    const used = this.#sources.map(() => ({ structures: new Set<string>(), parts: 0 }));
+    for (const parts of this.drawn.values())
+      for (const { structure, source = 0 } of parts) {
+        used[source]!.structures.add(structure);
+        used[source]!.parts++;
       }
-    for (const [at, source] of this.#sources.entries()) {
-      const parts = dropped.get(source.file);
-      if (parts === undefined) continue;
-      // Ids of slices have no spaces.
-      const structures = [...this.#owners].flatMap(([key, file]) =>
-        file === source.file ? key.slice(key.indexOf(' ') + 1) : [],
-      );
-      this.#sources[at] = {
-        ...source,
-        structures: [...new Set(structures)].sort(),
-        parts: source.parts - parts,
-      };
-    }
+    return this.#sources.map((source, at) => {
+      const { structures, parts } = used[at]!;
+      return { ...source, structures: [...structures].sort(), parts };
+    });
+  }
+
+  /** For each slice what is drawn on it and cannot be used there in full. */
+  get unusable(): ReadonlyMap<SliceId, Unusable> {
+    return this.#settled?.unusable ?? new Map();
   }
 
   /** Takes the text contours of a study, which know their slices, and those of them that cannot be used. */
   addTexts(
     drawn: ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>,
-    lost: readonly LostPart[] = [],
+    lost: readonly Omit<LostPart, 'source'>[] = [],
   ): void {
-    for (const part of lost) this.#lost.push(part);
-    const files: string[] = [];
-    const structures = new Set<string>();
-    for (const [slice, parts] of drawn)
-      for (const { file, structure, part } of parts) {
-        files.push(file);
-        structures.add(structure);
-        this.#owners.set(`${slice} ${structure}`, file);
-        append(this.#drawn, slice, { structure, part });
-      }
+    const source = drawn.size > 0 ? this.#sources.length : -1;
+    for (const part of lost) this.#lost.push({ ...part, source });
+    const files = [...drawn.values()].flatMap((parts) => parts.map(({ file }) => file));
     if (files.length === 0) return;
-    const file = commonFolder(files);
-    this.#sources.push({ kind: 'text', file, structures: [...structures].sort(), parts: files.length });
+    this.#sources.push({ kind: 'text', file: commonFolder(files), series: null, made: null });
+    for (const [slice, parts] of drawn)
+      for (const { structure, part } of parts) append(this.#drawn, slice, { structure, part, source });
   }
 
   /** Takes the objects of a study; what cannot be used of them is reported. */
@@ -175,39 +116,26 @@ export class Outlines {
     }
   }
 
+  /** Works out what is used of all sources, to be called once, when all were taken. */
+  async settle(): Promise<void> {
+    this.#settled = await settleSources(this.#drawn, this.#lost, this.#slices, this.#sources, this.#report);
+  }
+
   async #add(object: OutlineObject, placement: Placement): Promise<void> {
-    const { kind, path } = object;
+    const { kind, path, content } = object;
+    const { seriesUid: series, made } = content;
+    const source = this.#sources.push({ kind, file: path, series, made }) - 1;
     const own = new Map<SliceId, StructurePart[]>();
-    const structures = new Set<string>();
-    const lost = new Map<string, Set<SliceId>>();
-    let parts = 0;
     let seen = 0;
     for (const { place, structure, part } of placement.parts as Iterable<PlacedPart>) {
       if (++seen % PARTS_PER_TURN === 0) await othersTurn();
       const { slice } = this.#slices[place]!;
-      const key = `${slice} ${structure}`;
-      const owner = this.#owners.get(key) ?? path;
-      if (owner !== path) {
-        const slices = lost.get(owner) ?? new Set();
-        lost.set(owner, slices.add(slice));
-        continue;
-      }
-      this.#owners.set(key, path);
-      structures.add(structure);
-      parts++;
       append(own, slice, { structure, part });
-      append(this.#drawn, slice, { structure, part });
+      append(this.#drawn, slice, { structure, part: ofSource(part, source), source });
     }
     for (const { place, structure, isBeside } of placement.unused())
-      this.#lost.push({ slice: this.#slices[place]!.slice, structure, file: path, isBeside });
-    if (seen === 0) this.#report('NO_CONTOURS', object.path, nothingUsed(object));
-    this.#sources.push({ kind, file: path, structures: [...structures].sort(), parts });
-    for (const [owner, slices] of lost)
-      this.#report(
-        'CONTOUR_TWICE',
-        path,
-        `on ${slices.size} slice(s) ${owner} outlines a structure of the same name, which is used there`,
-      );
+      this.#lost.push({ slice: this.#slices[place]!.slice, structure, source, isBeside });
+    if (seen === 0) this.#report('NO_CONTOURS', path, nothingUsed(object));
     const nested = new Map<number, number>();
     for (const all of own.values())
       for (const roi of nestedRois(all.map(({ part }) => part))) nested.set(roi, (nested.get(roi) ?? 0) + 1);
@@ -218,6 +146,10 @@ export class Outlines {
         `ROI ${roi}: on ${slices} slice(s) a CLOSED_PLANAR contour lies inside another: filled, or a hole with mask.holes xor`,
       );
   }
+}
+
+function ofSource(part: Part, source: number): Part {
+  return 'roi' in part ? { ...part, roi: part.roi + source * ROIS_PER_SOURCE } : part;
 }
 
 /** Why nothing of an object is used. */

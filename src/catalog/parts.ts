@@ -1,42 +1,56 @@
+import { type Dropped, dropByDefault, droppedKey, NONE_DROPPED, withoutDropped } from '../core/contests.js';
 import type { StructurePart } from '../core/outlining.js';
 import { type PackedStructurePart, unpackPart } from '../core/packed-part.js';
 import type { Part } from '../core/part.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
+import { contestsOf } from './revision-contests.js';
 import type { SlicePlace } from './slices.js';
 
-/** All parts of the structures of a slice, in order of structures, each structure's as its source has them. */
+/**
+ * All parts of the structures of a slice, in order of structures, each structure's as its source has them; of a contested structure those
+ * of its first source alone.
+ */
 export function partsOf(db: Database, revision: number, ordinal: number): readonly StructurePart[] {
   return partsRead(db).get(`${revision}/${ordinal}`, () => readParts(db, revision, ordinal));
 }
 
+type SourcedRow = PackedStructurePart & { readonly source: number };
+
 function readParts(db: Database, revision: number, ordinal: number): readonly StructurePart[] {
   const rows = prepare(
     db,
-    'SELECT structure, kind, roi, points FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
-  ).all(revision, ordinal) as unknown as PackedStructurePart[];
-  return rows.map((row) => ({ structure: row.structure, part: unpackPart(row) }));
+    'SELECT structure, kind, roi, points, source FROM contour WHERE revision = ? AND ord = ? ORDER BY structure, number',
+  ).all(revision, ordinal) as unknown as SourcedRow[];
+  const used = withoutDropped(rows, dropByDefault(contestsOf(db, revision)));
+  return used.map((row) => ({ structure: row.structure, part: unpackPart(row) }));
 }
 
-/** The parts of these structures at each of the places, each structure's as its source has them, as they are kept. */
+/**
+ * The parts of these structures at each of the places, each structure's as its source has them, as they are kept, without those of
+ * sources that are not used of the place's revision.
+ */
 export function packedPartsAt(
   db: Database,
   places: readonly SlicePlace[],
   structures: readonly string[],
+  unused: (revision: number) => Dropped = () => NONE_DROPPED,
 ): PackedStructurePart[][] {
   const parts = places.map((): PackedStructurePart[] => []);
   if (places.length === 0 || structures.length === 0) return parts;
   const rows = prepare(
     db,
-    `SELECT p.key AS at, c.structure, c.kind, c.roi, c.points FROM json_each(?) p
+    `SELECT p.key AS at, c.structure, c.kind, c.roi, c.points, c.source FROM json_each(?) p
        CROSS JOIN json_each(?) s
        CROSS JOIN contour c ON c.revision = p.value ->> 0 AND c.ord = p.value ->> 1 AND c.structure = s.value
        ORDER BY p.rowid, s.rowid, c.number`,
   ).all(
     JSON.stringify(places.map(({ revision, ordinal }) => [revision, ordinal])),
     JSON.stringify(structures),
-  ) as unknown as (PackedStructurePart & { readonly at: number })[];
-  for (const { at, structure, kind, roi, points } of rows) parts[at]!.push({ structure, kind, roi, points });
+  ) as unknown as (SourcedRow & { readonly at: number })[];
+  for (const { at, structure, kind, roi, points, source } of rows)
+    if (!unused(places[at]!.revision).has(droppedKey(structure, source)))
+      parts[at]!.push({ structure, kind, roi, points });
   return parts;
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { findContests, type StructureSources } from '../core/contests.js';
 import type { ImageHeader } from '../core/dicom.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
@@ -25,6 +26,8 @@ export interface FoundSlice {
   readonly contours: readonly StructurePart[];
   /** Structures that are drawn on it and cannot be used there in full, in order; none of `contours` is of these. */
   readonly unusable: readonly string[];
+  /** Of those of them that are contested the sources that it is so of. */
+  readonly lost?: readonly StructureSources[];
 }
 
 /** A study as a scan found it, slices in canonical order. */
@@ -61,14 +64,18 @@ async function revisionDigestInTurns(study: FoundStudy): Promise<string> {
 function* digestSteps(study: FoundStudy): Generator<number, string> {
   const hash = createHash('sha256').update(`revision 2\n${study.id}\n`);
   if (study.isUnread) hash.update('unread\n');
-  for (const { slice, guard, frame, headerDigest, generation, contours, unusable } of study.slices) {
+  for (const found of study.slices) {
+    const { slice, guard, frame, headerDigest, generation, contours, unusable, lost = [] } = found;
     hash.update(`${slice} ${guardedSizeBytes(guard)} ${frame} ${headerDigest} ${generation ?? '-'}\n`);
     yield 0;
     for (const structure of unusable) hash.update(`  unusable ${JSON.stringify(structure)}\n`);
-    for (const { structure, part } of contours) {
+    for (const [structure, sources] of lost)
+      hash.update(`  lost ${JSON.stringify(structure)} ${sources.join()}\n`);
+    for (const { structure, part, source = 0 } of contours) {
       const points = plainBytes(part);
       const roi = 'roi' in part ? part.roi : 0;
-      hash.update(`  ${JSON.stringify(structure)} ${part.kind} ${roi} ${sha256(points)}\n`);
+      const from = source === 0 ? '' : ` ${source}`;
+      hash.update(`  ${JSON.stringify(structure)} ${part.kind} ${roi} ${sha256(points)}${from}\n`);
       yield points.byteLength;
     }
   }
@@ -101,9 +108,13 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     for (const structure of new Set(contours.map((c) => c.structure)))
       counts.set(structure, (counts.get(structure) ?? 0) + 1);
   const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const contests = findContests(
+    study.slices.map(({ header, contours }) => ({ series: header.seriesUid, parts: contours })),
+  );
+  const contested = new Set(contests.map(({ structure }) => structure));
   const { lastInsertRowid } = prepare(
     db,
-    'INSERT INTO revision (digest, study, patient, slices, pairs, structures, rows, columns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO revision (digest, study, patient, slices, pairs, structures, rows, columns, contests) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   ).run(
     digest,
     study.id,
@@ -113,6 +124,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     JSON.stringify(structures),
     oneOrNull(new Set(study.slices.map((slice) => slice.header.rows))),
     oneOrNull(new Set(study.slices.map((slice) => slice.header.columns))),
+    contests.length === 0 ? null : JSON.stringify(contests),
   );
   const revision = Number(lastInsertRowid);
   const slice = prepare(
@@ -121,7 +133,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   );
   const contour = prepare(
     db,
-    'INSERT INTO contour (revision, ord, structure, number, kind, roi, points) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO contour (revision, ord, structure, number, kind, roi, points, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const groups = new SliceGroups();
   const turns = new Turns();
@@ -142,7 +154,9 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   };
   for (const [ord, found] of study.slices.entries()) {
     const carried = [...new Set(found.contours.map((c) => c.structure))].sort();
-    groups.add(traitsOf(found.header, carried, found.unusable, study.isUnread), ord);
+    const sources = sourcesOn(found, carried, contested);
+    const lost = (found.lost ?? []).filter(([structure]) => contested.has(structure));
+    groups.add(traitsOf(found.header, carried, found.unusable, study.isUnread, sources, lost), ord);
     await add(0, () =>
       slice.run(
         revision,
@@ -159,9 +173,11 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
         JSON.stringify(found.unusable),
       ),
     );
-    for (const [number, { structure, part }] of found.contours.entries()) {
+    for (const [number, { structure, part, source = 0 }] of found.contours.entries()) {
       const { kind, roi, points } = packPart(part);
-      await add(points.byteLength, () => contour.run(revision, ord, structure, number, kind, roi, points));
+      await add(points.byteLength, () =>
+        contour.run(revision, ord, structure, number, kind, roi, points, source),
+      );
     }
   }
   write();
@@ -170,6 +186,20 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     prepare(db, 'UPDATE revision SET complete = 1 WHERE id = ?').run(revision);
   });
   return revision;
+}
+
+/** Of each contested structure of a slice the sources that it has there. */
+function sourcesOn(
+  { contours }: FoundSlice,
+  carried: readonly string[],
+  contested: ReadonlySet<string>,
+): StructureSources[] {
+  return carried
+    .filter((name) => contested.has(name))
+    .map((name): StructureSources => {
+      const own = contours.filter(({ structure }) => structure === name);
+      return [name, [...new Set(own.map(({ source = 0 }) => source))].sort((a, b) => a - b)];
+    });
 }
 
 /**

@@ -44,7 +44,9 @@ const TABLES = `
     structures TEXT NOT NULL,
     rows INTEGER,
     columns INTEGER,
-    complete INTEGER NOT NULL DEFAULT 0
+    complete INTEGER NOT NULL DEFAULT 0,
+    -- Structures that several sources outline on one series (src/core/contests.ts), as JSON; NULL: none.
+    contests TEXT
   ) STRICT;
 
   -- With a rowid, like all whose rows are long: SQLite keeps little of a row in an index, the rest in pages of its own.
@@ -89,6 +91,8 @@ const TABLES = `
     kind TEXT NOT NULL,
     roi INTEGER NOT NULL,
     points BLOB NOT NULL,
+    -- The place of the file that it comes from among the sources of the study.
+    source INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (revision, ord, structure, number)
   ) STRICT;
 
@@ -133,7 +137,7 @@ const TABLES = `
     digest TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
-  -- Where the structures of the present state come from; structures as JSON.
+  -- Where the structures of the present state come from; structures as JSON, made as in src/core/dicom-made.ts.
   CREATE TABLE source (
     study TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -141,6 +145,8 @@ const TABLES = `
     file TEXT NOT NULL,
     structures TEXT NOT NULL,
     parts INTEGER NOT NULL,
+    series TEXT,
+    made TEXT,
     PRIMARY KEY (study, number)
   ) STRICT, WITHOUT ROWID;
 
@@ -162,6 +168,8 @@ const TABLES = `
     digest TEXT NOT NULL,
     ordinals BLOB,
     summary TEXT NOT NULL,
+    -- Structures of sources that are not used (src/core/contests.ts), as JSON; NULL: none.
+    dropped TEXT,
     PRIMARY KEY (revision, selection)
   ) STRICT, WITHOUT ROWID;
 

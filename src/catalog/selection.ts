@@ -1,8 +1,19 @@
 import { createHash } from 'node:crypto';
+import { type Dropped, NONE_DROPPED } from '../core/contests.js';
 import type { FindingCode } from '../core/finding-codes.js';
 import type { ValueRange } from '../core/pixels.js';
+import type { SourceChoice } from '../core/source-choice.js';
+import { emplace } from '../core/study-files.js';
 import { type Database, prepare } from '../sqlite.js';
-import { groupsOf, isWhere, type SliceGroup, type Traits, type Where } from './groups.js';
+import {
+  carries,
+  groupsOf,
+  isUnusable,
+  isWhere,
+  type SliceGroup,
+  type Traits,
+  type Where,
+} from './groups.js';
 
 /** Which slices of a study are pairs. */
 export interface Selection {
@@ -18,10 +29,18 @@ export interface Selection {
    * which ones those were. Later reports change nothing.
    */
   readonly leftOut?: { readonly codes: readonly FindingCode[]; readonly digest: string };
+  /**
+   * Where several sources of a study have a structure, which one is used: what was asked for (null: the first), and a digest that names what came
+   * of it when the snapshot was made.
+   */
+  readonly sources?: { readonly choice: SourceChoice | null; readonly digest: string };
 }
 
 /** Slices of a revision by place, that are left out. */
 export type Flagged = ReadonlyMap<number, ReadonlySet<number>>;
+
+/** Structures of sources that are not used, by revision; none where a revision is not there. */
+export type Unused = ReadonlyMap<number, Dropped>;
 
 /** What a session must know of a study's pairs before it loads one; made from headers, never from pixels. */
 export interface SelectionSummary {
@@ -43,7 +62,7 @@ export interface SelectedPairs {
 }
 
 /** A selection as the text it is stored and named by; the order of names does not count. */
-export function selectionKey({ structures, missing, rename, where, leftOut }: Selection): string {
+export function selectionKey({ structures, missing, rename, where, leftOut, sources }: Selection): string {
   const sorted = (names: readonly string[] | undefined) => (names ? [...names].sort() : null);
   const renamed = Object.entries(rename)
     .map(([name, others]) => [name, sorted(others)] as const)
@@ -56,6 +75,7 @@ export function selectionKey({ structures, missing, rename, where, leftOut }: Se
     sorted(where.modality),
     sorted(where.series),
     ...frozen,
+    ...(sources ? [['sources', sources.choice, sources.digest]] : []),
   ]);
 }
 
@@ -73,18 +93,20 @@ export function namesOf(structure: string, rename: Selection['rename']): readonl
  * Whether slices are pairs. `unusable`: they would be if all that is drawn on them could be used, or if it were known that all that is
  * drawn was read: their masks would be too small.
  */
-function fit(traits: Traits, { structures, missing, rename, where }: Selection): 'yes' | 'no' | 'unusable' {
+function fit(
+  traits: Traits,
+  { structures, missing, rename, where }: Selection,
+  dropped: Dropped,
+): 'yes' | 'no' | 'unusable' {
   if (!isWhere(traits, where)) return 'no';
   if (structures.length === 0) return 'yes';
-  const isAmong =
-    (names: readonly string[] = []) =>
-    (structure: string) =>
-      namesOf(structure, rename).some((name) => names.includes(name));
-  const isCarried = isAmong(traits.structures);
-  const isUnusable = isAmong(traits.unusable);
-  const isDrawn = (structure: string) => isCarried(structure) || isUnusable(structure);
+  const isAny = (test: typeof carries) => (structure: string) =>
+    namesOf(structure, rename).some((name) => test(traits, name, dropped));
+  const isCarried = isAny(carries);
+  const isLost = isAny(isUnusable);
+  const isDrawn = (structure: string) => isCarried(structure) || isLost(structure);
   if (!(missing === 'empty' ? structures.some(isDrawn) : structures.every(isDrawn))) return 'no';
-  if (structures.some(isUnusable)) return 'unusable';
+  if (structures.some(isLost)) return 'unusable';
   return traits.unread && !structures.every(isCarried) ? 'unusable' : 'yes';
 }
 
@@ -95,14 +117,15 @@ export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRan
 }
 
 /**
- * The pairs of a revision under a selection: worked out once, then kept with the revision. `flagged`: what a selection that leaves slices out
- * leaves out, when it is worked out.
+ * The pairs of a revision under a selection: worked out once, then kept with the revision. `flagged` and `unused`: what a selection that leaves
+ * slices out, or chooses among sources, leaves out, when it is worked out.
  */
 export function selectPairs(
   db: Database,
   revision: number,
   selection: Selection,
   flagged: Flagged | null = null,
+  unused: Unused = new Map(),
 ): SelectedPairs {
   const key = selectionDigest(selection);
   const known = prepare(
@@ -110,7 +133,8 @@ export function selectPairs(
     'SELECT pairs, digest, summary FROM selection WHERE revision = ? AND selection = ?',
   ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
-  const { groups, unusable } = fittingGroups(db, revision, selection, flagged);
+  const dropped = unused.get(revision) ?? NONE_DROPPED;
+  const { groups, unusable } = fittingGroups(db, revision, selection, flagged, dropped);
   const places = Uint32Array.from(groups.flatMap(({ ordinals }) => [...ordinals])).sort();
   const bytes = new Uint8Array(places.buffer);
   const found: SelectedPairs = {
@@ -123,7 +147,7 @@ export function selectPairs(
   };
   prepare(
     db,
-    'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO selection (revision, selection, pairs, digest, ordinals, summary, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)',
   ).run(
     revision,
     key,
@@ -131,6 +155,7 @@ export function selectPairs(
     found.digest,
     places.length === slices ? null : bytes,
     JSON.stringify(found.summary),
+    dropped.size === 0 ? null : JSON.stringify([...dropped]),
   );
   return found;
 }
@@ -145,12 +170,30 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
 
+/** What a selection that was made does not use of each revision. */
+export function unusedBy(db: Database, selection: Selection): (revision: number) => Dropped {
+  if (!selection.sources) return () => NONE_DROPPED;
+  const digest = selectionDigest(selection);
+  const known = new Map<number, Dropped>();
+  return (revision) => emplace(known, revision, () => readDropped(db, revision, digest));
+}
+
+function readDropped(db: Database, revision: number, selection: string): Dropped {
+  const row = prepare(db, 'SELECT dropped FROM selection WHERE revision = ? AND selection = ?').get(
+    revision,
+    selection,
+  ) as { dropped: string | null } | undefined;
+  if (!row) throw new Error('the selection of a snapshot is gone');
+  return row.dropped === null ? NONE_DROPPED : new Set(JSON.parse(row.dropped) as string[]);
+}
+
 /** The groups that are pairs, without what is left out of them, in order of their first slices; `unusable`: slices as `fit` has them. */
 function fittingGroups(
   db: Database,
   revision: number,
   selection: Selection,
   flagged: Flagged | null,
+  dropped: Dropped,
 ): { readonly groups: SliceGroup[]; readonly unusable: number } {
   const leftOut = flagged?.get(revision);
   if (selection.leftOut && !leftOut)
@@ -158,7 +201,7 @@ function fittingGroups(
   const fitting: SliceGroup[] = [];
   let unusable = 0;
   for (const group of groupsOf(db, revision)) {
-    const found = fit(group.traits, selection);
+    const found = fit(group.traits, selection, dropped);
     if (found === 'yes') fitting.push(group);
     else if (found === 'unusable') unusable += group.ordinals.length;
   }

@@ -1,3 +1,4 @@
+import { type Dropped, NONE_DROPPED } from '../core/contests.js';
 import type { Outlining } from '../core/outlining.js';
 import type { PairSource } from '../loader/messages.js';
 import { type SealedSource, sealSource } from '../loader/sealed.js';
@@ -37,18 +38,27 @@ export class SlotSources {
     this.#locate = locate;
   }
 
-  /** Answers what gives the sources of slices, in their order, for one outlining. */
-  outlinedBy(outlining: Outlining): (slices: readonly SliceRecord[]) => readonly SealedSource[] {
+  /**
+   * Answers what gives the sources of slices, in their order, for one outlining; `unused`: structures of sources that are not drawn, by
+   * revision.
+   */
+  outlinedBy(
+    outlining: Outlining,
+    unused: (revision: number) => Dropped = () => NONE_DROPPED,
+  ): (slices: readonly SliceRecord[]) => readonly SealedSource[] {
     const { names, holes, originShift } = outlining;
     const form = JSON.stringify([names, holes, originShift]);
     const structures = [...new Set(names.flat())];
     return (slices) => {
-      const keys = slices.map((slice) => `${placeKey(slice)}/${form}`);
+      const keys = slices.map(
+        (slice) => `${placeKey(slice)}/${form}${[...unused(slice.revision)].join('/')}`,
+      );
       const known = keys.map((key) => this.#sealed.find(key));
       const parts = packedPartsAt(
         this.#db,
         slices.filter((_, at) => !known[at]),
         structures,
+        unused,
       );
       let next = 0;
       return slices.map((slice, at) => {

@@ -11,6 +11,7 @@ import {
   selectedOrdinals,
   selectionKey,
   selectPairs,
+  type Unused,
 } from './selection.js';
 import type { StudyState } from './studies.js';
 
@@ -52,6 +53,7 @@ function assemble(
   revisions: readonly RevisionRow[],
   selection: Selection,
   flagged: Flagged | null = null,
+  unused: Unused = new Map(),
 ): Snapshot {
   const hash = createHash('sha256').update(`snapshot 1\n${selectionKey(selection)}\n`);
   const studies: SnapshotStudy[] = [];
@@ -62,7 +64,7 @@ function assemble(
   let rescaled: SelectionSummary['rescaled'] = null;
   let unusable = 0;
   for (const { id, digest, study } of revisions) {
-    const selected = selectPairs(db, id, selection, flagged);
+    const selected = selectPairs(db, id, selection, flagged, unused);
     if (selected.pairs === 0) continue;
     unusable += selected.summary.unusable ?? 0;
     hash.update(`${study} ${digest} ${selected.digest}\n`);
@@ -91,6 +93,7 @@ export function makeSnapshot(
   studies: readonly StudyState[],
   selection: Selection,
   flagged: Flagged | null = null,
+  unused: Unused = new Map(),
 ): Snapshot {
   const ordered = [...studies].sort((a, b) => (a.study < b.study ? -1 : 1));
   const key = `${JSON.stringify(selection)} ${ordered.map(({ revision }) => revision).join()}`;
@@ -103,7 +106,9 @@ export function makeSnapshot(
     const row = prepare(db, 'SELECT id, digest, study FROM revision WHERE id = ?');
     const revisions = ordered.map(({ revision }) => row.get(revision));
     // What is worked out of each revision is kept: together, for one commit a study is what would take longest.
-    return transact(db, () => assemble(db, revisions as unknown as RevisionRow[], selection, flagged));
+    return transact(db, () =>
+      assemble(db, revisions as unknown as RevisionRow[], selection, flagged, unused),
+    );
   });
 }
 

@@ -5,6 +5,8 @@ import { type Holes, type Part, regionsOf } from './part.js';
 export interface StructurePart {
   readonly structure: string;
   readonly part: Part;
+  /** The place of the source that it comes from among those of the study; the first where it is not said. */
+  readonly source?: number;
 }
 
 /** Which structures are looked for on a slice, and how their contours are read. */

@@ -38,7 +38,8 @@ export const PROBLEMS = {
     'A contour or frame leaves its image: the mask is clipped, or the contour left out where nothing of it is on the image',
   CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
   CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
-  CONTOUR_TWICE: 'Two files describe the same structure of the same slice; the first is used',
+  CONTOUR_TWICE:
+    'Two files describe the same structure, of the same slice or of one series; the first is used where nothing else is asked for',
   NO_CONTOURS: 'A structure set or segmentation of which nothing can be used on the images of its study',
   CONTOUR_OPEN: 'A contour that is a point or not closed encloses nothing; it is left out',
   CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',

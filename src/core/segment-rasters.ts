@@ -16,6 +16,8 @@ export interface SegmentRaster {
 export interface Segmentation extends SegmentationHeader {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
+  /** Of the series that it is in itself. */
+  readonly seriesUid: string;
   /** SHA-256 of the patient's id; null where there is none. */
   readonly patient: string | null;
   readonly frameOfReferenceUid: string | null;

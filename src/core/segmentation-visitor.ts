@@ -1,6 +1,7 @@
 import { decodeText } from './character-set.js';
 import type { HeaderProblem, ImageHeader } from './dicom.js';
 import type { DicomCursor, DicomElement } from './dicom-cursor.js';
+import { MADE_TAGS, madeAt } from './dicom-made.js';
 import { decimal, shortIdentifier, textOf, uint16Of, wholeNumber } from './dicom-values.js';
 import { ItemVisitor, itemPath } from './item-path.js';
 import { type Plane, planeOf } from './plane.js';
@@ -96,6 +97,7 @@ export class SegmentationVisitor extends ItemVisitor {
   readonly #series = new Set<string>();
   readonly #problems = new ProblemList();
   #image: { uid: string | null; frames: readonly (number | null)[] } = { uid: null, frames: [null] };
+  readonly #made = new Map<number, string | null>();
   #characterSet: string | null = null;
   #type: string | null = null;
   #whole: number | null = null;
@@ -190,6 +192,7 @@ export class SegmentationVisitor extends ItemVisitor {
         frames,
         images: [...this.#images.keys()],
         series: [...this.#series],
+        made: madeAt((tag) => this.#made.get(tag) ?? null),
         problems: this.#problems.list satisfies HeaderProblem[],
       },
     };
@@ -268,6 +271,7 @@ export class SegmentationVisitor extends ItemVisitor {
     if (tag === CHARACTER_SET) this.#characterSet = this.#text(element);
     else if (tag === SEGMENTATION_TYPE) this.#type = this.#text(element);
     else if (tag === MAXIMUM) this.#whole = this.#uint16(element);
+    else if (MADE_TAGS.includes(tag)) this.#made.set(tag, this.#text(element));
     else if (tag === PADDING) this.#padding = this.#uint16(element);
   }
 

@@ -41,6 +41,8 @@ export interface SegmentationHeader {
   readonly images: readonly string[];
   /** SeriesInstanceUIDs of the series that it says it was made from. */
   readonly series: readonly string[];
+  /** As `madeAt` has it. */
+  readonly made: string | null;
   readonly problems: readonly HeaderProblem[];
 }
 

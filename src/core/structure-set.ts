@@ -1,5 +1,6 @@
 import type { HeaderProblem, Limits } from './dicom.js';
 import { DicomCursor, HeaderStop } from './dicom-cursor.js';
+import { MADE_TAGS, madeAt } from './dicom-made.js';
 import { Notes } from './dicom-notes.js';
 import { startDataSet } from './dicom-start.js';
 import { DicomValues, shortIdentifier } from './dicom-values.js';
@@ -50,6 +51,10 @@ export interface Roi {
 export interface StructureSet {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
+  /** Of the series that it is in itself. */
+  readonly seriesUid: string;
+  /** As `madeAt` has it. */
+  readonly made: string | null;
   /** The patient's id as it is read; outside the loader its SHA-256. Null where there is none. */
   readonly patient: string | null;
   readonly rois: readonly Roi[];
@@ -74,10 +79,11 @@ const MAX_ELEMENTS = 4_000_000;
 
 const SOP_INSTANCE = 0x00080018;
 const STUDY = 0x0020000d;
+const SERIES = 0x0020000e;
 const PATIENT = 0x00100020;
 const CHARACTER_SET = 0x00080005;
 const FRAME_OF_REFERENCE = 0x00200052;
-const KEPT = new Set([SOP_INSTANCE, STUDY, PATIENT, CHARACTER_SET, FRAME_OF_REFERENCE]);
+const KEPT = new Set([SOP_INSTANCE, STUDY, SERIES, PATIENT, CHARACTER_SET, FRAME_OF_REFERENCE, ...MADE_TAGS]);
 
 /**
  * Reads a whole RT structure set. Never throws, whatever the bytes. What can't be drawn (points, open contours, too few or too many points,
@@ -107,6 +113,8 @@ export function readStructureSet(
     const structures = {
       sopInstanceUid: identifier(SOP_INSTANCE),
       studyUid: identifier(STUDY),
+      seriesUid: identifier(SERIES),
+      made: madeAt((tag) => values.text(tag)),
       patient: values.text(PATIENT),
       ...found,
       problems: [...notes.list, ...found.problems],

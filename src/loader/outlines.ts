@@ -62,7 +62,7 @@ export async function readSegments(root: string, path: string, limits: LoaderLim
       rasters.addValues(frame, (await decodeFrame(bytes, header, frame)).values);
       check();
     }
-  const { sopInstanceUid, studyUid, frameOfReferenceUid, rows, columns } = header;
+  const { sopInstanceUid, studyUid, seriesUid, frameOfReferenceUid, rows, columns } = header;
   const found = rasters.finish();
   return {
     ...head,
@@ -70,6 +70,7 @@ export async function readSegments(root: string, path: string, limits: LoaderLim
     problems: [...header.notes, ...head.problems, ...found.problems],
     sopInstanceUid,
     studyUid,
+    seriesUid,
     patient: hashedPatient(header.patientId),
     frameOfReferenceUid,
     rows,

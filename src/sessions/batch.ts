@@ -22,7 +22,6 @@ import { shownName } from '../sources/place.js';
 import type { Database } from '../sqlite.js';
 import type { BatchMetadata, BatchProblem, Body } from '../wire/body.js';
 import { safetensorsBody } from '../wire/safetensors.js';
-import { missingStructures } from './missing-structures.js';
 import { findingOf, refuseFinding } from './refusal.js';
 import type { MaskAddress, Verdict, Verdicts } from './verdicts.js';
 
@@ -51,8 +50,8 @@ export interface BatchDescription {
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
-  /** For a structure every name that means it, where slices that lack some structures are pairs too; null where none lacks any. */
-  readonly namesOf: ((structure: string) => readonly string[]) | null;
+  /** What is said of pairs beside what is said of broken ones; null: nothing. Names no file: where that lies may change, the bytes of an address may not. */
+  readonly tell: ((pairs: readonly NonNullable<BatchPair>[]) => readonly BatchProblem[]) | null;
   /** What the slots of slices are loaded from, in their order. */
   readonly sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   readonly turn: string;
@@ -215,22 +214,16 @@ export class Batch {
       rule: recipe.rule,
       problems: [
         ...this.#verdicts().map(({ code, pair, file, detail }) => ({ code, pair, file, detail })),
-        ...this.#missing(),
+        ...this.#told(),
       ],
     };
   }
 
-  /** Names no file: where that lies may change, and the bytes of an address may not. */
-  #missing(): readonly BatchProblem[] {
-    const { structures, namesOf } = this.#description;
-    if (namesOf === null) return [];
+  #told(): readonly BatchProblem[] {
+    const { tell } = this.#description;
+    if (tell === null) return [];
     const masked = new Set(this.#verdicts().map(({ slot }) => slot));
-    const shown = this.pairs.flatMap((pair, slot) =>
-      pair && !masked.has(slot)
-        ? [{ id: pair.id, file: null, carried: JSON.parse(pair.slice.structures) as string[] }]
-        : [],
-    );
-    return missingStructures(shown, structures, namesOf);
+    return tell(this.pairs.flatMap((pair, slot) => (pair && !masked.has(slot) ? [pair] : [])));
   }
 
   #verdicts(): readonly Verdict[] {

@@ -6,9 +6,10 @@ import { BYTES_VERSION } from '../core/bytes-version.js';
 import type { SnapshotDigest } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
+import { chooseSources, sourcesOf } from './choose-sources.js';
 import { foldOf, inFolds, splitKeys, splitOf } from './folds.js';
 import type { SpecRequest } from './request.js';
-import type { Split } from './spec.js';
+import { canonicalJson, type Split } from './spec.js';
 
 /** Those of the candidates that a request names, before its split. Throws `SlfError` for one that is neither among them nor present. */
 function namedStudies(
@@ -61,11 +62,26 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
   if (split && named.length > 0 && studies.length === 0) throw emptyFolds(db, named, split);
   if (studies.length > 0) checkCarried(structures, rename, structureCounts(db, named, where));
   const leftOut = leftOutOf(db, request, studies, flagged);
+  const { frozen, unused, isOther } = chooseSources(db, request, studies, { structures, rename, where });
+  if (leftOut && isOther)
+    throw new SlfError(
+      'SLF_SPEC_CONFLICT',
+      'the quality report looks at the first source of a structure alone: leave exclude out, or let sources choose the first',
+      { field: 'exclude' },
+    );
   const snapshot = makeSnapshot(
     db,
     studies,
-    { structures, missing, rename, where, ...(leftOut ? { leftOut } : {}) },
+    {
+      structures,
+      missing,
+      rename,
+      where,
+      ...(leftOut ? { leftOut } : {}),
+      ...(frozen ? { sources: frozen } : {}),
+    },
     flagged,
+    unused,
   );
   if (snapshot.pairs === 0) throw noPairs(db, studies, snapshot.selection, split, flagged);
   return snapshot;
@@ -120,6 +136,11 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
     if (asked === undefined) continue;
     if (selectionKey({ ...selection, [field]: asked }) !== selectionKey(selection)) throw conflict(field);
   }
+  if (
+    request.sources &&
+    canonicalJson(sourcesOf(request)) !== canonicalJson(selection.sources?.choice ?? null)
+  )
+    throw conflict('sources');
   const codes = selection.leftOut?.codes ?? [];
   if (request.exclude && [...new Set(request.exclude)].sort().join() !== codes.join())
     throw conflict('exclude');

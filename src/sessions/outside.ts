@@ -10,10 +10,12 @@ import type { Values } from '../core/values.js';
 import { SlfError } from '../errors.js';
 import type { Recipe } from '../loader/messages.js';
 import { Batch, type BatchContext } from './batch.js';
+import type { OutsideSources } from './outside-sources.js';
 
 /** How pairs outside a session are made into tensors. */
 export interface OutsideForm {
   readonly structures: readonly string[];
+  readonly sources: OutsideSources;
   readonly rule: MaskRule;
   readonly holes: Holes;
   readonly values: Values;
@@ -34,7 +36,7 @@ export interface OutsidePlaces {
 export function batchOutside(context: BatchContext, places: OutsidePlaces, form: OutsideForm): Batch {
   const { db } = context;
   const { study, revision, ordinals } = places;
-  const { structures, rule, holes, values, dtype } = form;
+  const { structures, sources, rule, holes, values, dtype } = form;
   const { header } = sliceAt(db, revision, ordinals[0]!);
   const layout = batchLayout({
     slots: ordinals.length,
@@ -45,7 +47,18 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
     imageDtype: dtype,
     maskDtype: maskDtype(rule),
   });
-  const key = JSON.stringify([revisionName(db, revision), ordinals, structures, rule, holes, values, dtype]);
+  const told = sources.told(structures);
+  const key = JSON.stringify([
+    revisionName(db, revision),
+    ordinals,
+    structures,
+    rule,
+    holes,
+    values,
+    dtype,
+    [...sources.dropped],
+    told,
+  ]);
   const batch = new Batch(
     context,
     {
@@ -55,12 +68,11 @@ export function batchOutside(context: BatchContext, places: OutsidePlaces, form:
       segmentBytes: layout.sizeBytes,
       recipe: { values, dtype, normalize: 'none', fit: 'exact', fill: 0, rule },
       structures,
-      namesOf: null,
-      sourcesOf: context.slotSources.outlinedBy({
-        names: structures.map((structure) => [structure]),
-        holes,
-        originShift: 0,
-      }),
+      tell: told.length > 0 ? () => told : null,
+      sourcesOf: context.slotSources.outlinedBy(
+        { names: structures.map((structure) => [structure]), holes, originShift: 0 },
+        () => sources.dropped,
+      ),
       turn: 'pairs',
       masks: null,
       pairs: () => {

@@ -1,3 +1,4 @@
+import { carriedUnder } from '../catalog/carried.js';
 import { namesOf } from '../catalog/selection.js';
 import type { Database } from '../sqlite.js';
 import { pairsAt } from './batch.js';
@@ -34,10 +35,11 @@ export function listPairs(
     const keyOf = splitKeys(db, snapshot.studies);
     for (const state of snapshot.studies) folds.set(state.study, foldOf(keyOf(state), split));
   }
+  const carriedBy = carriedUnder(db, snapshot.selection);
   return pairsAt(db, snapshot, indices).flatMap((pair) => {
     if (!pair) return [];
     const { place: index, id, slice } = pair;
-    const carried = JSON.parse(slice.structures) as string[];
+    const carried = carriedBy(slice);
     const has = (structure: string) => namesOf(structure, spec.rename).some((name) => carried.includes(name));
     const study = id.slice(0, id.indexOf('/'));
     return [

@@ -1,6 +1,8 @@
+import { carriersOf } from '../catalog/revision-contests.js';
 import { findSlice, type Slice } from '../catalog/slices.js';
 import { findStudy } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
+import type { StudyId } from '../core/ids.js';
 import type { Holes } from '../core/part.js';
 import { pictureRange, pictureValues } from '../core/picture-range.js';
 import { autoDtype, declaredRange } from '../core/pixels.js';
@@ -11,6 +13,7 @@ import { SlfError } from '../errors.js';
 import { untilAborted } from '../until-aborted.js';
 import type { BatchContext } from './batch.js';
 import { batchOutside } from './outside.js';
+import { sourcesOutside } from './outside-sources.js';
 import { checkPicture } from './picture.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
@@ -21,6 +24,8 @@ export interface PairRequest {
   readonly slice: string;
   /** A list for `askedNames`; null: those that the slice carries. */
   readonly structures: string | null;
+  /** The file of the source whose contours are used of structures that several have; null: the first. */
+  readonly source: string | null;
   readonly rule: MaskRule;
   readonly holes: Holes;
   /** Null: those that a picture is drawn from. */
@@ -47,9 +52,12 @@ export async function fetchPair(
   if (!findStudy(db, study)) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
   const slice = findSlice(db, study, sliceId);
   if (!slice) throw new SlfError('SLF_PAIR_UNKNOWN', `GET /v1/studies/${study}/pairs?all=1 lists them`);
-  const structures =
-    request.structures === null ? slice.structures : askedNames(request.structures, slice.structures);
-  const missing = structures.find((name) => !slice.structures.includes(name));
+  const state = { study: study as StudyId, revision: slice.revision };
+  const sources = sourcesOutside(db, state, request.source);
+  const carries = carriersOf(db, slice.revision, sources.dropped);
+  const carried = slice.structures.filter((structure) => carries(slice.ordinal, structure));
+  const structures = request.structures === null ? carried : askedNames(request.structures, slice.structures);
+  const missing = structures.find((name) => !carried.includes(name));
   if (missing !== undefined && slice.unusable.includes(missing))
     throw new SlfError(
       'SLF_NO_PAIRS',
@@ -59,7 +67,9 @@ export async function fetchPair(
   if (missing !== undefined)
     throw new SlfError(
       'SLF_NO_PAIRS',
-      `the slice carries ${slice.structures.join(', ') || 'no structure'}, not "${missing}"`,
+      slice.structures.includes(missing)
+        ? `"${missing}" is in several sources of the study, and not on this slice in the one that is used: source names another`
+        : `the slice carries ${carried.join(', ') || 'no structure'}, not "${missing}"`,
       {
         field: 'structures',
       },
@@ -70,7 +80,7 @@ export async function fetchPair(
   const batch = batchOutside(
     context,
     { study, revision: slice.revision, ordinals: [slice.ordinal] },
-    { structures, rule, holes, values, dtype },
+    { structures, sources, rule, holes, values, dtype },
   );
   const { sizeBytes } = batch.layout;
   if (sizeBytes > batchBytesLimit)

@@ -68,6 +68,37 @@ export const SpecRequest = Type.Object(
         maxItems: 100,
       }),
     ),
+    sources: Type.Optional(
+      Type.Object(
+        {
+          file: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+              description:
+                'where several sources of a study have a structure: the one of these files, as the study names them (`docs/contours.md`)',
+              maxItems: 10_000,
+            }),
+          ),
+          series: Type.Optional(
+            Names('the one in these series (SeriesInstanceUIDs of structure sets and segmentations)'),
+          ),
+          kind: Type.Optional(
+            Type.Array(oneOf(['text', 'rtstruct', 'seg']), {
+              description: 'the one of these kinds',
+              maxItems: 3,
+            }),
+          ),
+          latest: Type.Optional(
+            Type.Boolean({ description: 'true: of those that match the one that was made last' }),
+          ),
+          join: Type.Optional(Type.Boolean({ description: 'true: all of them, their masks joined' })),
+        },
+        {
+          ...closed,
+          description:
+            'which source of a study has a structure that several outline on images of one series: the one that matches; without it such a session is refused',
+        },
+      ),
+    ),
     batchSize: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 65_536, description: 'pairs in one global batch; default 8' }),
     ),

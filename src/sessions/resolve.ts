@@ -43,6 +43,7 @@ export function resolveSpec(db: Database, request: SpecRequest, flagged: Flagged
     missing,
     rename,
     exclude: snapshot.selection.leftOut?.codes ?? [],
+    ...(snapshot.selection.sources?.choice ? { sources: snapshot.selection.sources.choice } : {}),
     batchSize,
     worldSize,
     shuffle: request.shuffle ?? true,

@@ -1,4 +1,5 @@
-import { namesOf } from '../catalog/selection.js';
+import { carriedUnder } from '../catalog/carried.js';
+import { namesOf, unusedBy } from '../catalog/selection.js';
 import { headerOf, type SliceRecord, writeLearned } from '../catalog/slices.js';
 import type { Size } from '../core/fit.js';
 import { type BatchLayout, type BatchShape, batchLayout } from '../core/layout.js';
@@ -12,7 +13,8 @@ import type { SealedSource } from '../loader/sealed.js';
 import { MOST_PANELS } from '../pictures/contact-sheet.js';
 import { isOutOfRoom } from '../room.js';
 import { untilAborted } from '../until-aborted.js';
-import { Batch, type BatchContext, pairsAt } from './batch.js';
+import { Batch, type BatchContext, type BatchDescription, pairsAt } from './batch.js';
+import { missingStructures } from './missing-structures.js';
 import { refuseLoad } from './refusal.js';
 import { type Spec, specDigest } from './spec.js';
 import type { StoredSession } from './store.js';
@@ -100,6 +102,7 @@ export class Session {
   readonly timings: Timings;
   #context: SessionContext;
   #recipe: Recipe;
+  #tell: BatchDescription['tell'] = null;
   #sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   /** Of the ranks that have asked, or whose first batch was loaded ahead. */
   #windows = new Map<number, RankWindow>();
@@ -121,11 +124,22 @@ export class Session {
       dtype: spec.image.dtype,
       rule: spec.mask.rule,
     };
-    this.#sourcesOf = context.slotSources.outlinedBy({
-      names: spec.structures.map((structure) => namesOf(structure, spec.rename)),
-      holes: spec.mask.holes,
-      originShift: spec.mask.origin === 'half' ? -0.5 : 0,
-    });
+    this.#sourcesOf = context.slotSources.outlinedBy(
+      {
+        names: spec.structures.map((structure) => namesOf(structure, spec.rename)),
+        holes: spec.mask.holes,
+        originShift: spec.mask.origin === 'half' ? -0.5 : 0,
+      },
+      unusedBy(context.db, snapshot.selection),
+    );
+    const carried = carriedUnder(context.db, snapshot.selection);
+    if (spec.missing === 'empty')
+      this.#tell = (pairs) =>
+        missingStructures(
+          pairs.map(({ id, slice }) => ({ id, file: null, carried: carried(slice) })),
+          spec.structures,
+          (structure) => namesOf(structure, spec.rename),
+        );
   }
 
   /** Bytes of the budget that are this session's: one batch for each rank, and what it holds beside its batches. */
@@ -270,7 +284,7 @@ export class Session {
         segmentBytes: this.layout.sizeBytes,
         recipe: this.#recipe,
         structures: spec.structures,
-        namesOf: spec.missing === 'empty' ? (structure) => namesOf(structure, spec.rename) : null,
+        tell: this.#tell,
         sourcesOf: this.#sourcesOf,
         turn: stored.id,
         isReserved: true,

@@ -8,6 +8,7 @@ import { PERMUTATION_ID } from '../core/permutation.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { LastBatch } from '../core/plan.js';
 import type { MaskRule } from '../core/rasterize.js';
+import type { SourceChoice } from '../core/source-choice.js';
 import type { Values } from '../core/values.js';
 
 /** A part of the studies, by their patients: those whose fold of `of` is among `parts`. */
@@ -18,13 +19,15 @@ export interface Split {
 }
 
 /** A session's spec with every default filled in. */
-export interface Spec extends Omit<Selection, 'leftOut'> {
+export interface Spec extends Omit<Selection, 'leftOut' | 'sources'> {
   readonly studies: 'all' | readonly string[];
   readonly excludeStudies: readonly string[];
   readonly split: Split | null;
   /** The snapshot asked for by name. */
   readonly snapshot: string | null;
   readonly exclude: readonly string[];
+  /** Not there where nothing was asked for, so that such a spec has the digest that it would have without this field. */
+  readonly sources?: SourceChoice;
   readonly batchSize: number;
   readonly worldSize: number;
   readonly shuffle: boolean;

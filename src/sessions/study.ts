@@ -12,6 +12,7 @@ import type { BatchMetadata } from '../wire/body.js';
 import type { Batch, BatchContext } from './batch.js';
 import { defaultStructures } from './choose.js';
 import { batchOutside, type OutsideForm, type OutsidePlaces, refuseChanged } from './outside.js';
+import { sourcesOutside } from './outside-sources.js';
 import type { PairRequest } from './pair.js';
 import { refuseLoad } from './refusal.js';
 import type { Delivery } from './session.js';
@@ -76,8 +77,16 @@ export class StudyFeed {
     const asked = request.structures === null ? null : askedNames(request.structures, carried);
     if (asked) checkCarried(asked, carried);
     const structures = asked ?? defaultStructures(db, [{ study: study.id, revision }], {});
-    const selection: Selection = { structures, missing: 'exclude', rename: {}, where: {} };
-    const { pairs, summary } = selectPairs(db, revision, selection);
+    const sources = sourcesOutside(db, { study: study.id, revision }, request.source);
+    const selection: Selection = {
+      structures,
+      missing: 'exclude',
+      rename: {},
+      where: {},
+      ...(sources.frozen ? { sources: sources.frozen } : {}),
+    };
+    const unused = new Map([[revision, sources.dropped]]);
+    const { pairs, summary } = selectPairs(db, revision, selection, null, unused);
     if (pairs === 0)
       throw new SlfError('SLF_NO_PAIRS', `no slice carries ${structures.join(' and ')}`, {
         field: 'structures',
@@ -86,7 +95,7 @@ export class StudyFeed {
     const range = values === 'windowed' ? null : summary[values];
     this.pairs = pairs;
     this.#context = context;
-    this.#form = { structures, values, rule, holes, dtype: range ? autoDtype([range]) : 'float32' };
+    this.#form = { structures, sources, values, rule, holes, dtype: range ? autoDtype([range]) : 'float32' };
     this.#batches = this.#cut(request, revision, selectedOrdinals(db, revision, selection) ?? study.slices);
   }
 

@@ -1,6 +1,7 @@
 import type { UploadedStudy } from '../catalog/upload-content.js';
 import { askedNames } from '../core/asked-names.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
+import { type Contest, findContests, isUsed, withoutDropped } from '../core/contests.js';
 import { type PairId, pairId } from '../core/ids.js';
 import { type BatchLayout, batchLayout } from '../core/layout.js';
 import { packPart } from '../core/packed-part.js';
@@ -14,12 +15,15 @@ import type { LoadUnit } from '../loader/messages.js';
 import { sealSource } from '../loader/sealed.js';
 import type { BatchMetadata, BatchProblem } from '../wire/body.js';
 import { type CarryingPair, missingStructures } from './missing-structures.js';
+import { checkSource, useSource } from './outside-sources.js';
 import { findingOf, refuseFinding } from './refusal.js';
 
 /** How the pairs of an upload are asked for. */
 export interface UploadRequest {
   /** A list for `askedNames`; null: every structure that occurs, in order of their names. */
   readonly structures: string | null;
+  /** The file of the source whose contours are used of structures that several have; null: the first. */
+  readonly source: string | null;
   /** `empty`: a slice with some of the structures is a pair as well. */
   readonly missing: 'exclude' | 'empty';
   readonly rule: MaskRule;
@@ -57,9 +61,23 @@ export function choosePairs(
   problems: readonly BatchProblem[],
   request: UploadRequest,
 ): ChosenPairs {
-  const all = studies.flatMap(({ id, slices, isUnread }) =>
-    slices.map((slice) => ({ id: pairId(id, slice.slice), slice, isUnread })),
+  checkSource(
+    studies.flatMap(({ sources }) => sources.map(({ file }) => file)),
+    request.source,
   );
+  const all = studies.flatMap((study) => {
+    const files = study.sources.map(({ file }) => file);
+    const { dropped } = useSource(contestsIn(study), files, request.source);
+    return study.slices.map((slice) => ({
+      id: pairId(study.id, slice.slice),
+      slice: {
+        ...slice,
+        contours: withoutDropped(slice.contours, dropped),
+        unusable: slice.unusable.filter((structure) => isUsed(structure, slice.lost ?? [], dropped)),
+      },
+      isUnread: study.isUnread,
+    }));
+  });
   const found = new Set(all.flatMap(({ slice }) => slice.contours.map(({ structure }) => structure)));
   const carried = [...found].sort();
   const structures = request.structures === null ? carried : askedNames(request.structures, carried);
@@ -82,6 +100,10 @@ export function choosePairs(
   }
   if (pairs.length === 0) throw noPairs(all.length, carried, problems, leftOut);
   return { pairs, structures, problems: leftOut };
+}
+
+function contestsIn({ slices }: UploadedStudy): readonly Contest[] {
+  return findContests(slices.map(({ header, contours }) => ({ series: header.seriesUid, parts: contours })));
 }
 
 function noPairs(

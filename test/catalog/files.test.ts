@@ -10,6 +10,8 @@ function structures(count: number, step: number): StructureSet {
   return {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
+    seriesUid: '1.8',
+    made: null,
     patient: null,
     lost: [],
     images: [],

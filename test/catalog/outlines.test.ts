@@ -31,6 +31,8 @@ function triangle(z: number, number = 1): StructureSet {
   return {
     sopInstanceUid: `1.9.${number}`,
     studyUid: '1.2',
+    seriesUid: '1.8',
+    made: null,
     patient: null,
     lost: [],
     images: [],
@@ -220,7 +222,7 @@ t.test(
 );
 
 t.test(
-  'of one name on one slice the first source has it: text, then by kind and SOPInstanceUID',
+  'of one name on one slice both sources keep theirs, told apart; what is the same is there once',
   async (t) => {
     const problems: string[] = [];
     const slice = {
@@ -233,15 +235,35 @@ t.test(
       rows: 4,
       columns: 4,
     } as const;
-    const report = (code: string, file: string) => problems.push(`${code} ${file}`);
+    const report = (code: string, file: string, detail: string) => problems.push(`${code} ${file} ${detail}`);
+    const larger = { ...triangle(5, 3), points: Float64Array.of(0, 0, 5, 3, 0, 5, 0, 3, 5) };
     const objects = [
-      { kind: 'rtstruct', path: 'first.dcm', content: triangle(5, 2) },
-      { kind: 'rtstruct', path: 'second.dcm', content: triangle(5, 1) },
+      { kind: 'rtstruct', path: 'copy.dcm', content: triangle(5, 2) },
+      { kind: 'rtstruct', path: 'first.dcm', content: triangle(5, 1) },
+      { kind: 'rtstruct', path: 'other.dcm', content: larger },
     ] as const;
+    const drawnOf = (outlines: Outlines) =>
+      outlines.drawn
+        .get(slice.slice)
+        ?.map(({ part, source }) => [source, part.kind, 'roi' in part ? part.roi : 0]);
+    const copied =
+      'CONTOUR_TWICE copy.dcm 1 structure(s) are drawn in first.dcm as they are in it, which is used';
+    const rival = (file: string, first: string) =>
+      `CONTOUR_TWICE ${file} 1 structure(s) have the names of some in ${first}, on images of one series: ` +
+      'a session says which are used with `sources`, all else uses those of that file';
     const outlines = new Outlines([slice], 0.1, report);
     await outlines.addObjects(objects);
-    t.strictSame(problems, ['CONTOUR_TWICE first.dcm']);
-    t.equal(outlines.drawn.get(slice.slice)?.length, 1);
+    await outlines.settle();
+    t.strictSame(problems, [copied, rival('other.dcm', 'first.dcm')]);
+    t.strictSame(drawnOf(outlines), [
+      [0, 'closed', 1],
+      [2, 'closed', 1 + 2 * 2 ** 22],
+    ]);
+    t.match(outlines.sources, [
+      { file: 'first.dcm', series: '1.8', parts: 1 },
+      { file: 'copy.dcm', structures: [], parts: 0 },
+      { file: 'other.dcm', structures: ['A'], parts: 1 },
+    ]);
     problems.length = 0;
     const withText = new Outlines([slice], 0.1, report);
     const text = {
@@ -251,12 +273,18 @@ t.test(
     } as const;
     withText.addTexts(new Map([[slice.slice, [text, { ...text, file: 'a/c/1.txt' }]]]));
     await withText.addObjects(objects);
-    t.strictSame(problems, ['CONTOUR_TWICE second.dcm', 'CONTOUR_TWICE first.dcm']);
+    await withText.settle();
+    t.strictSame(problems, [copied, rival('first.dcm', 'a'), rival('other.dcm', 'a')]);
     t.strictSame(
-      withText.drawn.get(slice.slice)?.map(({ part }) => part.kind),
-      ['text', 'text'],
+      drawnOf(withText)?.map(([source, kind]) => `${source} ${kind}`),
+      ['0 text', '0 text', '1 closed', '3 closed'],
     );
-    t.match(withText.sources, [{ kind: 'text', file: 'a', structures: ['A'], parts: 2 }, {}, {}]);
+    t.match(withText.sources, [
+      { kind: 'text', file: 'a', series: null, structures: ['A'], parts: 2 },
+      {},
+      {},
+      {},
+    ]);
   },
 );
 

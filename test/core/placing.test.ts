@@ -44,6 +44,8 @@ function structureSet(
   return {
     sopInstanceUid: '1.1',
     studyUid: '1.2',
+    seriesUid: '1.8',
+    made: null,
     patient: null,
     lost: [],
     images,
@@ -277,6 +279,8 @@ function segmentation(planes: readonly (Plane | null)[], changes: Partial<Segmen
     problems: [],
     sopInstanceUid: '1.1',
     studyUid: '1.2',
+    seriesUid: '1.8',
+    made: null,
     patient: null,
     lost: [],
     frameOfReferenceUid: SPACE,

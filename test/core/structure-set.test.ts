@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { DEFAULT_LIMITS } from '../../src/core/dicom.js';
 import { readStructureSet, type StructureSet } from '../../src/core/structure-set.js';
-import { EXPLICIT_BIG, IMPLICIT_LITTLE } from '../../src/demo/part10.js';
+import { EXPLICIT_BIG, IMPLICIT_LITTLE, seededUid } from '../../src/demo/part10.js';
 import { type ContourOptions, type RoiOptions, structureSetFile } from '../fixtures/structure-set-file.js';
 
 const LIMITS = { ...DEFAULT_LIMITS, contourPoints: 10 };
@@ -29,6 +29,10 @@ t.test('ROIs, their contours and what they name, in every encoding', async (t) =
         sopInstanceUid: '1.2.9',
         frameOfReference: '1.2.4',
         series: ['1.2.7', '1.2.8'],
+        extra: [
+          { tag: '30060008', vr: 'DA', value: '20200102' },
+          { tag: '30060009', vr: 'TM', value: '030405' },
+        ],
         rois: [
           { name: 'Heart ', contours: [{ points: TRIANGLE, images: ['1.5'] }] },
           {
@@ -51,6 +55,8 @@ t.test('ROIs, their contours and what they name, in every encoding', async (t) =
         {
           sopInstanceUid: '1.2.9',
           studyUid: '1.2.3',
+          seriesUid: seededUid('structure set series'),
+          made: '20200102030405.000000',
           patient: null,
           lost: [],
           images: ['1.5', '1.6', '1.7'],

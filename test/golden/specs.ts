@@ -168,7 +168,7 @@ const SHARED_SPECS: Readonly<Record<string, readonly GoldenSpec[]>> = {
     steps: 6,
     spec: { ...still, batchSize: 1, mask: { holes } },
   })),
-  seg: [{ name: 'segmentations', steps: 12, spec: { ...still, batchSize: 1 } }],
+  seg: [{ name: 'segmentations', steps: 12, spec: { ...still, batchSize: 1, sources: { join: true } } }],
   dicom: [
     {
       name: 'every transfer syntax, stored',

@@ -7,6 +7,8 @@ function structures(count: number): ScanFinding {
   const set = {
     sopInstanceUid: '1.9',
     studyUid: '1.2',
+    seriesUid: '1.8',
+    made: null,
     patient: null,
     lost: [],
     images: [],

@@ -1,0 +1,87 @@
+/**
+ * A structure that several sources of a study outline on images of one series: `sources` are their places among those of the study, in
+ * ascending order. One of them is used, for masks that come from several hands are of none.
+ */
+export interface Contest {
+  readonly structure: string;
+  readonly sources: readonly number[];
+}
+
+/** A slice as far as contests are found by it: its series, and for each part of a structure the source that it comes from. */
+export interface ContestedSlice {
+  readonly series: string;
+  readonly parts: Iterable<{ readonly structure: string; readonly source?: number }>;
+}
+
+/** Finds the contests of a study, by structure and then by first source; sources that meet on some series, directly or by others, are of one contest. */
+export function findContests(slices: Iterable<ContestedSlice>): Contest[] {
+  const seen = new Map<string, Map<string, Set<number>>>();
+  for (const { series, parts } of slices)
+    for (const { structure, source = 0 } of parts) {
+      const bySeries = seen.get(structure) ?? new Map<string, Set<number>>();
+      seen.set(structure, bySeries.set(series, (bySeries.get(series) ?? new Set()).add(source)));
+    }
+  return [...seen]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([structure, bySeries]) =>
+      joined([...bySeries.values()]).map((sources) => ({ structure, sources })),
+    );
+}
+
+/** Sets that share a number become one; those of one number are left out. */
+function joined(sets: readonly ReadonlySet<number>[]): number[][] {
+  let groups: Set<number>[] = [];
+  for (const set of sets) {
+    const touching = groups.filter((group) => [...set].some((source) => group.has(source)));
+    const group = new Set([...set, ...touching.flatMap((other) => [...other])]);
+    groups = [...groups.filter((other) => !touching.includes(other)), group];
+  }
+  return groups
+    .filter(({ size }) => size > 1)
+    .map((group) => [...group].sort((a, b) => a - b))
+    .sort(([a], [b]) => a! - b!);
+}
+
+/** A structure and the places of some of its sources, ascending. */
+export type StructureSources = readonly [structure: string, sources: readonly number[]];
+
+/** What is not used of a study: structures of sources, by `droppedKey`. */
+export type Dropped = ReadonlySet<string>;
+
+export const NONE_DROPPED: Dropped = new Set();
+
+export function droppedKey(structure: string, source: number): string {
+  return `${source} ${structure}`;
+}
+
+/** All but one source of each contest; `chosen` says which one is used. */
+export function dropOthers(contests: readonly Contest[], chosen: (contest: Contest) => number): Dropped {
+  return new Set(
+    contests.flatMap((contest) => {
+      const used = chosen(contest);
+      return contest.sources
+        .filter((source) => source !== used)
+        .map((source) => droppedKey(contest.structure, source));
+    }),
+  );
+}
+
+/** The first source has it: what is used where nobody chose. */
+export function dropByDefault(contests: readonly Contest[]): Dropped {
+  return dropOthers(contests, ({ sources }) => sources[0]!);
+}
+
+/** Without the parts of structures of sources that are not used. */
+export function withoutDropped<Part extends { readonly structure: string; readonly source?: number }>(
+  parts: readonly Part[],
+  dropped: Dropped,
+): readonly Part[] {
+  if (dropped.size === 0) return parts;
+  return parts.filter(({ structure, source = 0 }) => !dropped.has(droppedKey(structure, source)));
+}
+
+/** Whether any of the structure's sources is used; true where nothing is said of them. */
+export function isUsed(structure: string, sources: readonly StructureSources[], dropped: Dropped): boolean {
+  const own = dropped.size === 0 ? undefined : sources.find(([name]) => name === structure);
+  return !own || own[1].some((source) => !dropped.has(droppedKey(structure, source)));
+}

@@ -1,0 +1,50 @@
+import t from 'tap';
+import { madeAt, newestOf } from '../../src/core/dicom-made.js';
+import { chooseSource, sourceChoice } from '../../src/core/source-choice.js';
+
+t.test('when an object was made: by its own date, the most telling one', async (t) => {
+  const of = (elements: Record<number, string>) => madeAt((tag) => elements[tag] ?? null);
+  t.equal(of({}), null);
+  t.equal(of({ 805699592: '20200102', 805699593: '0304' }), '20200102030400.000000');
+  t.equal(of({ 805699592: '2020.01.02', 805699593: '03:04:05.5' }), '20200102030405.500000');
+  t.equal(of({ 524323: '20200102', 524339: 'noon' }), '20200102');
+  t.equal(of({ 805699592: '2020', 524306: '20210101' }), '20210101', 'one that is none is passed over');
+  t.equal(of({ 524306: '20210101', 524323: '20200102' }), '20200102');
+});
+
+t.test('the newest, where that is certain', async (t) => {
+  t.equal(newestOf(['20200101', '20200103', '20200102']), 1);
+  t.equal(newestOf(['20200101235959.000000', '20200102']), 1);
+  t.equal(newestOf(['20200102100000.000000', '20200102100000.000001']), 1);
+  t.equal(newestOf(['20200102', '20200102100000.000001']), null, 'one says no time of that day');
+  t.equal(newestOf(['20200102', '20200102']), null);
+  t.equal(newestOf(['20200102', null]), null);
+  t.equal(newestOf([]), null);
+});
+
+t.test('a choice leaves one source, or none', async (t) => {
+  const sources = [
+    { kind: 'text', file: 'c', series: null, made: null },
+    { kind: 'rtstruct', file: 'a/1.dcm', series: '1.1', made: '20200101' },
+    { kind: 'rtstruct', file: 'a/2.dcm', series: '1.2', made: '20210101' },
+  ] as const;
+  t.equal(chooseSource(sources, { file: ['x', 'a/1.dcm'] }), 1);
+  t.equal(chooseSource(sources, { series: ['1.2'] }), 2);
+  t.equal(chooseSource(sources, { kind: ['text'] }), 0);
+  t.equal(chooseSource(sources, { kind: ['rtstruct'] }), null);
+  t.equal(chooseSource(sources, { kind: ['rtstruct'], latest: true }), 2);
+  t.equal(chooseSource(sources, { latest: true }), null, 'text contours have no date');
+  t.equal(chooseSource(sources, { kind: ['rtstruct'], series: ['1.1'] }), 1);
+  t.equal(chooseSource(sources, { kind: ['seg'] }), null);
+  t.equal(chooseSource(sources, {}), null);
+});
+
+t.test('a request as a choice: the same whatever its order', async (t) => {
+  t.equal(sourceChoice({}), null);
+  t.equal(sourceChoice({ latest: false, join: false }), null);
+  t.strictSame(sourceChoice({ kind: ['seg', 'rtstruct', 'seg'], file: ['b', 'a'], latest: true }), {
+    file: ['a', 'b'],
+    kind: ['rtstruct', 'seg'],
+    latest: true,
+  });
+});
