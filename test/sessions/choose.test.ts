@@ -262,6 +262,54 @@ t.test('a pair has all structures, or with missing empty some of them', async (t
   t.equal(pairs({ structures: [] }), 11);
 });
 
+t.test('slices on which a structure asked for cannot be used are no pairs, and counted', async (t) => {
+  const db = await catalogOf(t, {
+    A: {
+      slices: [
+        ...slices(2, ['i', 'o']),
+        { carries: ['o'], unusable: ['i'] },
+        { carries: ['i', 'o'], unusable: ['p'] },
+        { carries: [], unusable: ['i'] },
+        ...slices(1, ['o']),
+        ...slices(3, []),
+      ],
+    },
+    B: { isUnread: true, slices: [...slices(2, ['i', 'o']), ...slices(4, ['o'])] },
+  });
+  const chosen = (request: SpecRequest) => {
+    const { pairs, summary } = chooseSnapshot(db, request);
+    return [pairs, summary.unusable];
+  };
+  const [both, empty] = [['i', 'o'], { missing: 'empty' }] as const;
+  t.strictSame(chosen({ studies: ['A'], structures: [...both], ...empty }), [4, 2]);
+  t.strictSame(chosen({ studies: ['A'], structures: [...both] }), [3, 1]);
+  t.strictSame(chosen({ studies: ['A'], structures: ['o'] }), [5, 0], 'what is not asked for does not count');
+  t.strictSame(chosen({ studies: ['A'], structures: [] }), [9, 0]);
+  t.strictSame(chosen({ studies: ['B'], structures: [...both], ...empty }), [2, 4], 'an object was not read');
+  t.strictSame(chosen({ studies: ['B'], structures: [...both] }), [2, 0]);
+  t.strictSame(chosen({ studies: ['B'], structures: ['o'], ...empty }), [6, 0]);
+  const rename = { lv: ['i'] };
+  t.strictSame(
+    chosen({ studies: ['A'], structures: ['lv', 'o'], rename, ...empty }),
+    [4, 2],
+    'by any of its names',
+  );
+  t.not(
+    chooseSnapshot(db, { studies: ['A'], structures: ['o'] }).digest,
+    chooseSnapshot(db, { studies: ['B'], structures: ['o'] }).digest,
+  );
+  const lost = await catalogOf(t, {
+    A: { slices: [{ carries: ['o'], unusable: ['i'] }, ...slices(1, ['i'])] },
+  });
+  refuses(
+    t,
+    () => chooseSnapshot(lost, { structures: ['i', 'o'] }),
+    'SLF_NO_PAIRS',
+    'structures',
+    /1 slice\(s\) are left out because what is drawn on them cannot be used/,
+  );
+});
+
 t.test('a renamed structure is where any of its names is', async (t) => {
   const db = await catalogOf(t, {
     A: { slices: [...slices(2, ['lv']), ...slices(1, ['LV']), ...slices(4, ['i'])] },
