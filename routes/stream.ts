@@ -19,7 +19,7 @@ export const stream: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
         operationId: 'streamBatches',
         summary: 'Batch bodies one after the other, as fast as the reader reads',
         description:
-          'From step `from` up to, not with, step `to` (default: the end). Each body ends at 8 + header + largest offset. If loading fails on the way, a last body without tensors says why.',
+          'From step `from` up to, not with, step `to` (default: the end). A session without `epochs` has no end: give `to`, or close the connection. Each body ends at 8 + header + largest offset. If loading fails on the way, a last body without tensors says why.',
         tags: ['batches'],
         params: SessionParams,
         querystring: query({

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { open, readFile, writeFile } from 'node:fs/promises';
@@ -13,9 +14,13 @@ import {
   type DType,
   tensorOf,
 } from '../../src/core/layout.js';
+import { makePhantom } from '../../src/demo/phantom.js';
 import { npyCrcSeed, npzBody } from '../../src/wire/npz.js';
 import { problemBody, safetensorsBody } from '../../src/wire/safetensors.js';
-import { hasPython, python, withoutPython } from '../python.js';
+import { ask, openSession } from '../fixtures/client.js';
+import { startCommand } from '../fixtures/command.js';
+import { temporaryFolder } from '../helper.js';
+import { hasPython, PYTHON, python, withoutPython } from '../python.js';
 import { assemble, memberCrcs, sampleData, sampleMetadata } from './assemble.js';
 
 const README = new URL('../../../src/wire/README.md', import.meta.url);
@@ -44,24 +49,30 @@ function expected(layout: BatchLayout, data: Buffer): unknown[] {
   });
 }
 
-/** The script of the README that imports `module`, as it stands there. */
-async function readmeScript(module: string): Promise<string> {
+/** The README's reader for `module`, as it stands there: for torch with the lines that it has instead of NumPy's. */
+async function readmeScript(module: 'numpy' | 'torch'): Promise<string> {
   const text = await readFile(README, 'utf8');
-  const script = [...text.matchAll(/^```python\n(.*?)^```$/gms)]
-    .map(([, code]) => code ?? '')
-    .find((code) => code.startsWith(`import json, math, ${module}\n`));
-  if (script === undefined) throw new Error(`no script for ${module} in src/wire/README.md`);
-  return script;
+  const scripts = [...text.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
+  const find = (name: string) => {
+    const script = scripts.find((code) => code.startsWith(`import http.client, json, math, ${name}\n`));
+    if (script === undefined) throw new Error(`no script for ${name} in src/wire/README.md`);
+    return script;
+  };
+  // Names that are defined again replace the ones before.
+  return module === 'numpy' ? find('numpy') : find('numpy') + find('torch');
 }
 
 const PRINT_BODIES = `
 import hashlib, sys
 seen = []
+told = None
 with open(sys.argv[1], 'rb') as stream:
-    for metadata, tensors in bodies(stream):
-        arrays = [(name, as_numpy(x)) for name, x in tensors.items()]
-        seen.append([metadata, [[n, a.dtype.name, a.shape, hashlib.sha256(a.tobytes()).hexdigest()] for n, a in arrays]])
-print(json.dumps(seen))
+    try:
+        for metadata, tensors in bodies(stream):
+            arrays = [(name, as_numpy(x)) for name, x in tensors.items()]
+            seen.append([metadata, [[n, a.dtype.name, a.shape, hashlib.sha256(a.tobytes()).hexdigest()] for n, a in arrays]])
+    except RuntimeError as error: told = str(error)
+print(json.dumps([seen, told]))
 `;
 
 async function checkReader(t: Test, script: string, layouts: readonly BatchLayout[]): Promise<void> {
@@ -71,19 +82,29 @@ async function checkReader(t: Test, script: string, layouts: readonly BatchLayou
   );
   const last = assemble(problemBody(sampleMetadata(shapeOf('int16'))), Buffer.alloc(0));
   await writeFile(file, Buffer.concat([...bodies, last]));
-  const seen: [Record<string, string>, unknown[]][] = JSON.parse(await python(script + PRINT_BODIES, file));
+  const [seen, told]: [[Record<string, string>, unknown[]][], string] = JSON.parse(
+    await python(script + PRINT_BODIES, file),
+  );
   t.strictSame(
     seen.map(([, tensors]) => tensors),
-    [...layouts.map((layout) => expected(layout, sampleData(layout))), []],
+    layouts.map((layout) => expected(layout, sampleData(layout))),
   );
+  t.strictSame(JSON.parse(told), sampleMetadata(shapeOf('int16')).problems);
   const { snapshot, specDigest, bytesVersion, rule, ...json } = seen[0]![0];
   const parsed = Object.entries(json).map(([name, text]) => [name, JSON.parse(text)]);
   t.strictSame(
     { snapshot, specDigest, bytesVersion, rule, ...Object.fromEntries(parsed) },
     sampleMetadata(layouts[0]!.shape),
   );
-  const cut = join(t.testdir({ 'cut.safetensors': bodies[0]!.subarray(0, -1) }), 'cut.safetensors');
-  await t.rejects(python(script + PRINT_BODIES, cut), /the stream ends within a body/);
+  const [first] = bodies;
+  for (const size of [first!.length - 1, 300, 9, 8, 5]) {
+    const cut = join(t.testdir({ 'cut.safetensors': first!.subarray(0, size) }), 'cut.safetensors');
+    await t.rejects(
+      python(script + PRINT_BODIES, cut),
+      /EOFError: the stream ends within a body/,
+      `${size} bytes`,
+    );
+  }
 }
 
 t.test('the README’s NumPy reader reads every body of a stream', { skip: withoutNumpy }, async (t) => {
@@ -113,6 +134,52 @@ print(json.dumps([sum(x.nbytes for x in arrays.values()) for _, arrays in bodies
     LAYOUTS.map(({ sizeBytes }) => sizeBytes),
   );
 });
+
+const READ_UNTIL_IT_ENDS = `
+import sys, urllib.request
+count = 0
+try:
+    for metadata, tensors in bodies(urllib.request.urlopen(sys.argv[1])):
+        count += 1
+        if tensors['images'].shape != (2, 1, 32, 32): raise ValueError(tensors['images'].shape)
+        if count == 3: print('it reads', flush=True)
+    print('the stream ended')
+except Exception as error:
+    print(type(error).__name__, error)
+`;
+
+t.test(
+  'a reader of the page is told that the service stops, or was killed',
+  { skip: withoutNumpy },
+  async (t) => {
+    const data = join(temporaryFolder(t), 'data');
+    await makePhantom(data, { studies: 1, slices: 2, phases: 2, rows: 32, columns: 32 });
+    const script = (await readmeScript('numpy')) + READ_UNTIL_IT_ENDS;
+    for (const [signal, told] of [
+      ['SIGTERM', /^RuntimeError \[\{"code":"SLF_CLOSING",/],
+      ['SIGKILL', /^EOFError the stream (was cut off|ends within a body)\n$/],
+    ] as const) {
+      const args = ['serve', '--data', data, '--state', temporaryFolder(t), '--spool', temporaryFolder(t)];
+      const service = startCommand(t, [...args, '--port', '0', '--loaders', '1']);
+      const url = await service.serving();
+      while ((await ask(`${url}/readyz`)).status !== 200)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      const { id, steps } = await openSession(url, { batchSize: 2 });
+      t.equal(steps, null, 'a stream without an end');
+      const reader = spawn(PYTHON, ['-c', script, `${url}/v1/sessions/${id}/stream`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      t.teardown(() => reader.kill('SIGKILL'));
+      let printed = '';
+      for await (const text of reader.stdout.setEncoding('utf8')) {
+        printed += text;
+        if (printed === 'it reads\n') service.kill(signal);
+      }
+      t.match(printed.replace('it reads\n', ''), told, signal);
+      await service.ended;
+    }
+  },
+);
 
 // Too large a package to ask of every machine, so it may be missing in CI as well.
 const withoutTorch = hasPython('torch') ? false : "Python's torch is missing: apt-get install python3-torch";
