@@ -3,10 +3,22 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BackupSummary } from './backup/contents.js';
-import { ConfigError, readConfig } from './config.js';
-import { type SettingName, Settings } from './settings.js';
-import { VERSION } from './version.js';
-import { WrongUse } from './wrong-use.js';
+import { openFilesLimit } from './machine.js';
+import type { SettingName } from './settings.js';
+
+/** Fewer are not enough to read the program itself, whose modules are opened side by side. */
+const LEAST_OPEN_FILES = 192;
+const openFiles = openFilesLimit();
+if (openFiles < LEAST_OPEN_FILES) {
+  console.error(
+    `slicefeed: this process may open ${openFiles} files at a time, and needs ${LEAST_OPEN_FILES} at least: raise that to 1024 or more, with "ulimit -n 1024", LimitNOFILE= of systemd, or --ulimit nofile=1024 of docker`,
+  );
+  process.exit(1);
+}
+const { ConfigError, readConfig } = await import('./config.js');
+const { Settings } = await import('./settings.js');
+const { VERSION } = await import('./version.js');
+const { WrongUse } = await import('./wrong-use.js');
 
 interface Command {
   readonly summary: string;

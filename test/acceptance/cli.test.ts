@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { makePhantom } from '../../src/demo/phantom.js';
 import { ask } from '../fixtures/client.js';
-import { runCommand, startCommand } from '../fixtures/command.js';
+import { CLI, runCommand, startCommand } from '../fixtures/command.js';
 import { temporaryFolder } from '../helper.js';
 
 const folder = join(temporaryFolder(t), 'data');
@@ -137,4 +138,21 @@ t.test('a second service on the same state folder ends with 1 and names it', asy
   await first.ended;
   const second = startCommand(t, serveArgs('--state', state));
   t.equal((await ask(`${await second.serving()}/livez`)).status, 200, 'what was killed holds nothing');
+});
+
+t.test('too few files that it may open are one line, and end with 1', async (t) => {
+  const run = (files: number, ...args: string[]) =>
+    spawnSync('sh', ['-c', `ulimit -n ${files} && exec "$0" "$@"`, process.execPath, CLI, ...args], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH ?? '' },
+    });
+  for (const files of [32, 64, 191]) {
+    const { status, stdout, stderr } = run(files, ...serveArgs());
+    t.strictSame([status, stdout], [1, ''], `${files} files`);
+    t.match(
+      stderr,
+      new RegExp(`^slicefeed: this process may open ${files} files at a time, .*ulimit -n 1024.*\\n$`),
+    );
+  }
+  t.match(run(192, '--version'), { status: 0, stderr: '' });
 });
