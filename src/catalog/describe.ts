@@ -150,11 +150,9 @@ function arrange(study: StudyFiles, images: readonly StudyImage[], problems: Pro
     for (const number of [imageName(copy.path)?.number, copy.header.instanceNumber])
       if (number != null && candidates.has(number))
         candidates.set(number, [...candidates.get(number)!, used]);
-  return {
-    slices: arrangeSlices(single.images, numbered.images, sha256),
-    numbers: numbered.images,
-    candidates,
-  };
+  const { slices, problems: order } = arrangeSlices(single.images, numbered.images, sha256);
+  for (const problem of order) problems.push(problem);
+  return { slices, numbers: numbered.images, candidates };
 }
 
 /** The contours of text files, which name their image by its number, and those that cannot be used. */

@@ -1,7 +1,7 @@
 import type { ImageHeader } from '../core/dicom.js';
 import { type StackPlace, stepsAlong } from '../core/neighbours.js';
 import { SHIFT_STEPS } from '../core/shifted-stack.js';
-import { slicePlaneOf } from '../core/slice-plane.js';
+import { SlicePlanes } from '../core/slice-plane.js';
 import { emplace } from '../core/study-files.js';
 import { type Database, prepare } from '../sqlite.js';
 import { othersTurn } from './turns.js';
@@ -39,6 +39,7 @@ export class OtherSlices {
       db,
       "SELECT ord, header, structures FROM slice WHERE revision = ? AND structures <> '[]' AND ord > ? ORDER BY ord LIMIT ?",
     );
+    const planes = new SlicePlanes();
     const carriers = new Map<string, Carrier[]>();
     for (let after = -1; ; ) {
       const rows = some.all(revision, after, ROWS_PER_TURN) as {
@@ -47,8 +48,10 @@ export class OtherSlices {
         structures: string;
       }[];
       for (const { ord, header, structures } of rows) {
-        const place = placeOf(ord, JSON.parse(header) as ImageHeader);
-        if (place === null) continue;
+        const plane = planes.of(JSON.parse(header) as ImageHeader);
+        if (plane === null) continue;
+        // Pixel coordinates mean the same on images of one grid alone.
+        const place = { ord, stack: plane.grid, position: plane.position, time: plane.time };
         for (const structure of JSON.parse(structures) as string[])
           if (carries(ord, structure)) emplace(carriers, structure, () => []).push(place);
       }
@@ -75,13 +78,4 @@ export class OtherSlices {
   of(ord: number, structure: string): readonly OtherSlice[] {
     return this.#others.get(`${ord} ${structure}`) ?? [];
   }
-}
-
-/** Pixel coordinates mean the same on images of one size and spacing. */
-function placeOf(ord: number, header: ImageHeader): Carrier | null {
-  const plane = slicePlaneOf(header);
-  if (plane === null) return null;
-  const { rows, columns, spacingMm } = header;
-  const grid = [rows, columns, ...(spacingMm ?? [])].join(' ');
-  return { ord, stack: `${plane.stack} ${grid}`, position: plane.position, time: plane.time };
 }

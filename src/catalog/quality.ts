@@ -2,7 +2,7 @@ import type { ImageHeader } from '../core/dicom.js';
 import type { Containment, FindingCode, FindingLimits } from '../core/finding-codes.js';
 import { type Finding, findOddities, type MeasuredSlice } from '../core/findings.js';
 import { type PairId, pairId, type SliceId, type StudyId } from '../core/ids.js';
-import { slicePlaneOf } from '../core/slice-plane.js';
+import { SlicePlanes } from '../core/slice-plane.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import { Measures, type MeasuresOptions } from './measures.js';
@@ -119,6 +119,7 @@ export class Quality {
     const measures = await this.#measures.of(revision);
     const same = await sameShapes(this.#db, revision);
     const sliceOf = new Map(rows.map(({ ord, slice }) => [ord, slice as SliceId]));
+    const planes = new SlicePlanes();
     const describe = ({ ord, header }: (typeof rows)[number]): MeasuredSlice => {
       const known = measures.get(ord);
       const structures = known?.structures ?? [];
@@ -126,7 +127,7 @@ export class Quality {
         ordinal: ord,
         structures,
         unread: known ? known.unread : 'the image changed since the scan, or cannot be read',
-        plane: slicePlaneOf(JSON.parse(header) as ImageHeader),
+        plane: planes.of(JSON.parse(header) as ImageHeader),
         same: new Map(
           structures.flatMap(({ structure }) => {
             const others = same.get(shapeKey(ord, structure));

@@ -53,15 +53,21 @@ function nameSlice(db: Database, revision: number, ord: number): number {
   );
 }
 
+/** Adding 0 makes 0 of -0, whose bytes are others. */
+function stepOf(coordinate: number): number {
+  return Math.round(coordinate * 1000) + 0;
+}
+
 /** Coordinates count to a thousandth of a pixel; the order of parts does not. */
 function shapeDigest(parts: readonly Part[]): string {
   const digests = parts.map((part) => {
     const hash = createHash('sha256');
     if (part.kind === 'raster') {
       const { rows, columns, matrix, runs } = part.raster;
-      return hash.update(JSON.stringify([rows, columns, matrix, Array.from(runs)])).digest('base64');
+      const steps = matrix && Array.from(matrix, stepOf);
+      return hash.update(JSON.stringify([rows, columns, steps, Array.from(runs)])).digest('base64');
     }
-    const steps = Float64Array.from(part.points, (coordinate) => Math.round(coordinate * 1000));
+    const steps = Float64Array.from(part.points, stepOf);
     return hash.update(new Uint8Array(steps.buffer)).digest('base64');
   });
   return createHash('sha256').update(digests.sort().join()).digest('base64').slice(0, 22);

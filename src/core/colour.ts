@@ -38,38 +38,61 @@ export function lookupTable(place: TablePlace, bytes: Uint8Array): LookupTable |
   return { first, bits, entries };
 }
 
-/** Expands segments: runs of entries, straight lines between entries, and earlier segments again. */
-function fromSegments(
-  { entries: count, first, bits, big }: TablePlace,
-  bytes: Uint8Array,
-): LookupTable | null {
-  const size = bits <= 8 && bytes.length % 2 !== 0 ? 1 : 2;
-  const words = Array.from({ length: Math.floor(bytes.length / size) }, (_, i) => {
-    const [a, b] = [bytes[size * i]!, bytes[size * i + 1]!];
-    return size === 1 ? a : big ? (a << 8) | b : a | (b << 8);
-  });
-  const out: number[] = [];
+/** A table has 65,536 entries at most; more segments than this, those that are named again counted, say nothing. */
+const MOST_SEGMENTS = 2 ** 18;
+
+/** Segments of entries of 8 bits are told in bytes, by some writers in words as those of 16 bits are. */
+function fromSegments(place: TablePlace, bytes: Uint8Array): LookupTable | null {
+  const { first, bits } = place;
+  const words = wordsOf(bytes, place.big);
+  // In bytes every second unit is a length or an entry, which are not all 0.
+  const isInBytes = bits <= 8 && words.some((word) => word > 0xff);
+  const entries = expandSegments(isInBytes ? bytes : words, place.entries);
+  return entries && { first, bits, entries };
+}
+
+function wordsOf(bytes: Uint8Array, big: boolean): Uint16Array {
+  const [high, low] = big ? [0, 1] : [1, 0];
+  return Uint16Array.from(
+    { length: Math.floor(bytes.length / 2) },
+    (_, i) => (bytes[2 * i + high]! << 8) | bytes[2 * i + low]!,
+  );
+}
+
+/** Expands segments: runs of entries, straight lines between entries, and earlier segments again. Null where entries are missing. */
+function expandSegments(units: Uint8Array | Uint16Array, count: number): Uint16Array | null {
+  const size = units.BYTES_PER_ELEMENT;
+  /** An offset has 32 bits, the lowest unit first. */
+  const offsetUnits = 4 / size;
+  const out = new Uint16Array(count);
+  let filled = 0;
+  let left = MOST_SEGMENTS;
+  const put = (value: number): void => {
+    if (filled < count) out[filled++] = value;
+  };
   const expand = (from: number, segments: number, isNested: boolean): void => {
     let at = from;
-    for (let done = 0; done < segments && at + 1 < words.length && out.length < count; done++) {
-      const [kind, length] = [words[at]!, words[at + 1]!];
+    for (let done = 0; done < segments && at + 1 < units.length && filled < count && left-- > 0; done++) {
+      const [kind, length] = [units[at]!, units[at + 1]!];
       if (kind === 0) {
-        out.push(...words.slice(at + 2, at + 2 + length));
+        for (const value of units.subarray(at + 2, at + 2 + length)) put(value);
         at += 2 + length;
-      } else if (kind === 1) {
-        const [start, end] = [out.at(-1) ?? 0, words[at + 2] ?? 0];
-        for (let i = 1; i <= length; i++) out.push(Math.round(start + ((end - start) * i) / length));
+      } else if (kind === 1 && at + 2 < units.length) {
+        const [start, end] = [out[filled - 1] ?? 0, units[at + 2]!];
+        for (let i = 1; i <= length; i++) put(Math.round(start + ((end - start) * i) / length));
         at += 3;
       } else if (kind === 2 && !isNested) {
-        // The offset counts bytes from the start of the segments.
-        const offset = (words[at + 2] ?? 0) + 0x10000 * (words[at + 3] ?? 0);
+        let offset = 0;
+        for (let i = offsetUnits - 1; i >= 0; i--)
+          offset = offset * 2 ** (8 * size) + (units[at + 2 + i] ?? 0);
+        // It counts bytes from the start of the segments.
         expand(Math.floor(offset / size), length, true);
-        at += 4;
+        at += 2 + offsetUnits;
       } else return;
     }
   };
-  expand(0, words.length, false);
-  return out.length < count ? null : { first, bits, entries: Uint16Array.from(out.slice(0, count)) };
+  expand(0, units.length, false);
+  return filled < count ? null : out;
 }
 
 /** Stored values through a table; what is outside gets its first or last entry (DICOM PS3.3, section C.11.1.1.1). */

@@ -5,15 +5,20 @@ import { SCALING_TAGS } from './dicom-scaling.js';
 import { TIMING_TAGS } from './dicom-timing.js';
 import { kindOtherThanImage } from './dicom-uids.js';
 import { type DicomValues, SOP_CLASS, shortIdentifier } from './dicom-values.js';
+import { unitNormal } from './directions.js';
 
+const IMAGE_TYPE = 0x00080008;
+const POSITION = 0x00200032;
+const ORIENTATION = 0x00200037;
 const PIXEL_SPACING = 0x00280030;
 const IMAGER_SPACING = 0x00181164;
+const MOSAIC = { creator: 0x00190010, images: 0x0019100a };
 
 /** The elements whose values are read; everything else at the top level is skipped unread. */
 // biome-ignore format: a table of tags
 export const KEPT: ReadonlySet<number> = new Set([
-  0x00080008, SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, 0x00190010, 0x0019100a,
-  0x0020000d, 0x0020000e, 0x00200011, 0x00200013, 0x00200032, 0x00200037, 0x00200052, 0x00280002,
+  IMAGE_TYPE, SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, MOSAIC.creator, MOSAIC.images,
+  0x0020000d, 0x0020000e, 0x00200011, 0x00200013, POSITION, ORIENTATION, 0x00200052, 0x00280002,
   0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101,
   0x00280102, 0x00280103, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203,
   0x00281221, 0x00281222, 0x00281223, 0x3004000c, ...SCALING_TAGS, ...TIMING_TAGS,
@@ -53,9 +58,11 @@ export function identity(
     );
     return meta ?? '';
   };
-  const whole = (tag: number): number | null => {
+  const whole = (tag: number, name: string): number | null => {
     const value = values.integer(tag);
-    return Number.isSafeInteger(value) ? value : null;
+    if (value === null || Number.isSafeInteger(value)) return value;
+    notes.add('HEADER_REPAIRED', `${name} is no whole number; it is taken as unknown`);
+    return null;
   };
   return {
     sopInstanceUid: required(0x00080018, 'SOPInstanceUID', 0x00020003),
@@ -65,8 +72,8 @@ export function identity(
     frameOfReferenceUid: identifier(0x00200052, 'FrameOfReferenceUID'),
     modality: values.text(0x00080060)?.slice(0, 16) ?? null,
     patientId: values.text(0x00100020),
-    seriesNumber: whole(0x00200011),
-    instanceNumber: whole(0x00200013),
+    seriesNumber: whole(0x00200011, 'SeriesNumber'),
+    instanceNumber: whole(0x00200013, 'InstanceNumber'),
   };
 }
 
@@ -126,9 +133,29 @@ export function geometry(
     if (spacingMm)
       notes.add('SPACING_AT_DETECTOR', 'only ImagerPixelSpacing is there; it is taken for the spacing');
   }
-  return {
-    spacingMm,
-    position: vector(0x00200032, 3) as [number, number, number] | null,
-    orientation: vector(0x00200037, 6),
+  const position = vector(POSITION, 3) as [number, number, number] | null;
+  const told = vector(ORIENTATION, 6);
+  const orientation = told && unitNormal(told) ? told : null;
+  const invalid = (what: string) => {
+    notes.add('POSITION_INVALID', `${what}; where the image lies is taken as unknown`);
   };
+  if (position === null && values.has(POSITION)) invalid('ImagePositionPatient is not three numbers');
+  if (orientation === null && values.has(ORIENTATION))
+    invalid('ImageOrientationPatient is not two directions that span a plane');
+  if (!isMosaic(values)) return { spacingMm, position, orientation };
+  notes.add('MOSAIC', 'its tiles are slices whose places are not said; contours find it by its number alone');
+  return { spacingMm, position: null, orientation: null };
+}
+
+/** A Siemens mosaic: the slices of a volume as tiles of one image. */
+function isMosaic(values: DicomValues): boolean {
+  if (
+    values
+      .text(IMAGE_TYPE)
+      ?.split('\\')
+      .some((type) => type.trim() === 'MOSAIC')
+  )
+    return true;
+  const isSiemens = values.text(MOSAIC.creator) === 'SIEMENS MR HEADER';
+  return isSiemens && (values.uint16(MOSAIC.images) ?? 0) > 1;
 }

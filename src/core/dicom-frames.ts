@@ -5,7 +5,8 @@ import type { Notes } from './dicom-notes.js';
 import { modalityValues } from './dicom-scaling.js';
 import { tablePlace } from './dicom-tables.js';
 import { type Timing, timing } from './dicom-timing.js';
-import type { DicomValues } from './dicom-values.js';
+import { RT_DOSE } from './dicom-uids.js';
+import { type DicomValues, sopClass } from './dicom-values.js';
 import { normalOf } from './normal.js';
 
 type FrameAttributes = Pick<
@@ -54,7 +55,7 @@ export function describeFrames(
     const own = elements.length === 0 ? values : values.with(elements);
     const { spacingMm, position, orientation } = geometry(own, notes);
     const { rescale, window, voiFunction } = modalityValues(own, notes);
-    const times = timing(own);
+    const times = timing(own, notes);
     const { triggerMs } = times;
     return {
       header: {
@@ -72,7 +73,7 @@ export function describeFrames(
   };
   const first = describe(0);
   if (frames > 1 && groups.frames === 0) {
-    const places = gridPlaces(values, first.header, frames);
+    const places = gridPlaces(values, first.header, frames, notes);
     if (places)
       return {
         ...first,
@@ -113,15 +114,24 @@ const GRID_FRAME_OFFSETS = 0x3004000c;
 
 /**
  * Where the frames of a dose grid lie (DICOM PS3.3, section C.8.8.3.2): offsets along the normal where the first is 0, else
- * coordinates along z; null for any other image.
+ * coordinates along z; nowhere where that can't be read. Null for any other image.
  */
 function gridPlaces(
   values: DicomValues,
   { position, orientation }: Pick<ImageHeader, 'position' | 'orientation'>,
   frames: number,
-): [number, number, number][] | null {
+  notes: Notes,
+): ([number, number, number] | null)[] | null {
   const offsets = values.decimals(GRID_FRAME_OFFSETS);
-  if (offsets?.length !== frames || offsets.some(Number.isNaN) || !position || !orientation) return null;
+  if (offsets === null && sopClass(values) !== RT_DOSE) return null;
+  if (offsets?.length !== frames || offsets.some(Number.isNaN)) {
+    notes.add(
+      'POSITION_INVALID',
+      'GridFrameOffsetVector is not a number for each frame; their places are unknown',
+    );
+    return new Array<null>(frames).fill(null);
+  }
+  if (!position || !orientation) return null;
   const [x, y, z] = position;
   const [normalX, normalY, normalZ] = normalOf(orientation);
   const isRelative = offsets[0] === 0;

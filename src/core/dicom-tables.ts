@@ -1,4 +1,4 @@
-import type { TablePlace } from './colour.js';
+import { lookupTable, type TablePlace } from './colour.js';
 import type { ImageHeader } from './dicom.js';
 import type { DicomCursor, DicomElement, SequenceVisitor } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
@@ -39,10 +39,14 @@ export function tablePlace(
   const entries = word(0) || 65_536;
   const first = signed || descriptor.vr === 'SS' ? (word(1) << 16) >> 16 : word(1);
   const bits = word(2);
-  const least = segmented ? 2 : entries;
+  const least = segmented ? 2 : bits <= 8 ? entries : 2 * entries;
   if (bits < 1 || bits > 16 || data.length < least || data.length > 4 * 65_536) return null;
   const { offset, length } = data;
-  return { entries, first, bits, offset, length, big: cursor.isBigEndian, segmented };
+  const place = { entries, first, bits, offset, length, big: cursor.isBigEndian, segmented };
+  if (!segmented) return place;
+  // How many entries segments have is told by expanding them alone.
+  cursor.need(offset + length);
+  return lookupTable(place, cursor.prefix.subarray(offset, offset + length)) && place;
 }
 
 /** Finds the lookup tables of a header without reading their entries (DICOM PS3.3, sections C.7.9, C.11.1 and C.11.2). */

@@ -1,16 +1,20 @@
+import type { Notes } from './dicom-notes.js';
 import type { DicomValues } from './dicom-values.js';
 
 /** When an image was made, as far as its order among others goes; each value grows with time, null where it is not said. */
 export interface Timing {
   /** Milliseconds after the R wave: TriggerTime, else NominalCardiacTriggerDelayTime. */
   readonly triggerMs: number | null;
-  /** Of the acquisition: a number that grows with date and time and means nothing else. */
+  /** Of the acquisition: a number that grows with date and time; of one day it is in seconds, and a day later it is larger by `DAY`. */
   readonly acquired: number | null;
   /** The same of the content. */
   readonly content: number | null;
   /** TemporalPositionIdentifier, or TemporalPositionIndex of a frame. */
   readonly temporalPosition: number | null;
 }
+
+/** More than the seconds of a day, so that every day has its own numbers. */
+export const DAY = 100_000;
 
 const TRIGGER_TIME = 0x00181060;
 const TRIGGER_DELAY = 0x00209153;
@@ -30,16 +34,20 @@ export const TIMING_TAGS: readonly number[] = [
 ];
 
 /** Reads when an image or a frame was made; dates that cannot be, like a month 0, still have their place. */
-export function timing(values: DicomValues): Timing {
+export function timing(values: DicomValues, notes: Notes): Timing {
   const trigger = values.decimals(TRIGGER_TIME)?.[0] ?? values.float64(TRIGGER_DELAY);
   const position = values.integer(TEMPORAL_POSITION) ?? values.uint32(TEMPORAL_INDEX);
+  const when = (date: number, time: number): number | null =>
+    whenSaid(values.text(date), values.text(time), notes);
+  if (Number.isNaN(trigger) || Number.isNaN(position))
+    notes.add('HEADER_REPAIRED', 'a trigger time or temporal position is no number; order goes without it');
   return {
     triggerMs: trigger === null || Number.isNaN(trigger) ? null : trigger,
     acquired:
       whenJoined(values.text(FRAME_ACQUISITION_DATE_TIME) ?? values.text(ACQUISITION_DATE_TIME)) ??
       whenJoined(values.text(FRAME_REFERENCE_DATE_TIME)) ??
-      when(values.text(ACQUISITION_DATE), values.text(ACQUISITION_TIME)),
-    content: when(values.text(CONTENT_DATE), values.text(CONTENT_TIME)),
+      when(ACQUISITION_DATE, ACQUISITION_TIME),
+    content: when(CONTENT_DATE, CONTENT_TIME),
     temporalPosition: Number.isSafeInteger(position) ? position : null,
   };
 }
@@ -49,10 +57,16 @@ const TIME = /^(\d{2}):?(\d{2})?:?(\d{2})?(\.\d{1,6})?/;
 
 /** A date and time in one text (VR DT); an offset from UTC is left alone: one scanner has one clock. */
 function whenJoined(text: string | null): number | null {
-  return text === null ? null : when(text.slice(0, 8), text.slice(8));
+  return text === null ? null : whenOf(text.slice(0, 8), text.slice(8));
 }
 
-function when(date: string | null, time: string | null): number | null {
+function whenSaid(date: string | null, time: string | null, notes: Notes): number | null {
+  if ((date !== null && !DATE.test(date)) || (time !== null && !TIME.test(time)))
+    notes.add('HEADER_REPAIRED', 'a date or time cannot be read; order goes without it');
+  return whenOf(date, time);
+}
+
+function whenOf(date: string | null, time: string | null): number | null {
   const day = DATE.exec(date ?? '');
   const hour = TIME.exec(time ?? '');
   if (!day && !hour) return null;
@@ -60,5 +74,5 @@ function when(date: string | null, time: string | null): number | null {
   const [, hours = '0', minutes = '0', seconds = '0', fraction = '0'] = hour ?? [];
   const days = (Number(year) * 13 + Number(month)) * 32 + Number(dayOfMonth);
   const inDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) + Number(fraction);
-  return days * 100_000 + inDay;
+  return days * DAY + inDay;
 }

@@ -1,7 +1,7 @@
 /** Where a slice lies among the others of its study. */
 export interface StackPlace {
   /** The same for slices whose planes are parallel, in one frame of reference. */
-  readonly stack: string;
+  readonly stack: number;
   /** Along the normal of the planes. */
   readonly position: number;
   /** When in the heart's cycle, or any other time: larger is later; null where the file doesn't say. */
@@ -45,8 +45,8 @@ export function stepsAlong<T extends StackPlace>(places: readonly T[], steps: nu
   return places.map((place) => stacks.get(place.stack)!.further(place, steps));
 }
 
-function stacksOf<T extends StackPlace>(places: readonly T[]): Map<string, Planes<T>> {
-  const stacks = new Map<string, T[]>();
+function stacksOf<T extends StackPlace>(places: readonly T[]): Map<number, Planes<T>> {
+  const stacks = new Map<number, T[]>();
   for (const place of places) {
     const members = stacks.get(place.stack);
     if (members) members.push(place);

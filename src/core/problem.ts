@@ -20,6 +20,11 @@ export const PROBLEMS = {
   MODALITY_LUT: 'A modality or VOI table of the file cannot be used; values are what they are without it',
   SCALING_NOT_USED:
     'The file holds another scaling of its values (to real-world values, or a private one) that is not used; values are those of its rescale',
+  POSITION_INVALID:
+    'The position or orientation of an image cannot be read; it is taken as unknown, and no contour is placed on it by coordinates',
+  MOSAIC:
+    'The image is a mosaic: several slices as tiles of one image, whose places it does not say; no contour is placed on it by coordinates',
+  SLICE_ORDER: 'The order of the slices of a series does not follow from where they lie alone',
   SPACING_INVALID: 'The pixel spacing is not two positive numbers; it is taken as unknown',
   SPACING_AT_DETECTOR:
     'Only the spacing at the detector is known, which is that of the pixels times the magnification',

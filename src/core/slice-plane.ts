@@ -1,40 +1,64 @@
+import { Alike } from './alike.js';
 import type { ImageHeader } from './dicom.js';
+import { Directions, dot } from './directions.js';
 
 /** A slice's plane in the space of its study. */
 export interface SlicePlane {
   /** The same for slices whose planes are parallel. */
-  readonly stack: string;
+  readonly stack: number;
+  /** The same for slices whose pixels lie the same way and as far apart, so that pixel coordinates mean the same on them. */
+  readonly grid: number;
   /** Along the normal of the planes, in mm. */
   readonly position: number;
   /** TriggerTime in ms; null where the file doesn't say. */
   readonly time: number | null;
-  /** Turns a pixel's (column, row) into the plane's own coordinates in mm. */
+  /** Turns a pixel's (column, row) into coordinates in mm that all slices of the stack have in common. */
   toPlane(column: number, row: number): readonly [number, number];
   /** Square millimetres of a pixel. */
   readonly pixelArea: number;
 }
 
-/** The plane of an image; null where the header doesn't say where it is. */
-export function slicePlaneOf(header: ImageHeader): SlicePlane | null {
-  const { position, orientation } = header;
-  if (!position || orientation?.length !== 6) return null;
-  const [betweenRows, betweenColumns] = header.spacingMm ?? [1, 1];
-  const along = orientation.slice(0, 3);
-  const down = orientation.slice(3);
-  const dot = (a: readonly number[], b: readonly number[]) => a[0]! * b[0]! + a[1]! * b[1]! + a[2]! * b[2]!;
-  const normal = [1, 2, 0].map((i, at) => {
-    const k = [2, 0, 1][at]!;
-    return along[i]! * down[k]! - along[k]! * down[i]!;
-  });
-  return {
-    // A stack may have a series for each slice, whose directions differ by rounding.
-    stack: `${orientation.map((cosine) => cosine.toFixed(2)).join()}`,
-    position: dot(position, normal),
-    time: header.triggerMs,
-    pixelArea: betweenRows * betweenColumns,
-    toPlane: (column, row) => [
-      dot(position, along) + column * betweenColumns,
-      dot(position, down) + row * betweenRows,
-    ],
-  };
+/** Direction cosines that differ by less are one, and spacings by less than a tenth of it in mm: header texts round. */
+const SAME = 1e-2;
+
+/** What all slices of a stack are measured along. */
+interface Axes {
+  readonly across: readonly number[];
+  readonly down: readonly number[];
+  readonly normal: readonly number[];
+}
+
+/** Finds the planes of a study's slices, of which those that are parallel are one stack. */
+export class SlicePlanes {
+  readonly #directions = new Directions();
+  readonly #axes = new Map<number, Axes>();
+  readonly #grids = new Alike(SAME);
+
+  /** Null where the header doesn't say where the slice lies, or so many slices lie each in its own direction that there is no stack. */
+  of(header: Pick<ImageHeader, 'position' | 'orientation' | 'spacingMm' | 'rows' | 'columns' | 'triggerMs'>) {
+    const { position, orientation, rows, columns, triggerMs } = header;
+    const direction = position && orientation ? this.#directions.of(orientation) : null;
+    if (!position || !orientation || !direction) return null;
+    const [betweenRows, betweenColumns] = header.spacingMm ?? [1, 1];
+    const grid = this.#grids.of([...orientation, 10 * betweenRows, 10 * betweenColumns, rows, columns]);
+    if (grid === null) return null;
+    const [across, down] = [orientation.slice(0, 3), orientation.slice(3)];
+    const axes = this.#axes.get(direction.index) ?? { across, down, normal: direction.normal };
+    this.#axes.set(direction.index, axes);
+    const along = (axis: readonly number[]) => {
+      const [start, byColumn, byRow] = [dot(position, axis), dot(across, axis), dot(down, axis)];
+      return (column: number, row: number) =>
+        start + byColumn * column * betweenColumns + byRow * row * betweenRows;
+    };
+    const [x, y] = [along(axes.across), along(axes.down)];
+    const plane: SlicePlane = {
+      stack: direction.index,
+      grid,
+      position: dot(position, axes.normal),
+      time: triggerMs,
+      pixelArea: betweenRows * betweenColumns,
+      toPlane: (column, row) => [x(column, row), y(column, row)],
+    };
+    return plane;
+  }
 }

@@ -3,8 +3,8 @@ import { type FrameDescription, headerOfFrame } from './dicom-frames.js';
 import type { Timing } from './dicom-timing.js';
 import { isNative } from './dicom-uids.js';
 import { isId, type SliceId } from './ids.js';
-import { normalOf } from './normal.js';
 import type { Problem } from './problem.js';
+import { byNumber, orderSeries, type SeriesSlice } from './series-order.js';
 import { byCodeUnit, emplace } from './study-files.js';
 
 /** An image file as a scan found it. */
@@ -26,9 +26,6 @@ export interface ArrangedSlice<Image extends FoundImage = FoundImage> {
   readonly frame: number;
   readonly header: ImageHeader;
 }
-
-/** Places nearer than this along the normal are one place: header texts round. */
-const SAME_PLACE_MM = 1e-3;
 
 /**
  * Of several files with one SOPInstanceUID the one that is used, an uncompressed one before others; the others are problems. Names and
@@ -72,16 +69,15 @@ export function numberedSlices<Image extends FoundImage>(
 }
 
 /**
- * The slices of a study in canonical order: by SeriesNumber and SeriesInstanceUID, inside a series by place along the normal of
- * the image plane, then by the time of trigger, acquisition and content, temporal position, InstanceNumber,
- * SOPInstanceUID and frame; what is not known comes last. Images come from `dropCopies`. A slice's id is the number of its image where
- * `numbers` has one, else its SOPInstanceUID, else a hash of it; `hash` is a digest in hexadecimal digits.
+ * The slices of a study in canonical order: by SeriesNumber and SeriesInstanceUID, inside a series as `orderSeries` has it; what is not
+ * known comes last. Images come from `dropCopies`. A slice's id is the number of its image where `numbers` has one, else its
+ * SOPInstanceUID, else a hash of it; `hash` is a digest in hexadecimal digits.
  */
 export function arrangeSlices<Image extends FoundImage>(
   images: readonly Image[],
   numbers: ReadonlyMap<number, Image>,
   hash: (text: string) => string,
-): ArrangedSlice<Image>[] {
+): { readonly slices: ArrangedSlice<Image>[]; readonly problems: readonly Problem[] } {
   const numberOf = new Map([...numbers].map(([number, image]) => [image, number]));
   const series = new Map<string, Placed<Image>[]>();
   for (const image of images) {
@@ -90,18 +86,43 @@ export function arrangeSlices<Image extends FoundImage>(
     for (const frame of framesOf(image)) placed.push(place(image, frame));
   }
   const ids = new Set<string>();
-  const ordered = [...series.values()].sort(([a], [b]) => bySeries(a!.header, b!.header));
-  return ordered.flatMap(inSeries).map(({ image, frame }) => {
-    const key = identifierOf(image);
-    const suffix = suffixOf(image, frame);
-    const names = [numberOf.get(image)?.toString(), key, `slice-${hash(key).slice(0, 16)}`];
-    const id = names
-      .map((name) => (name === undefined ? '' : `${name}${suffix}`))
-      .find((each) => isId(each) && !ids.has(each));
-    if (id === undefined) throw new Error('two images of a study have one hash');
-    ids.add(id);
-    return arranged(image, frame, id);
-  });
+  const slices: ArrangedSlice<Image>[] = [];
+  const problems: Problem[] = [];
+  for (const members of [...series.values()].sort(([a], [b]) => bySeries(a!.header, b!.header))) {
+    const { slices: ordered, remarks } = orderSeries(members);
+    for (const { path, detail } of remarks) problems.push({ code: 'SLICE_ORDER', file: path, detail });
+    for (const { image, frame, identifier } of ordered) {
+      const suffix = suffixOf(image, frame);
+      const names = [numberOf.get(image)?.toString(), identifier, `slice-${hash(identifier).slice(0, 16)}`];
+      const id = names
+        .map((name) => (name === undefined ? '' : `${name}${suffix}`))
+        .find((each) => isId(each) && !ids.has(each));
+      if (id === undefined) throw new Error('two images of a study have one hash');
+      ids.add(id);
+      slices.push(arranged(image, frame, id));
+    }
+  }
+  return { slices, problems };
+}
+
+interface Placed<Image> extends SeriesSlice {
+  readonly image: Image;
+  readonly header: ImageHeader;
+}
+
+function place<Image extends FoundImage>(image: Image, frame: number): Placed<Image> {
+  return {
+    image,
+    identifier: identifierOf(image),
+    path: image.path,
+    frame,
+    header: headerOfFrame(image.header, image.frames, frame),
+    timing: { ...image.timing, ...image.frames?.[frame]?.timing },
+  };
+}
+
+function bySeries(a: ImageHeader, b: ImageHeader): number {
+  return byNumber(a.seriesNumber, b.seriesNumber) || byCodeUnit(a.seriesUid, b.seriesUid);
 }
 
 function framesOf({ header }: FoundImage): number[] {
@@ -136,66 +157,4 @@ function copyOf(image: FoundImage, used: FoundImage): Problem {
   const isSame = image.headerDigest === used.headerDigest && image.sizeBytes === used.sizeBytes;
   const how = isSame ? 'the same header' : 'another header';
   return { code: 'SLICE_TWICE', file: image.path, detail: `${used.path} is used, which has ${how}` };
-}
-
-interface Placed<Image> {
-  readonly image: Image;
-  readonly frame: number;
-  readonly header: ImageHeader;
-  /** Along the normal, in mm. */
-  readonly along: number | null;
-  readonly timing: Timing;
-}
-
-function place<Image extends FoundImage>(image: Image, frame: number): Placed<Image> {
-  const header = headerOfFrame(image.header, image.frames, frame);
-  const timing = { ...image.timing, ...image.frames?.[frame]?.timing };
-  return { image, frame, header, along: alongNormal(header), timing };
-}
-
-/** The projection of ImagePositionPatient on the normal of ImageOrientationPatient (DICOM PS3.3, section C.7.6.2.1.1), in mm. */
-export function alongNormal({
-  position,
-  orientation,
-}: Pick<ImageHeader, 'position' | 'orientation'>): number | null {
-  if (position === null || orientation === null) return null;
-  const [x, y, z] = normalOf(orientation);
-  return position[0] * x + position[1] * y + position[2] * z;
-}
-
-function bySeries(a: ImageHeader, b: ImageHeader): number {
-  return byNumber(a.seriesNumber, b.seriesNumber) || byCodeUnit(a.seriesUid, b.seriesUid);
-}
-
-function byNumber(a: number | null, b: number | null): number {
-  if (a === b) return 0;
-  return a === null ? 1 : b === null ? -1 : a - b;
-}
-
-/** A series by place; slices at one place by time and number. */
-function inSeries<Image extends FoundImage>(placed: readonly Placed<Image>[]): Placed<Image>[] {
-  const byPlace = [...placed].sort((a, b) => byNumber(a.along, b.along));
-  const out: Placed<Image>[] = [];
-  for (let from = 0, to = 0; from < byPlace.length; from = to) {
-    const start = byPlace[from]!.along;
-    while (to < byPlace.length && isSamePlace(start, byPlace[to]!.along)) to++;
-    out.push(...byPlace.slice(from, to).sort(byTime));
-  }
-  return out;
-}
-
-function isSamePlace(a: number | null, b: number | null): boolean {
-  return a === null || b === null ? a === b : b - a < SAME_PLACE_MM;
-}
-
-function byTime(a: Placed<FoundImage>, b: Placed<FoundImage>): number {
-  return (
-    byNumber(a.timing.triggerMs, b.timing.triggerMs) ||
-    byNumber(a.timing.acquired, b.timing.acquired) ||
-    byNumber(a.timing.content, b.timing.content) ||
-    byNumber(a.timing.temporalPosition, b.timing.temporalPosition) ||
-    byNumber(a.header.instanceNumber, b.header.instanceNumber) ||
-    byCodeUnit(identifierOf(a.image), identifierOf(b.image)) ||
-    a.frame - b.frame
-  );
 }

@@ -52,6 +52,7 @@ function mayBeRead(data: SourceFile, header: ImageHeader, frame: number, limits:
 function frameOf(data: SourceFile, header: ImageHeader, frame: number, limits: LoaderLimits): InspectedFrame {
   const places = framePlaces(data, header, frame);
   const sizeBytes = placesBytes(places);
+  if (sizeBytes > limits.frameBytes) throw new PixelError('LIMIT_EXCEEDED', `a frame of ${sizeBytes} bytes`);
   return {
     sizeBytes,
     start: () => readPart(data, places, 0, Math.min(sizeBytes, FRAME_START_BYTES)),

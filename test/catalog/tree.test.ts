@@ -215,7 +215,7 @@ t.test('files that name nothing are studies and slices as well, the same whereve
   for (const id of ids) t.match(id, /^slice-[0-9a-f]{16}$/);
   t.equal(new Set(ids).size, 2);
   const codes = listProblems(db, study!.id).map(({ code }) => code);
-  t.strictSame([...new Set(codes)], ['HEADER_REPAIRED', 'SLICE_TWICE']);
+  t.strictSame([...new Set(codes)], ['HEADER_REPAIRED', 'SLICE_TWICE', 'SLICE_ORDER']);
 });
 
 t.test('experts’ contours lie on the images of their numbers', async (t) => {

@@ -22,6 +22,20 @@ t.test('segments: a run, a line, and a run again', async (t) => {
   t.strictSame(table?.entries, Uint16Array.of(10, 20, 30, 40, 10, 20));
 });
 
+t.test('segments of entries of 8 bits are told in bytes, or in words', async (t) => {
+  const units = [0, 2, 10, 20, 1, 2, 40, 2, 1, 0, 0];
+  const bytes = [...units, 0, 0];
+  const eight = { ...place, entries: 6, bits: 8, segmented: true };
+  const expected = Uint16Array.of(10, 20, 30, 40, 10, 20);
+  for (const told of [bytes, [...bytes, 0]])
+    t.strictSame(lookupTable(eight, Uint8Array.from(told))?.entries, expected, `${told.length} bytes`);
+  const words = new Uint8Array(Uint16Array.from(units).buffer);
+  t.strictSame(lookupTable(eight, words)?.entries, expected);
+  t.equal(lookupTable({ ...eight, entries: 7 }, Uint8Array.from(bytes)), null, 'entries are missing');
+  const none = lookupTable({ ...place, bits: 16, segmented: true, entries: 9 }, new Uint8Array(100_000));
+  t.equal(none, null, 'segments without entries');
+});
+
 t.test('a segment that names itself ends', async (t) => {
   const words = Uint16Array.of(2, 65_535, 0, 0);
   t.equal(lookupTable({ ...place, bits: 16, segmented: true }, new Uint8Array(words.buffer)), null);

@@ -509,7 +509,23 @@ t.test('the frames of a dose grid lie where its offsets say', async (t) => {
     [1, 2, 3],
     [1, 2, 5.5],
   ]);
-  t.match(grid('0'), { frames: null, header: { position: [1, 2, 3] } });
+  for (const unusable of ['0', '0\\2,5', ''])
+    t.match(
+      whole(
+        file({
+          sopClassUid: '1.2.840.10008.5.1.4.1.1.481.2',
+          frames: 2,
+          rows: 1,
+          position: [1, 2, 3],
+          extra: [ds('3004000c', unusable), ds('3004000e', '1')],
+        }),
+      ),
+      {
+        frames: [{ header: { position: null } }, { header: { position: null } }],
+        header: { position: null, notes: [{ code: 'POSITION_INVALID', detail: /GridFrameOffsetVector/ }] },
+      },
+      unusable,
+    );
 });
 
 t.test('a VOI table in the functional groups is used, per frame', async (t) => {
@@ -534,6 +550,45 @@ t.test('a VOI table in the functional groups is used, per frame', async (t) => {
     t.match(read.header.notes, [{ code: 'MODALITY_LUT' }]);
     t.equal(read.header.notes.length, 1);
   }
+});
+
+t.test('a table whose entries are not all there is told, and left out', async (t) => {
+  const table = (bits: number, bytes: Uint8Array, isSegmented = false) =>
+    [1, 2, 3].flatMap((colour): Element[] => [
+      { tag: `0028110${colour}`, vr: 'US', value: [4, 0, bits] },
+      { tag: `002812${isSegmented ? 2 : 0}${colour}`, vr: 'OW', value: bytes },
+    ]);
+  const palette = (...told: Parameters<typeof table>) =>
+    header(file({ photometric: 'PALETTE COLOR', extra: table(...told) }));
+  const line = Uint8Array.of(0, 1, 10, 1, 3, 40);
+  for (const found of [
+    palette(8, Uint8Array.of(1, 2, 3, 4)),
+    palette(16, new Uint8Array(8)),
+    palette(8, line, true),
+  ])
+    t.match(found, { photometric: 'PALETTE COLOR', palette: [{ entries: 4 }, {}, {}], notes: [] });
+  for (const found of [
+    palette(8, Uint8Array.of(1, 2)),
+    palette(16, new Uint8Array(6)),
+    palette(8, line.subarray(0, 4), true),
+    palette(16, line, true),
+  ])
+    t.match(found, {
+      photometric: 'MONOCHROME2',
+      palette: null,
+      notes: [{ code: 'HEADER_REPAIRED', detail: /no palette that can be read/ }],
+    });
+  const modality: Element = {
+    tag: '00283000',
+    vr: 'SQ',
+    value: [
+      [
+        { tag: '00283002', vr: 'US', value: [4, 0, 16] },
+        { tag: '00283006', vr: 'OW', value: new Uint8Array(6) },
+      ],
+    ],
+  };
+  t.match(header(file({ extra: [modality] })), { modalityTable: null, notes: [{ code: 'MODALITY_LUT' }] });
 });
 
 t.test('an icon in a sequence is not the image', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { jumps, type StackedStructure, stepsAlong } from '../../src/core/neighbours.js';
 
-function at(position: number, time: number | null, radius: number, x = 0, stack = 's'): StackedStructure {
+function at(position: number, time: number | null, radius: number, x = 0, stack = 0): StackedStructure {
   return { stack, position, time, area: Math.PI * radius ** 2, centre: [x, 0] };
 }
 
@@ -49,7 +49,7 @@ t.test('phases are told apart by their times', async (t) => {
 });
 
 t.test('other stacks, and planes without a time where there are several, are no neighbours', async (t) => {
-  t.strictSame(jumps([at(0, 0, 20, 0, 'a'), at(8, 0, 9), at(16, 0, 20, 0, 'b')]), [null, null, null]);
+  t.strictSame(jumps([at(0, 0, 20, 0, 1), at(8, 0, 9), at(16, 0, 20, 0, 2)]), [null, null, null]);
   const untold = jumps([at(0, null, 20), at(0, null, 10), at(8, null, 20), at(16, null, 20)]);
   t.equal(untold[2], null);
   t.ok(jumps([at(0, null, 20), at(8, null, 20), at(16, null, 20)])[1]);
@@ -62,7 +62,7 @@ t.test('so many planes further on is in the same stack and phase', async (t) => 
     at(8, 800, 9),
     at(16, 290, 9),
     at(16, 800, 9),
-    at(8, 300, 9, 0, 'b'),
+    at(8, 300, 9, 0, 1),
   ];
   const further = (steps: number) =>
     stepsAlong(places, steps).map((place) => (place ? places.indexOf(place) : null));

@@ -1,0 +1,42 @@
+import { normalOf } from './normal.js';
+
+/** Planes whose normals differ by less, in radians, are parallel: directions are rounded, and some scanners turn each slice a little. */
+const PARALLEL = 0.01;
+/** Cosines whose cross product is shorter span no plane. */
+const LEAST_NORMAL = 1e-3;
+/** More directions are no stacks, and to compare with all of them would take long. */
+const MOST_DIRECTIONS = 256;
+
+/** One direction of planes. */
+export interface Direction {
+  readonly index: number;
+  /** Of length 1; that of the first plane that was asked for. */
+  readonly normal: readonly [number, number, number];
+}
+
+/** Of length 1; null where the direction cosines span no plane. */
+export function unitNormal(orientation: readonly number[]): [number, number, number] | null {
+  const [x, y, z] = normalOf(orientation);
+  const length = Math.hypot(x, y, z);
+  return length > LEAST_NORMAL ? [x / length, y / length, z / length] : null;
+}
+
+export function dot(a: readonly number[], b: readonly number[]): number {
+  return a[0]! * b[0]! + a[1]! * b[1]! + a[2]! * b[2]!;
+}
+
+/** Finds planes that are parallel, whichever of their two sides their normals point to. */
+export class Directions {
+  readonly #known: Direction[] = [];
+
+  /** Null where the direction cosines span no plane, or there are too many directions. */
+  of(orientation: readonly number[]): Direction | null {
+    const normal = unitNormal(orientation);
+    if (normal === null) return null;
+    const known = this.#known.find((each) => Math.abs(dot(each.normal, normal)) >= Math.cos(PARALLEL));
+    if (known || this.#known.length === MOST_DIRECTIONS) return known ?? null;
+    const direction: Direction = { index: this.#known.length, normal };
+    this.#known.push(direction);
+    return direction;
+  }
+}
