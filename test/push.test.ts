@@ -67,6 +67,35 @@ t.test('a folder of one study is one parcel under its own name, with all that li
   t.same(named(await divide(root)), [['one', ['1.dcm', 'README', 'a/1.txt']]]);
 });
 
+t.test('cases of an expert take the rows of the table that are about them', async (t) => {
+  const root = temporaryFolder(t);
+  const contour = (name: string) =>
+    `contours/${name}/contours-manual/IRCCI-expert/IM-0001-0001-icontour-manual.txt`;
+  const files: Record<string, string | Uint8Array> = {
+    'scd_patientdata.csv': 'PatientID,OriginalID\nSCD0000101,SC-HF-I-1\nSCD0000201,SC-HF-I-2\n',
+  };
+  for (const [at, patient] of ['SCD0000101', 'SCD0000201'].entries()) {
+    const uid = `1.2.${at}`;
+    files[`DICOM/${patient}/IM-0001-0001.dcm`] = imageFile(at, {
+      studyUid: uid,
+      seriesUid: uid,
+      patientId: patient,
+    });
+    files[contour(`SC-HF-I-0${at + 1}`)] = squareContour(2, 9);
+  }
+  writeFiles(root, files);
+  const divided = await divide(root);
+  t.same(named(divided), [
+    ['SCD0000101', ['link.csv', 'DICOM/SCD0000101/IM-0001-0001.dcm', contour('SC-HF-I-01')]],
+    ['SCD0000201', ['link.csv', 'DICOM/SCD0000201/IM-0001-0001.dcm', contour('SC-HF-I-02')]],
+  ]);
+  t.same(
+    divided.parcels[1]!.files[0]!.content.toString(),
+    'patient_id,original_id\n"SCD0000201","SC-HF-I-2"\n',
+  );
+  t.same(divided.left, []);
+});
+
 t.test('images of several studies and patients are divided as a service divides them', async (t) => {
   const root = temporaryFolder(t);
   const image = (first: number, studyUid: string, patientId: string | undefined) =>

@@ -36,6 +36,8 @@ export interface Parcels {
 }
 
 const LINK_TABLE = 'link.csv';
+/** An id that is made of what a study names, where that can be none itself. */
+const MADE_ID = /^study-[0-9a-f]{16}$/;
 
 /**
  * Divides a folder into the studies that a service reads in it, each with its contours and a link table of the rows that are about it; a file that is
@@ -43,7 +45,7 @@ const LINK_TABLE = 'link.csv';
  * layout has the folder's name where that can be one.
  */
 export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
-  const { pairing, guards, tables, files, loose } = studies;
+  const { pairing, guards, tables, files, found, loose } = studies;
   const fileAt = (path: string): ParcelFile => ({
     name: path,
     sizeBytes: guardedSizeBytes(guards.get(path)!),
@@ -61,10 +63,13 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
   const rows = [...tables.values()].flatMap((table: LinkTable | null) => table?.rows ?? []);
   const [only, ...others] = pairing.studies;
   const name = basename(folder);
-  const ownName = only?.rule === 'geometry' && others.length === 0 && isId(name) ? name : null;
-  const parcels = pairing.studies.map(({ id, rule }, at): Parcel => {
+  // No folder of a layout has named it.
+  const isUnnamed =
+    only !== undefined && (MADE_ID.test(only.id) || found.some(({ study }) => study === only.id));
+  const ownName = isUnnamed && others.length === 0 && isId(name) ? name : null;
+  const parcels = pairing.studies.map(({ id, rule, contours }, at): Parcel => {
     const sorted = [...paths[at]!].sort(byCodeUnit);
-    const table = rule === 'numbers' ? linkTable(rows, sorted) : null;
+    const table = rule === 'numbers' || contours.length > 0 ? linkTable(rows, sorted) : null;
     return { id: ownName ?? id, files: [...(table ? [table] : []), ...sorted.map(fileAt)] };
   });
   const told = [...loose, ...leftProblems(alone, files)];
