@@ -3,6 +3,7 @@ import { listSlices } from '../../src/catalog/slices.js';
 import { findStudy, listProblems, presentStudies } from '../../src/catalog/studies.js';
 import { seededUid } from '../../src/demo/part10.js';
 import { chooseSnapshot } from '../../src/sessions/choose.js';
+import type { SpecRequest } from '../../src/sessions/request.js';
 import { segmentationFile } from '../fixtures/segmentation-file.js';
 import { type ContourOptions, type RoiOptions, structureSetFile } from '../fixtures/structure-set-file.js';
 import { contourPath, imageFile, imagePath, linkTable } from '../fixtures/study-folder.js';
@@ -53,14 +54,18 @@ interface Found {
   readonly told: readonly string[];
 }
 
-async function find(t: Test, files: Readonly<Record<string, string | Uint8Array>>): Promise<Found> {
+async function find(
+  t: Test,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  spec: SpecRequest = {},
+): Promise<Found> {
   const root = temporaryFolder(t);
   for (const [path, content] of Object.entries(files)) write(root, path, content);
   const db = openCatalogue(t);
   await scanInto(db, root);
   const [{ study }] = presentStudies(db) as unknown as [{ study: string }];
   const slices = listSlices(db, study, -1, 100, true);
-  const snapshot = chooseSnapshot(db, { structures: ['A', 'B'], missing: 'empty' });
+  const snapshot = chooseSnapshot(db, { structures: ['A', 'B'], missing: 'empty', ...spec });
   return {
     slices: slices.map(({ structures, unusable }) => `${structures.join()}|${unusable.join()}`),
     session: [snapshot.pairs, snapshot.summary.unusable],
@@ -174,7 +179,7 @@ t.test('an ROI whose number is not its own', async (t) => {
   t.match(found, { slices: ['A|B,C', 'A,B|', 'A|', 'A,D|'], session: [3, 1] });
 });
 
-t.test('a structure that another source has is whole there', async (t) => {
+t.test('what is lost of one source takes nothing from another one that a session uses', async (t) => {
   const other = structureSetFile({
     studyUid: STUDY,
     sopInstanceUid: '1.9.9',
@@ -184,7 +189,9 @@ t.test('a structure that another source has is whole there', async (t) => {
   });
   const bad = { data: 'x\\y\\z', images: [uid(3)] };
   const files = { ...stack, 'rs.dcm': structureSet(roisWith([named(0), bad])), 'rs2.dcm': other };
-  t.match(await find(t, files), { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4], told: [] });
+  const from = (file: string) => find(t, files, { sources: { file: [file] } });
+  t.match(await from('rs2.dcm'), { session: [4, 0], told: told(1) });
+  t.match(await from('rs.dcm'), { session: [3, 1] });
 });
 
 t.test(
