@@ -27,7 +27,7 @@ export const FilesForm = Type.Unsafe<unknown>({
 });
 
 /** What every error answers. */
-export const Problem = Type.Object(
+const Problem = Type.Object(
   {
     type: Type.String(),
     title: Type.String(),

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /** What a token opens: everything, or opening sessions and reading. */
-export type May = 'full' | 'read';
+type May = 'full' | 'read';
 
 /** Who asks: `key` tells tokens apart and gives none of them away. */
 export interface Bearer {

@@ -16,7 +16,7 @@ import type { StudyState } from './studies.js';
 import { othersTurn } from './turns.js';
 
 /** Measures slices in loader children; null: the slice ended its loader. */
-export type MeasureSlices = (
+type MeasureSlices = (
   units: readonly MeasureUnit[],
   containments: readonly Containment[],
 ) => Promise<readonly (MeasureOutcome | null)[]>;

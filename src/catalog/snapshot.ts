@@ -16,7 +16,7 @@ import {
 import type { StudyState } from './studies.js';
 
 /** A study's part in a snapshot: pairs [first, first + pairs). */
-export interface SnapshotStudy {
+interface SnapshotStudy {
   readonly study: StudyId;
   readonly revision: number;
   readonly first: number;

@@ -39,7 +39,7 @@ export interface UploadContent {
 }
 
 /** The study of files that lie in no folder of a layout. */
-export const LOOSE_STUDY = 'upload' as StudyId;
+const LOOSE_STUDY = 'upload' as StudyId;
 
 /** More data folders than an upload has reason to hold. */
 const LAYOUTS = 100;
@@ -71,7 +71,7 @@ export async function readUpload(
 }
 
 /** Pairs the files of an upload by what was read of them. */
-export async function describeUpload(
+async function describeUpload(
   files: readonly StagedFile[],
   findings: ReadonlyMap<string, ScanFinding>,
   planeToleranceMm: number,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BaseLogger } from 'pino';
@@ -238,6 +239,8 @@ export class Uploads {
       recordUpload(db, record, revision, { problems: problemsOf(content), sources: study.sources });
       return true;
     } catch (error) {
+      // Its study was deleted while this rescan was on its way to it.
+      if (!existsSync(this.#kept.pathOf(key))) return false;
       log.error({ upload: key, reason: reasonOf(error) }, 'a kept upload cannot be read: it is left out');
       return false;
     }

@@ -2,7 +2,7 @@ import { PixelError } from '../core/pixels.js';
 import type { CodedSamples } from './samples.js';
 
 /** One component of a JPEG image (ISO/IEC 10918-1, section B.2.2). */
-export interface JpegComponent {
+interface JpegComponent {
   readonly id: number;
   readonly horizontal: number;
   readonly vertical: number;

@@ -17,7 +17,7 @@ export interface JpegScan {
   readonly quantization: readonly (Int32Array | undefined)[];
 }
 
-export interface JpegScanComponent {
+interface JpegScanComponent {
   readonly id: number;
   readonly dc: HuffmanTable | undefined;
   readonly ac: HuffmanTable | undefined;

@@ -26,7 +26,7 @@ export interface WasmDecoder {
   getInterleaveMode?(): number;
 }
 
-export interface WasmFrame {
+interface WasmFrame {
   readonly width: number;
   readonly height: number;
   readonly bitsPerSample: number;

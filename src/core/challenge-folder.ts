@@ -18,13 +18,6 @@ const CONTOUR = /^contourfiles\/([^/]+)\/([^/]+)-contours\/([^/]+)$/i;
 const PART = /^(dicoms\/|contourfiles\/|link\.csv$)/i;
 const ROOT = /^(.*\/)?(link\.csv|dicoms\/[^/]+\/[^/]+|contourfiles\/[^/]+\/[^/]+-contours\/[^/]+)$/i;
 
-/** What a file of such a folder is by its name; null for files that the layout has no place for. */
-export function challengePart(path: string): 'image' | 'contour' | null {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  if (IMAGE.test(path)) return IMAGE_FILE.test(name) ? 'image' : null;
-  return CONTOUR.test(path) && contourName(name) !== null ? 'contour' : null;
-}
-
 /**
  * The folders, `''` or with a slash at the end, that are laid out as the challenge's pipeline has them: contours below
  * `contourfiles/`, or a link table beside `dicoms/` where no expert's contours are what it joins.

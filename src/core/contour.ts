@@ -9,7 +9,7 @@ export interface ContourProblem {
 }
 
 /** A problem of a contour that can be used all the same. */
-export interface ContourRemark extends ContourProblem {
+interface ContourRemark extends ContourProblem {
   readonly line: number;
 }
 

@@ -98,7 +98,7 @@ export type FindingCode = keyof typeof FINDING_RULES;
 
 export const FINDING_CODES = Object.keys(FINDING_RULES) as readonly FindingCode[];
 
-export function isFindingCode(text: string): text is FindingCode {
+function isFindingCode(text: string): text is FindingCode {
   return Object.hasOwn(FINDING_RULES, text);
 }
 

@@ -47,6 +47,14 @@ const INTEGERS: Readonly<Record<string, readonly [number, number]>> = {
 };
 const FLOAT32_MAX = 3.4028234663852886e38;
 
+/** Whether a dtype holds a value: the very test that writing it makes. */
+export function holdsValue(dtype: ImageDType, value: number): boolean {
+  if (dtype === 'float32') return Number.isFinite(Math.fround(value));
+  if (dtype === 'float16') return Math.abs(value) < HALF_LIMIT;
+  const [low, high] = INTEGERS[dtype]!;
+  return Number.isInteger(value) && value >= low && value <= high;
+}
+
 type Described = Pick<ImageHeader, 'bitsAllocated' | 'bitsStored' | 'highBit' | 'signed' | 'pixelKind'>;
 
 /**

@@ -25,7 +25,7 @@ export class ProblemList {
 }
 
 /** `1-3, 7`: numbers in ascending order, each once; after some runs the others are counted. */
-export function numbersText(numbers: readonly number[]): string {
+function numbersText(numbers: readonly number[]): string {
   const sorted = [...new Set(numbers)].sort((a, b) => a - b);
   const ranges: [number, number][] = [];
   for (const number of sorted) {

@@ -2,7 +2,7 @@
  * A mask as the runs of its ones: places [start, end) in row-major order, ascending, start and end in turn. Runs that touch
  * are one. `Runs` collects them without knowing how many there will be.
  */
-export class Runs {
+class Runs {
   #places = new Uint32Array(256);
   #length = 0;
 

@@ -53,11 +53,6 @@ export type SegmentationRead =
 /** Elements of a segmentation's header: about 30 a frame. */
 const MAX_ELEMENTS = 2_000_000;
 
-/** Whether an image is a segmentation: Segmentation Storage or Label Map Segmentation Storage. */
-export function isSegmentation(sopClassUid: string): boolean {
-  return sopClassUid === '1.2.840.10008.5.1.4.1.1.66.4' || sopClassUid === '1.2.840.10008.5.1.4.1.1.66.7';
-}
-
 /** Reads what is not in the image header from all bytes before the pixels. Never throws, whatever the bytes. */
 export function readSegmentation(
   head: Uint8Array,

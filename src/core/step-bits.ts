@@ -2,7 +2,7 @@
  * Sets of steps are kept in rows of this many, a bit each (the lowest bit of a byte first): adding a step to a set changes one row of
  * 256 bytes, whatever the order in which steps come.
  */
-export const STEPS_PER_ROW = 2048;
+const STEPS_PER_ROW = 2048;
 
 /** The number of the row that holds a step. */
 export function rowOfStep(step: number): number {

@@ -18,7 +18,7 @@ const TURNS = {
   (size: Size, x: number, y: number) => readonly [number, number] | number[]
 >;
 
-export type Turn = keyof typeof TURNS;
+type Turn = keyof typeof TURNS;
 const HALF_TURNS: readonly Turn[] = ['left to right', 'top to bottom', 'by half a turn'];
 
 /** The share of the contrast of a turned mask's edge that its own edge lacks, also where it is moved by a pixel: under 0 where its own has more, over 1 where that is of the other sign. */

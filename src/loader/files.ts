@@ -65,6 +65,8 @@ export interface SourceFile {
   readonly sizeBytes: number;
   /** The file's guard when it was opened. */
   readonly guard: string;
+  /** Names this file as it was when it was opened: its place and its guard. */
+  readonly identity: string;
   /** Whether the file is the one that was opened, untouched. */
   isUntouched(): boolean;
   /** Reads `length` bytes at `offset` into the start of `into`; throws `ShortRead` where the file ends before. */
@@ -87,6 +89,7 @@ export function withSourceFile<T>(root: string, path: string, work: (file: Sourc
     return work({
       sizeBytes: Number(status.size),
       guard,
+      identity: `${whole}\0${guard}`,
       isUntouched: () => guardOf(statusOf()) === guard,
       read(into, offset, length) {
         let done = 0;

@@ -94,6 +94,7 @@ export function inflated(file: SourceFile, start: number, limits: LoaderLimits):
   return {
     sizeBytes: start + body.length,
     guard: file.guard,
+    identity: file.identity,
     isUntouched: file.isUntouched,
     read(into, offset, length) {
       if (offset + length > start + body.length) throw new ShortRead('the file ends before its data');
@@ -110,14 +111,14 @@ let lastInflated: SourceFile | null = null;
 /** The file that an image's offsets are in; the last inflated one is kept where it has more frames. Throws `PixelError`. */
 export function dataOf(file: SourceFile, header: ImageHeader, limits: LoaderLimits): SourceFile {
   if (header.transferSyntax !== DEFLATED_LITTLE_ENDIAN) return file;
-  if (lastInflated?.guard === file.guard) return { ...lastInflated, isUntouched: file.isUntouched };
+  if (lastInflated?.identity === file.identity) return { ...lastInflated, isUntouched: file.isUntouched };
   lastInflated = null;
   const { data } = readUpToPixels(file, limits, false);
   if (header.frames > 1) lastInflated = data;
   return data;
 }
 
-let lastFound: { guard: string; found: FoundFrames } | null = null;
+let lastFound: { identity: string; found: FoundFrames } | null = null;
 
 /** Where a frame's bytes are in `data`: offset and length of each of its parts, in turn. Throws `PixelError`. */
 export function framePlaces(data: SourceFile, header: ImageHeader, frame: number): readonly number[] {
@@ -127,7 +128,8 @@ export function framePlaces(data: SourceFile, header: ImageHeader, frame: number
   }
   let frames = header.pixelData.frames;
   if (frames === null) {
-    if (lastFound?.guard !== data.guard) lastFound = { guard: data.guard, found: findFrames(data, header) };
+    if (lastFound?.identity !== data.identity)
+      lastFound = { identity: data.identity, found: findFrames(data, header) };
     frames = lastFound.found.frames;
   }
   const places = frames[frame];

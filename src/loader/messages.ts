@@ -19,7 +19,7 @@ import type { NumbersPiece } from './long-numbers.js';
 import type { SealedSource } from './sealed.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
-export type FileKind = 'image' | 'contour' | 'table' | 'any';
+type FileKind = 'image' | 'contour' | 'table' | 'any';
 
 /** One file of a scan. */
 export interface ScanUnit {

@@ -4,7 +4,7 @@ import type { Panel } from './panel.js';
 import { drawText, fitText, textHeight, textWidth } from './text.js';
 
 /** One structure's name beside its colour; `empty` where its mask has no pixel. */
-export interface LegendEntry {
+interface LegendEntry {
   readonly name: string;
   /** Null in the count of those that stay over. */
   readonly colour: Colour | null;

@@ -7,7 +7,7 @@ import { refuseRoom } from '../room.js';
 import { Disconnected } from './disconnect.js';
 
 /** A problem+json body (RFC 9457). */
-export interface ProblemDocument {
+interface ProblemDocument {
   readonly type: string;
   readonly title: string;
   readonly status: number;

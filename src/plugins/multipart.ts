@@ -126,7 +126,7 @@ export function refuseForm(error: unknown): unknown {
 }
 
 /** The answer to an upload that is refused for its names, its size or its zip. */
-export function refuseUpload({ reason, message }: UploadRefused): SlfError {
+function refuseUpload({ reason, message }: UploadRefused): SlfError {
   switch (reason) {
     case 'limit':
       return new SlfError('SLF_TOO_LARGE', `${message}: send less at a time`);

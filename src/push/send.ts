@@ -14,7 +14,7 @@ export interface PushAnswer {
 }
 
 /** The file is not the one that was looked at before. */
-export class FileChanged extends Error {
+class FileChanged extends Error {
   override readonly name = 'FileChanged';
 }
 

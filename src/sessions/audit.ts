@@ -7,7 +7,7 @@ import type { SessionStore } from './store.js';
 import type { Verdicts } from './verdicts.js';
 
 /** A number of pairs, and the first of them by name. */
-export interface PairCount {
+interface PairCount {
   readonly count: number;
   readonly pairs: readonly string[];
 }

@@ -1,6 +1,6 @@
 import type { Flagged } from '../catalog/selection.js';
 import type { Snapshot } from '../catalog/snapshot.js';
-import { autoDtype, type ImageDType } from '../core/pixels.js';
+import { autoDtype, holdsValue, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
 import { chooseSnapshot } from './choose.js';
@@ -94,15 +94,7 @@ function chooseDtype(
   const mixes = shape.fit === 'resize' || (channels === 1 && summary.channels.includes(3));
   const fill = { min: shape.fill, max: shape.fill, whole: Number.isInteger(shape.fill) };
   if (dtype === 'auto') return fractions || mixes || !range ? 'float32' : autoDtype([range, fill]);
-  const holds = {
-    uint8: [0, 0xff],
-    int16: [-0x8000, 0x7fff],
-    uint16: [0, 0xffff],
-    int32: [-(2 ** 31), 2 ** 31 - 1],
-  };
-  const halves = dtype === 'float16' ? 65504 : 3.4e38;
-  const [low, high] = isFloat ? [-halves, halves] : holds[dtype as keyof typeof holds];
-  if (shape.fill < low! || shape.fill > high! || !(isFloat || fill.whole))
+  if (!holdsValue(dtype, shape.fill))
     throw new SlfError('SLF_VALUE_RANGE', `shape.fill ${shape.fill} does not fit ${dtype}`, {
       field: 'shape.fill',
     });

@@ -33,7 +33,7 @@ export interface UploadRequest {
 }
 
 /** A slice of an upload that is asked for. */
-export interface UploadPair {
+interface UploadPair {
   readonly id: PairId;
   readonly slice: UploadedStudy['slices'][number];
 }

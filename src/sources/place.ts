@@ -24,11 +24,6 @@ export function uploadedPath(key: string, number: number, name: string): string 
   return `/${key}/${number}/${name}`;
 }
 
-/** What every path of an upload begins with, and no other one. */
-export function uploadPrefix(key: string): string {
-  return `/${key}/`;
-}
-
 /** A file as people call it: its path below the data folder, or the name it was sent under. */
 export function shownName(path: string): string {
   return UPLOADED.exec(path)?.[3] ?? path;

@@ -3,7 +3,7 @@ import type { BatchLayout } from '../core/layout.js';
 export type BatchFormat = 'safetensors' | 'npz';
 
 /** A run of bytes of the batch's data section, which the segment holds as it travels; `to` is exclusive. */
-export interface Range {
+interface Range {
   readonly from: number;
   readonly to: number;
 }

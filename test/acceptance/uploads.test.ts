@@ -282,3 +282,20 @@ t.test('a service that is killed in the middle of an upload has nothing of it', 
   second.kill('SIGTERM');
   await second.ended;
 });
+
+t.test('a study that is deleted while the sources are looked at again is no error', async (t) => {
+  const server = await startServer(t);
+  for (let round = 0; round < 10; round++) {
+    const sent = await upload(`${server.url}/v1/studies?id=gone`, patient('G', round));
+    t.equal(sent.status, 201);
+    const [scanned, deleted] = await Promise.all([
+      ask(`${server.url}/v1/scan`, { method: 'POST' }),
+      ask(`${server.url}/v1/studies/gone`, { method: 'DELETE' }),
+    ]);
+    t.strictSame([scanned.status, deleted.status], [202, 204]);
+  }
+  t.strictSame(
+    server.log.filter(({ level }) => (level as number) >= 40),
+    [],
+  );
+});

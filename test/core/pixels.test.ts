@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { elementBytes } from '../../src/core/layout.js';
 import {
   autoDtype,
   declaredRange,
+  holdsValue,
   type ImageDType,
   PixelError,
   type StoredValues,
@@ -243,4 +245,19 @@ t.test('every half comes back, and what is between two goes to the nearest, ties
     Array.from({ length: 0x7bff }, (_, bits) => bits + 1),
   );
   t.strictSame(written(Float64Array.of(-1, -0, -(2 ** -24)), 'float16'), [0xbc00, 0x8000, 0x8001]);
+});
+
+t.test('a dtype holds the values that can be written to it', async (t) => {
+  const values = [0, -1, 0.5, 255, 256, 32767, 32768, 65504, 65519, 65520, 2 ** 31, 3.4028235e38, 3.41e38];
+  for (const dtype of ['uint8', 'int16', 'uint16', 'int32', 'float16', 'float32'] as const)
+    for (const value of values) {
+      const out = new Uint8Array(elementBytes(dtype));
+      const rescale = { slope: 1, intercept: 0 };
+      const write = () =>
+        writeValues(Float64Array.of(value), { rescale }, { values: 'rescaled', dtype }, out);
+      if (holdsValue(dtype, value)) t.doesNotThrow(write, `${dtype} ${value}`);
+      else t.throws(write, { code: 'VALUE_RANGE' }, `${dtype} ${value}`);
+    }
+  t.equal(holdsValue('float16', 65_519), true, 'rounded to 65504');
+  t.equal(holdsValue('float32', 3.4028235e38), true);
 });

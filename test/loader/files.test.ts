@@ -1,7 +1,7 @@
-import { renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readAtRest, type SourceFile } from '../../src/loader/files.js';
+import { readAtRest, type SourceFile, withSourceFile } from '../../src/loader/files.js';
 import { temporaryFolder } from '../helper.js';
 
 function makeFile(t: Parameters<typeof temporaryFolder>[0]): { root: string; path: string } {
@@ -66,4 +66,18 @@ t.test('a file that is never at rest is given up', async (t) => {
   let looks = 0;
   const read = readAtRest(root, 'a.bin', () => utimesSync(path, 1, ++looks));
   t.strictSame([read, looks], [null, 3]);
+});
+
+t.test('files of equal guards at two places are two files', async (t) => {
+  const { root, path } = makeFile(t);
+  linkSync(path, join(root, 'b.bin'));
+  const [one, other] = ['a.bin', 'b.bin'].map((name) =>
+    withSourceFile(root, name, ({ guard, identity }) => ({ guard, identity })),
+  );
+  t.equal(one!.guard, other!.guard);
+  t.not(one!.identity, other!.identity);
+  t.equal(
+    withSourceFile(root, 'a.bin', ({ identity }) => identity),
+    one!.identity,
+  );
 });
