@@ -1,8 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { SlfError } from '../src/errors.js';
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { Empty, problems } from './schemas.js';
+
+/** The answer to a scan that failed: the reason lies in no request. */
+function refuseScan(error: unknown): unknown {
+  const refusal = refuseLoad(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return refusal instanceof SlfError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)
+    ? refusal
+    : new SlfError('SLF_SCAN', `the data folder cannot be read (${code}): look at it, then scan again`, {
+        retryAfterS: 10,
+      });
+}
 
 /** Looking at the sources again. */
 export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -13,10 +25,15 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
       schema: {
         operationId: 'scanSources',
         summary: "Looks at the sources again; open sessions don't move",
+        description:
+          'The answer comes when a scan that began after the call has ended, however long it takes, or has failed. Calls that come while a scan is under way share the next one. The status is 202 because sessions that are open keep what they stand on.',
         tags: ['service'],
         body: Empty,
         response: {
-          202: Type.Object({ changed: Type.Integer(), added: Type.Integer(), removed: Type.Integer() }),
+          202: Type.Object(
+            { changed: Type.Integer(), added: Type.Integer(), removed: Type.Integer() },
+            { description: 'the scan has ended: how many studies it changed, added and removed' },
+          ),
           ...problems(400, 403, 503),
         },
       },
@@ -25,7 +42,7 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
       try {
         return await reply.code(202).send(await service.scans.again());
       } catch (error) {
-        throw refuseLoad(error);
+        throw refuseScan(error);
       }
     },
   );

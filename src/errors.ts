@@ -44,6 +44,7 @@ export const ERRORS = {
   SLF_HEAD_TOO_LARGE: { status: 431, title: 'The head of the request is larger than the limit' },
   SLF_INTERNAL: { status: 500, title: 'The service failed' },
   SLF_NOT_READY: { status: 503, title: 'The catalogue is not scanned yet' },
+  SLF_SCAN: { status: 503, title: 'The scan failed' },
   SLF_BUDGET: { status: 503, title: 'The memory budget is used up' },
   SLF_BUSY: { status: 503, title: 'Too many bodies are being sent at a time' },
   SLF_UPLOADS_BUSY: { status: 503, title: 'As many uploads as are allowed are under way' },

@@ -17,7 +17,7 @@ import type { Database } from './sqlite.js';
 export interface ScansOptions {
   readonly config: Config;
   readonly db: Database;
-  readonly uploads: Uploads;
+  readonly uploads: Pick<Uploads, 'resync'>;
   readonly readFiles: ReadFiles;
   /** Folders that are not looked into, wherever they lie. */
   readonly without: () => readonly string[];
