@@ -91,7 +91,9 @@ export const unsent = plugin<{ limits?: UnsentLimits }>(
       app.log.info('closed a connection: too many bytes waited for its reader'),
     );
     app.addHook('onSend', (request, reply, payload, done) => {
-      if (typeof payload === 'string' || payload instanceof Uint8Array)
+      const isBytes = typeof payload === 'string' || payload instanceof Uint8Array;
+      // Nobody waits for an answer whose connection closed while it was made, and its end is not told again.
+      if (isBytes && !reply.raw.destroyed)
         reply.raw.once('close', answers.add(request.raw.socket, Buffer.byteLength(payload)));
       done(null, payload);
     });
