@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { SlfError } from '../errors.js';
 import type { Tokens } from '../tokens.js';
+import { Disconnected } from './disconnect.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,6 +33,9 @@ export const rate = plugin<{ tokens: Tokens; perMinute: number }>(
     });
     const byAddress = app.createRateLimit({ max: perMinute, timeWindow: WINDOW_MS });
     const counted = async (request: FastifyRequest) => {
+      // A connection that was reset has no address any more.
+      if (!request.bearer && request.raw.socket.remoteAddress === undefined)
+        throw new Disconnected('the connection closed before its request was looked at');
       const count = await (request.bearer ? byToken : byAddress)(request);
       if (count.isAllowed || !count.isExceeded) return;
       throw new SlfError(

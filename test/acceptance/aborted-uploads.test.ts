@@ -79,6 +79,7 @@ async function keepsNothing(t: Test, server: TestServer): Promise<void> {
   t.same([...new Set(answers.map(({ status }) => status))], [200], 'every place is free');
   await server.close();
   t.same(readdirSync(incoming), []);
+  t.same(server.log, [], 'a sender that leaves is no error');
 }
 
 for (const framing of [`Content-Length: ${FORM.length}`, 'Transfer-Encoding: chunked'])
