@@ -69,7 +69,7 @@ export async function describeStudy(
   await othersTurn();
   await outlines.addObjects(await outlineObjects(study, files, report));
   await outlines.settle();
-  const isUnread = tellUnread(study, files, report);
+  const isUnread = tellUnread(study, files, report) || outlines.isUnread;
   return {
     slices: slices.map(({ slice, image, frame, header }) => ({
       slice,

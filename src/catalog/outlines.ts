@@ -8,6 +8,7 @@ import { ImageFinder, type PlacedImage } from '../core/placing.js';
 import type { Segmentation } from '../core/segment-rasters.js';
 import type { SourceKind } from '../core/source-choice.js';
 import type { StructureSet } from '../core/structure-set.js';
+import { MOST_UNUSED } from '../core/unused-parts.js';
 import type { Report } from './problems.js';
 import { type Drawn, type LostPart, settleSources, type Unusable } from './settled-sources.js';
 import { othersTurn } from './turns.js';
@@ -47,6 +48,7 @@ export class Outlines {
   readonly #report: Report;
   readonly #drawn = new Map<SliceId, StructurePart[]>();
   readonly #lost: LostPart[] = [];
+  #isUnread = false;
   #settled: { readonly drawn: Drawn; readonly unusable: ReadonlyMap<SliceId, Unusable> } | null = null;
   readonly #sources: Omit<ContourSource, 'structures' | 'parts'>[] = [];
 
@@ -76,6 +78,11 @@ export class Outlines {
       const { structures, parts } = used[at]!;
       return { ...source, structures: [...structures].sort(), parts };
     });
+  }
+
+  /** Whether more is lost than is kept of it. */
+  get isUnread(): boolean {
+    return this.#isUnread;
   }
 
   /** For each slice what is drawn on it and cannot be used there in full. */
@@ -133,7 +140,10 @@ export class Outlines {
       append(own, slice, { structure, part });
       append(this.#drawn, slice, { structure, part: ofSource(part, source), source });
     }
-    for (const { place, structure, isBeside } of placement.unused())
+    const unused = placement.unused();
+    const isWhole = unused.isWhole && this.#lost.length <= MOST_UNUSED;
+    if (!isWhole) this.#forgo(path, source, own);
+    for (const { place, structure, isBeside } of isWhole ? unused.list : [])
       this.#lost.push({ slice: this.#slices[place]!.slice, structure, source, isBeside });
     if (seen === 0) this.#report('NO_CONTOURS', path, nothingUsed(object));
     const nested = new Map<number, number>();
@@ -145,6 +155,21 @@ export class Outlines {
         path,
         `ROI ${roi}: on ${slices} slice(s) a CLOSED_PLANAR contour lies inside another: filled, or a hole with mask.holes xor`,
       );
+  }
+
+  /** Uses nothing of a source of which it is not known where all of it lies. */
+  #forgo(path: string, source: number, own: Drawn): void {
+    this.#isUnread = true;
+    for (const slice of own.keys())
+      this.#drawn.set(
+        slice,
+        this.#drawn.get(slice)!.filter((part) => part.source !== source),
+      );
+    this.#report(
+      'STRUCTURE_UNUSABLE',
+      path,
+      'too much of it cannot be used to say on which slices, so nothing of it is: sessions with missing "empty" leave out the slices of the study that lack a structure',
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { ImageFinder, LocatedImage, Placed, Sought } from './placing.js';
 import type { ProblemCode } from './problem.js';
 import { ProblemList } from './problem-list.js';
 import type { ImageReference } from './structure-set.js';
+import { UnusedParts } from './unused-parts.js';
 
 /** A part of a structure with the image that it lies on, by its place in the list of images. */
 export interface PlacedPart {
@@ -14,25 +15,13 @@ export interface PlacedPart {
   readonly offMm: number;
 }
 
-/** An image that a contour or frame of a structure belongs to, by its name or its place, and is not put on; `code`: why. */
-export interface UnusedPart {
-  readonly place: number;
-  readonly structure: string;
-  readonly code: ProblemCode;
-  /**
-   * Whether the structure's mask of the image lacks nothing by it, where it has one: it lies beside the image's plane, or encloses
-   * nothing. Otherwise that mask is smaller than what was drawn.
-   */
-  readonly isBeside: boolean;
-}
-
 /** What was made of a source: parts as they come, then what is to be said of them. */
 export interface Placement {
   readonly parts: Iterable<PlacedPart>;
   /** To be asked for when all parts were taken. */
   readonly problems: () => readonly HeaderProblem[];
   /** Likewise; a structure may be on such an image all the same. */
-  readonly unused: () => readonly UnusedPart[];
+  readonly unused: () => UnusedParts;
 }
 
 /** A contour or frame that was looked for; `where` and `item` name it in problems. */
@@ -52,7 +41,9 @@ const BLIND = 'several of its segment name one image, and do not say where they 
 /** Finds the images of a source's contours or frames, first of all of them, then gathers what is to be said of each. */
 export class Placer {
   readonly problems = new ProblemList();
-  readonly unused: UnusedPart[] = [];
+  readonly unused = new UnusedParts();
+  /** Structures of which something may be on each image. */
+  readonly #anywhere = new Set<string>();
   readonly #finder: ImageFinder;
   readonly #series: ReadonlySet<string>;
   readonly #images: readonly string[];
@@ -139,13 +130,14 @@ export class Placer {
     this.#leave(structure, code, [...images, ...others], isEmpty);
     this.#leave(structure, code, beside, true);
     const isNowhere = images.length + others.length + beside.length === 0;
-    if (isNowhere && isAnywhere && !isEmpty)
-      this.#leave(structure, code, this.#finder.ofSeries(this.#series), true);
+    if (!isNowhere || !isAnywhere || isEmpty || this.#anywhere.has(structure)) return;
+    this.#anywhere.add(structure);
+    this.#leave(structure, code, this.#finder.ofSeries(this.#series), true);
   }
 
   #leave(structure: string, code: ProblemCode, images: readonly LocatedImage[], isBeside: boolean): void {
     for (const place of new Set(images.map((image) => image.place)))
-      this.unused.push({ place, structure, code, isBeside });
+      this.unused.add({ place, structure, code, isBeside });
   }
 
   /** Things that lie in several planes are never put on one image: of those that are dropped upon it the nearest are. */

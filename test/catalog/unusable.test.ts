@@ -335,3 +335,37 @@ t.test('what cannot be used is part of the name of a study and its slices', asyn
   t.equal(new Set([without.name, lost.name, elsewhere.name]).size, 3);
   t.strictSame(lost.structures, { A: 4, B: 1 });
 });
+
+t.test('a source that leaves more open than is kept is not used at all', async (t) => {
+  const root = temporaryFolder(t);
+  write(
+    root,
+    'frames.dcm',
+    imageFile(1, {
+      rows: 2,
+      columns: 2,
+      frames: 500,
+      pixels: new Uint16Array(2000),
+      studyUid: STUDY,
+      seriesUid: SERIES,
+      sopInstanceUid: uid(1),
+      position: [0, 0, 0],
+      orientation: [1, 0, 0, 0, 1, 0],
+      spacingMm: [1, 1],
+      extra: [{ tag: '00200052', vr: 'UI', value: SPACE }],
+    }),
+  );
+  const shared = Array.from({ length: 401 }, (_, n) => ({
+    name: `B${n}`,
+    contours: [{ points: square(0) }],
+  }));
+  const one = { points: square(0), images: [{ uid: uid(1), frames: [1] }] };
+  write(root, 'rs.dcm', structureSet([{ name: 'A', contours: [one] }, ...shared]));
+  const db = openCatalogue(t);
+  await scanInto(db, root);
+  t.strictSame(findStudy(db, STUDY)?.structures, {});
+  t.match(
+    listProblems(db, STUDY).filter(({ code }) => code === 'STRUCTURE_UNUSABLE'),
+    [{ file: 'rs.dcm', detail: /^too much of it cannot be used/ }],
+  );
+});

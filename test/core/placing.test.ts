@@ -183,7 +183,7 @@ t.test(
       const offMm = [...parts].map((part) => part.offMm);
       return [
         offMm,
-        found().map((each) => `${images[each.place]!.sopInstanceUid} ${each.structure} ${each.code}`),
+        found().list.map((each) => `${images[each.place]!.sopInstanceUid} ${each.structure} ${each.code}`),
       ];
     };
     t.strictSame(unused(STACK, naming(2, 'b')), [[0], []]);

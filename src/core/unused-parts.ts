@@ -1,0 +1,50 @@
+import type { ProblemCode } from './problem.js';
+import { emplace } from './study-files.js';
+
+/** An image that a contour or frame of a structure belongs to, by its name or its place, and is not put on; `code`: why. */
+export interface UnusedPart {
+  readonly place: number;
+  readonly structure: string;
+  readonly code: ProblemCode;
+  /**
+   * Whether the structure's mask of the image lacks nothing by it, where it has one: it lies beside the image's plane, or encloses
+   * nothing. Otherwise that mask is smaller than what was drawn.
+   */
+  readonly isBeside: boolean;
+}
+
+/** Images times structures of one source that are kept: a small file may name millions. */
+export const MOST_UNUSED = 200_000;
+
+/** Gathers what is not used of a source: for each image and structure one entry, the first that is not beside where there is one. */
+export class UnusedParts {
+  readonly #found = new Map<string, Map<number, UnusedPart>>();
+  readonly #most: number;
+  #count = 0;
+  #isWhole = true;
+
+  constructor(most = MOST_UNUSED) {
+    this.#most = most;
+  }
+
+  /** False where there were more than are kept: nothing is known of the others. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  get list(): UnusedPart[] {
+    return [...this.#found.values()].flatMap((parts) => [...parts.values()]);
+  }
+
+  add(part: UnusedPart): void {
+    const ofStructure = emplace(this.#found, part.structure, () => new Map<number, UnusedPart>());
+    const known = ofStructure.get(part.place);
+    if (known && (part.isBeside || !known.isBeside)) return;
+    if (!known && this.#count >= this.#most) {
+      this.#isWhole = false;
+      return;
+    }
+    if (!known) this.#count++;
+    ofStructure.set(part.place, part);
+  }
+}
