@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ask, getBody, getJson, jsonOf, type OpenedSession } from '../fixtures/client.js';
+import { ask, getBody, getJson, jsonOf, type OpenedSession, openSession } from '../fixtures/client.js';
 import { startClosable } from '../fixtures/closable.js';
 import { type Feed, openFeed, type SeenSession, splitBodies, until } from '../fixtures/feed.js';
+import { holdTasks } from '../fixtures/hold.js';
 import { makeMixedFolder } from '../fixtures/mixed-folder.js';
 import { refused } from '../fixtures/problem.js';
-import { type TestServer, temporaryFolder } from '../helper.js';
+import { rawConnection } from '../fixtures/raw-http.js';
+import { startTestServer, type TestServer, temporaryFolder } from '../helper.js';
 
 const folder = join(temporaryFolder(t), 'data');
 makeMixedFolder(folder);
@@ -138,4 +140,21 @@ t.test('of several ranks that send the same PUT at once one opens and the others
     ['run-1', 'run-2'],
     'and only two were opened',
   );
+});
+
+t.test('a pipelined request finds a session that began to rest while it waited in line', async (t) => {
+  const hold = holdTasks(t);
+  const server = await startTestServer(t, folder, SOON, hold.options);
+  await server.ready();
+  const { url } = server;
+  const spec = { ...SPEC, prefetch: 0 };
+  const first = await openSession(url, spec);
+  await hold.waiting(0);
+  const { id } = await openSession(url, { ...spec, seed: 1 });
+  const connection = await rawConnection(t, url);
+  const paths = [`batches/0`, 'stream?from=0&to=1'];
+  connection.get(`/v1/sessions/${first.id}/batches/0`, ...paths.map((path) => `/v1/sessions/${id}/${path}`));
+  await until(async () => (await getJson<{ state: string }>(`${url}/v1/sessions/${id}`)).state === 'idle');
+  hold.releaseAll();
+  for (const what of ['the first', ...paths]) t.equal((await connection.answer()).status, 200, what);
 });
