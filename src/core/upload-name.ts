@@ -13,6 +13,13 @@ export function relativeName(told: string): string | null {
   return parts.length === 0 || parts.includes('..') ? null : parts.join('/');
 }
 
+const REPLACED = '\ufffd';
+
+/** Whether a name was no UTF-8: what could not be read of it is gone, and two such names may look the same. */
+export function isGarbled(name: string): boolean {
+  return name.includes(REPLACED);
+}
+
 /** Whether a file is one that desktops leave behind: a folder's walk leaves names with a leading dot out as well. */
 export function isHidden(name: string): boolean {
   return name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { type Entry, open, type ZipFile } from 'yauzl';
-import { isHidden, relativeName } from '../core/upload-name.js';
+import { isGarbled, isHidden, relativeName } from '../core/upload-name.js';
 
 /** What a zip is refused for; the text names no entry. */
 export class ZipRefusal extends Error {
@@ -73,7 +73,13 @@ async function readEntries(zip: ZipFile, filesLeft: number): Promise<readonly Zi
     const from = raw.relativeOffsetOfLocalHeader;
     places.push({ from, to: from + LOCAL_HEADER_BYTES + raw.fileNameLength + raw.compressedSize });
     if (isFolder || isHidden(name)) continue;
-    if (names.has(name)) throw new ZipRefusal('two entries have one name', false);
+    if (names.has(name))
+      throw new ZipRefusal(
+        isGarbled(name)
+          ? 'the names of two entries cannot be told apart, because they are no UTF-8'
+          : 'two entries have one name',
+        false,
+      );
     names.add(name);
     if (entries.length >= filesLeft) throw tooMany(filesLeft);
     entries.push({ name, crc32: raw.crc32, raw });

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isHidden, relativeName } from '../core/upload-name.js';
+import { isGarbled, isHidden, relativeName } from '../core/upload-name.js';
 
 /** Files that are on their way to the disk while the next one is received. */
 const FLUSHES_AT_ONCE = 16;
@@ -170,7 +170,9 @@ export class Staging {
     if (this.#files.has(name))
       throw new UploadRefused(
         'twice',
-        "two files have one name: send their relative paths, with curl -F 'file=@a/1.dcm;filename=a/1.dcm'",
+        isGarbled(name)
+          ? 'two file names cannot be told apart, because they are no UTF-8: send names in UTF-8'
+          : "two files have one name: send their relative paths, with curl -F 'file=@a/1.dcm;filename=a/1.dcm'",
       );
     if (this.#files.size >= this.limits.files)
       throw new UploadRefused('limit', `the upload has more than ${this.limits.files} files`);

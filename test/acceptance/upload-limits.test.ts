@@ -87,6 +87,12 @@ t.test('two files of one name are refused, two parts of one field are not', asyn
   const answer = await fetch(`${url}/v1/masks`, { method: 'POST', body: form });
   t.match(await answer.json(), { status: 400, code: 'SLF_UPLOAD_NAME', detail: /filename=/ });
   t.match(await refuse(t, zipped(image, image), 422, 'SLF_ZIP'), /one name/);
+  const raw = await rawConnection(t, url);
+  // U+00FC and U+00E4 in Latin-1.
+  const body = Buffer.from(`${part('\u00fc.dcm', 'x')}${part('\u00e4.dcm', 'x')}--b--\r\n`, 'latin1');
+  raw.socket.write(head({ 'Content-Length': String(body.length) }));
+  raw.socket.write(body);
+  t.match(JSON.parse(String((await raw.answer()).body)), { code: 'SLF_UPLOAD_NAME', detail: /no UTF-8/ });
   await serves(t);
 });
 
