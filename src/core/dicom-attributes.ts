@@ -137,13 +137,19 @@ export function geometry(
   const told = vector(ORIENTATION, 6);
   const orientation = told && unitNormal(told) ? told : null;
   const invalid = (what: string) => {
-    notes.add('POSITION_INVALID', `${what}; where the image lies is taken as unknown`);
+    notes.add(
+      'POSITION_INVALID',
+      `${what}; where the image lies is unknown, and its order goes by time and number`,
+    );
   };
   if (position === null && values.has(POSITION)) invalid('ImagePositionPatient is not three numbers');
   if (orientation === null && values.has(ORIENTATION))
     invalid('ImageOrientationPatient is not two directions that span a plane');
   if (!isMosaic(values)) return { spacingMm, position, orientation };
-  notes.add('MOSAIC', 'its tiles are slices whose places are not said; contours find it by its number alone');
+  notes.add(
+    'MOSAIC',
+    'its tiles are slices whose places are not said; no contour is placed on it by coordinates',
+  );
   return { spacingMm, position: null, orientation: null };
 }
 

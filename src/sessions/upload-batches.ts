@@ -7,6 +7,7 @@ import { type BatchLayout, batchLayout } from '../core/layout.js';
 import { packPart } from '../core/packed-part.js';
 import type { Holes } from '../core/part.js';
 import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
+import type { ProblemCode } from '../core/problem.js';
 import { type MaskRule, maskDtype } from '../core/rasterize.js';
 import type { Values } from '../core/values.js';
 import type { BatchOrder, Lease } from '../engine/engine.js';
@@ -106,13 +107,30 @@ function contestsIn({ slices }: UploadedStudy): readonly Contest[] {
   return findContests(slices.map(({ header, contours }) => ({ series: header.seriesUid, parts: contours })));
 }
 
+const IMAGE_REMARKS: ReadonlySet<string> = new Set<ProblemCode>([
+  'SCALING_NOT_USED',
+  'SLICE_ORDER',
+  'RESCALE_INVALID',
+  'SPACING_INVALID',
+  'SPACING_AT_DETECTOR',
+  'POSITION_INVALID',
+  'MOSAIC',
+  'HEADER_REPAIRED',
+  'IDENTIFIER_LONG',
+  'MODALITY_LUT',
+  'PIXELS_LONG',
+  'PIXELS_DAMAGED',
+  'TRANSFER_SYNTAX_ODD',
+]);
+
 function noPairs(
   images: number,
   carried: readonly string[],
   problems: readonly BatchProblem[],
   leftOut: readonly BatchProblem[],
 ): SlfError {
-  const [first] = problems;
+  // What is odd about an image that is read is no reason that there is no contour on it.
+  const first = problems.find(({ code }) => images === 0 || !IMAGE_REMARKS.has(code));
   const [left] = leftOut;
   const why =
     carried.length > 0

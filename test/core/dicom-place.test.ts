@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS, type ImageHeader, readHeader } from '../../src/core/dic
 import { type ImageOptions, imageElements } from '../../src/demo/image-elements.js';
 import { type Element, EXPLICIT_LITTLE, writePart10 } from '../../src/demo/part10.js';
 
-const UNKNOWN = 'where the image lies is taken as unknown';
+const UNKNOWN = 'where the image lies is unknown, and its order goes by time and number';
 const BAD_POSITION = `ImagePositionPatient is not three numbers; ${UNKNOWN}`;
 const BAD_ORIENTATION = `ImageOrientationPatient is not two directions that span a plane; ${UNKNOWN}`;
 

@@ -128,6 +128,8 @@ t.test('what gives no pair says why', async (t) => {
   const refuse = async (files: Files, status: number, code: string, query = '') =>
     (await checkProblem(t, await upload(url + query, files), status, code)).detail;
   t.match(await refuse({ '1.dcm': imageFile() }, 422, 'SLF_NO_PAIRS'), /no contour/);
+  const odd = { '1.dcm': imageFile(1, { position: [1, 2, 3], orientation: [1, 0, 0, 1, 0, 0] }) };
+  t.match(await refuse(odd, 422, 'SLF_NO_PAIRS'), /no contour/, 'whatever is odd about the image');
   t.match(await refuse({ '1.txt': squareContour(1, 3) }, 422, 'SLF_NO_PAIRS'), /no image/);
   t.match(
     await refuse(
