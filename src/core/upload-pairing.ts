@@ -168,12 +168,15 @@ function pairLoose(
   const numbers = numberSlices(images);
   const named = new LooseImages(images);
   const kept = new Map<string, ContourFile>();
+  const doubtful: ContourFile[] = [];
   const ownProblems: Problem[] = [];
   for (const path of contours) {
     const file = found.get(path)!;
     const image = named.find(path, file.unusable?.beginsLikeContour ?? true);
     if (typeof image === 'string') {
       ownProblems.push(withoutImage(file, image));
+      for (const each of named.candidates(path))
+        doubtful.push({ path, number: numbers.get(each.name)!, structure: structureOf(path, each) });
       continue;
     }
     const number = numbers.get(image.name)!;
@@ -196,6 +199,7 @@ function pairLoose(
     rule: 'numbers',
     images: [...ordered, ...refused],
     contours: [...kept.values()],
+    ...(doubtful.length > 0 ? { doubtful } : {}),
     objects,
     problems,
     ownProblems,
@@ -237,10 +241,8 @@ class LooseImages {
   find(name: string, isContour: boolean): LooseImage | string {
     const sameName = this.#byStem.get(stemOf(name)) ?? [];
     if (sameName.length === 1) return sameName[0]!;
-    const [, plain] = PLAIN_NUMBER.exec(stemOf(name)) ?? [];
-    const number = contourName(name)?.number ?? (plain === undefined ? null : Number(plain));
-    const candidates =
-      number === null ? [] : (this.#byNumber.get(number) ?? this.#byInstance.get(number) ?? []);
+    const number = numberOf(name);
+    const candidates = this.#numbered(number);
     const [only, ...more] = candidates;
     if (more.length > 0)
       return `${candidates.length} images have the number ${number}: send the files in folders dicoms/ and contourfiles/`;
@@ -252,6 +254,22 @@ class LooseImages {
       ? 'its name does not say which image it was drawn on'
       : `there is no image ${number} in the upload`;
   }
+
+  /** The images that a contour may mean which names several. */
+  candidates(name: string): readonly LooseImage[] {
+    const sameName = this.#byStem.get(stemOf(name)) ?? [];
+    return sameName.length > 0 ? sameName : this.#numbered(numberOf(name));
+  }
+
+  #numbered(number: number | null): readonly LooseImage[] {
+    return number === null ? [] : (this.#byNumber.get(number) ?? this.#byInstance.get(number) ?? []);
+  }
+}
+
+/** The number of the image that a contour's name says. */
+function numberOf(name: string): number | null {
+  const [, plain] = PLAIN_NUMBER.exec(stemOf(name)) ?? [];
+  return contourName(name)?.number ?? (plain === undefined ? null : Number(plain));
 }
 
 function structureOf(name: string, image: LooseImage): string {

@@ -128,4 +128,27 @@ t.test('masks of text contours that were sent: what cannot be read leaves its sl
     ['1', 36],
     ['2', 36],
   ]);
+  const twice = {
+    'a/7.dcm': imageFile(1),
+    'b/7.dcm': imageFile(2),
+    '8.dcm': imageFile(3),
+    'a.txt': squareContour(2, 6),
+    'IM-0001-0008-icontour-manual.txt': squareContour(2, 6),
+    'IM-0001-0008-ocontour-manual.txt': squareContour(1, 7),
+    'IM-0001-0007-icontour-manual.txt': squareContour(2, 6),
+  };
+  const unclear = await fetch(`${server.url}/v1/masks?structures=i,o`, {
+    method: 'POST',
+    body: formOf(twice),
+  });
+  const batch = readBatch(Buffer.from(await unclear.arrayBuffer()));
+  t.strictSame(
+    masksOf(batch).map(([, ...pixels]) => pixels),
+    [[16, 36]],
+  );
+  const left = JSON.parse(batch.metadata.problems!) as { code: string; file: string }[];
+  t.strictSame(
+    left.filter(({ code }) => code === 'STRUCTURE_UNUSABLE').map(({ file }) => file),
+    ['a/7.dcm', 'b/7.dcm'],
+  );
 });
