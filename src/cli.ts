@@ -110,6 +110,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       await printReport(config, flags.has('json'));
     },
   },
+  health: {
+    summary: 'whether the service of these settings answers, for supervisors: exit code 0 or 1',
+    usage: 'slicefeed health [--ready]',
+    settings: ['HOST', 'PORT', 'TLS_CERT', 'TLS_KEY'],
+    flags: { ready: 'asks /readyz, whether it can serve, in place of /livez' },
+    async run(options, { flags }) {
+      const config = readConfig(process.env, options);
+      if (config.port === 0)
+        throw new WrongUse('health needs the port of the service: --port or SLICEFEED_PORT');
+      const { askHealth, ownUrl } = await import('./health.js');
+      const url = ownUrl(config, flags.has('ready') ? '/readyz' : '/livez');
+      const { status, said } = await askHealth(url);
+      if (status !== 200) throw new Error(`${url}: ${status ?? 'no answer'} ${said}`);
+      console.log(`${url}: ${status}`);
+    },
+  },
   backup: {
     summary: 'copies a state folder with its uploaded studies, also while a service uses it',
     usage: 'slicefeed backup FOLDER [--state FOLDER | --data FOLDER]',

@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import t from 'tap';
+import { readConfig } from '../src/config.js';
 import { Metrics } from '../src/metrics.js';
+import { Settings } from '../src/settings.js';
+import { sizeBytes } from '../src/size.js';
+import { parseYaml, type Yaml } from './fixtures/plain-yaml.js';
 
 const FOLDER = new URL('../../deploy/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
@@ -67,3 +72,82 @@ t.test('every file of the folder is named in its README', async (t) => {
   const readme = read('README.md');
   for (const name of readdirSync(FOLDER)) if (name !== 'README.md') t.ok(readme.includes(name), name);
 });
+
+type Fields = { readonly [key: string]: Yaml };
+
+/** What lies at a path of keys and places. */
+function at(value: Yaml | undefined, ...path: readonly (string | number)[]): Yaml | undefined {
+  return path.reduce<Yaml | undefined>(
+    (inner, key) => (inner as Record<string | number, Yaml>)?.[key],
+    value,
+  );
+}
+
+t.test('the pod of kubernetes.yml has what the service asks for', async (t) => {
+  const documents = parseYaml(read('kubernetes.yml'));
+  const ofKind = (kind: string) => documents.find((document) => at(document, 'kind') === kind);
+  t.strictSame(
+    documents.map((document) => at(document, 'kind')),
+    ['Secret', 'PersistentVolumeClaim', 'Deployment', 'Service'],
+  );
+  const deployment = ofKind('Deployment');
+  const labels = at(deployment, 'spec', 'template', 'metadata', 'labels');
+  t.strictSame(at(deployment, 'spec', 'selector', 'matchLabels'), labels);
+  t.strictSame(at(ofKind('Service'), 'spec', 'selector'), labels);
+  t.equal(at(deployment, 'spec', 'strategy', 'type'), 'Recreate', 'a state folder has one service');
+
+  const pod = at(deployment, 'spec', 'template', 'spec');
+  t.equal(at(pod, 'enableServiceLinks'), 'false');
+  t.match(at(pod, 'securityContext'), { runAsNonRoot: 'true', runAsUser: '1000', fsGroup: '1000' });
+  const container = at(pod, 'containers', 0);
+  const env = new Map(
+    (at(container, 'env') as Fields[]).map(({ name, value }) => [String(name), String(value)]),
+  );
+  for (const name of env.keys()) t.ok(name.replace(/^SLICEFEED_/, '') in Settings.properties, name);
+  const mounts = at(container, 'volumeMounts') as Fields[];
+  const volumes = at(pod, 'volumes') as Fields[];
+  t.strictSame(mounts.map(({ name }) => name).sort(), volumes.map(({ name }) => name).sort());
+  const config = readConfig({
+    SLICEFEED_DATA: '/data',
+    SLICEFEED_STATE: '/state',
+    ...Object.fromEntries([...env].filter(([name]) => name !== 'SLICEFEED_LOADER_MEMORY')),
+  });
+  for (const folder of [config.data, config.state, dirname(config.tokenFile), '/dev/shm'])
+    t.ok(
+      mounts.some(({ mountPath }) => mountPath === folder),
+      `${folder} is mounted`,
+    );
+
+  const memory = volumes.find(({ name }) => name === 'memory');
+  t.equal(at(memory, 'emptyDir', 'medium'), 'Memory');
+  const shm = sizeBytes(String(at(memory, 'emptyDir', 'sizeLimit')))!;
+  const limit = sizeBytes(String(at(container, 'resources', 'limits', 'memory')))!;
+  const loaders =
+    (Number(env.get('SLICEFEED_LOADERS')) + 1) * sizeBytes(env.get('SLICEFEED_LOADER_MEMORY')!)!;
+  t.ok(config.budgetBytes < shm, 'batches fit into /dev/shm');
+  t.ok(
+    config.budgetBytes + loaders + 512 * 1024 ** 2 <= limit,
+    'batches, loaders and the service fit into the limit',
+  );
+
+  const port = at(container, 'ports', 0) as Fields;
+  for (const [probe, path] of [
+    ['startupProbe', '/livez'],
+    ['livenessProbe', '/livez'],
+    ['readinessProbe', '/readyz'],
+  ] as const)
+    t.match(at(container, probe, 'httpGet'), { path, port: port.name });
+  t.equal(at(ofKind('Service'), 'spec', 'ports', 0, 'targetPort'), port.name);
+});
+
+t.test(
+  'the image runs as a number, and is asked for its health by the command that reads its settings',
+  async (t) => {
+    const dockerfile = readFileSync(new URL('../Dockerfile', FOLDER), 'utf8');
+    t.match(dockerfile, /^USER 1000$/m);
+    t.match(dockerfile, /^ARG NODE_IMAGE=\S+$/m);
+    t.equal([...dockerfile.matchAll(/^FROM \$\{NODE_IMAGE\}/gm)].length, 2);
+    const [, command = '[]'] = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(dockerfile) ?? [];
+    t.strictSame(JSON.parse(command), ['node', 'dist/src/cli.js', 'health']);
+  },
+);
