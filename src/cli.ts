@@ -135,7 +135,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const state = stateOf(options);
       process.umask(0o077);
       const { backUp } = await import('./backup/backup.js');
-      console.log(`${summaryOf(await backUp(state, operand))} of ${state} are in ${operand}`);
+      console.log(`${operand} is a backup of ${state}. ${summaryOf(await backUp(state, operand))}`);
     },
   },
   restore: {
@@ -148,7 +148,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       process.umask(0o077);
       const { restore } = await import('./backup/restore.js');
       const { damaged, ...summary } = await restore(operand, state);
-      console.log(`${summaryOf(summary)} of ${operand} are in ${state}`);
+      console.log(`${state} is restored from ${operand}. ${summaryOf(summary)}`);
       for (const study of damaged)
         console.error(
           `${study}: its files are not those that were sent: delete the study and upload it again`,
@@ -195,7 +195,7 @@ function stateOf(options: Partial<Record<SettingName, string>>): string {
 }
 
 function summaryOf({ sessions, uploadedStudies, bytes }: BackupSummary): string {
-  return `${sessions} session(s) and ${uploadedStudies} uploaded studies, ${(bytes / 1e6).toFixed(1)} MB,`;
+  return `sessions: ${sessions}, uploaded studies: ${uploadedStudies} (${(bytes / 1e6).toFixed(1)} MB)`;
 }
 
 function optionName(setting: SettingName): string {
