@@ -6,10 +6,11 @@ export function writeSources(db: Database, study: string, sources: readonly Cont
   prepare(db, 'DELETE FROM source WHERE study = ?').run(study);
   const insert = prepare(
     db,
-    'INSERT INTO source (study, number, kind, file, series, made, structures, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO source (study, number, kind, file, series, made, structures, parts, copies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  sources.forEach(({ kind, file, series, made, structures, parts }, number) => {
-    insert.run(study, number, kind, file, series, made, JSON.stringify(structures), parts);
+  sources.forEach(({ kind, file, series, made, structures, parts, copies }, number) => {
+    const lists = [JSON.stringify(structures), parts, JSON.stringify(copies)] as const;
+    insert.run(study, number, kind, file, series, made, ...lists);
   });
 }
 
@@ -26,7 +27,14 @@ export function unknownSources(db: Database, field: 'file' | 'series', asked: re
 export function listSources(db: Database, study: string): ContourSource[] {
   const rows = prepare(
     db,
-    'SELECT kind, file, series, made, structures, parts FROM source WHERE study = ? ORDER BY number',
-  ).all(study) as unknown as (Omit<ContourSource, 'structures'> & { structures: string })[];
-  return rows.map((row) => ({ ...row, structures: JSON.parse(row.structures) as string[] }));
+    'SELECT kind, file, series, made, structures, parts, copies FROM source WHERE study = ? ORDER BY number',
+  ).all(study) as unknown as (Omit<ContourSource, 'structures' | 'copies'> & {
+    structures: string;
+    copies: string;
+  })[];
+  return rows.map((row) => ({
+    ...row,
+    structures: JSON.parse(row.structures) as string[],
+    copies: JSON.parse(row.copies) as ContourSource['copies'],
+  }));
 }

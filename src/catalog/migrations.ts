@@ -62,6 +62,7 @@ function toFormat9(db: Database): void {
     ALTER TABLE selection ADD COLUMN dropped TEXT;
     ALTER TABLE source ADD COLUMN series TEXT;
     ALTER TABLE source ADD COLUMN made TEXT;
+    ALTER TABLE source ADD COLUMN copies TEXT NOT NULL DEFAULT '[]';
   `);
   toIncarnations(db);
   toStepBits(db);

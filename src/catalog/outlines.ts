@@ -10,7 +10,7 @@ import type { SourceKind } from '../core/source-choice.js';
 import type { StructureSet } from '../core/structure-set.js';
 import { MOST_UNUSED } from '../core/unused-parts.js';
 import type { Report } from './problems.js';
-import { type Drawn, type LostPart, settleSources, type Unusable } from './settled-sources.js';
+import { type Drawn, type LostPart, type Settled, settleSources, type Unusable } from './settled-sources.js';
 import { othersTurn } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */
@@ -18,6 +18,8 @@ export interface ContourSource {
   readonly kind: SourceKind;
   /** Relative to the source's root; of text contours the folder that they are below. */
   readonly file: string;
+  /** Structures that an earlier source has just so, and the place of that one, which is used. */
+  readonly copies: readonly (readonly [structure: string, source: number])[];
   /** SeriesInstanceUID of the object; null for text contours, as is `made`. */
   readonly series: string | null;
   /** As `madeAt` has it; null where it does not say. */
@@ -49,8 +51,8 @@ export class Outlines {
   readonly #drawn = new Map<SliceId, StructurePart[]>();
   readonly #lost: LostPart[] = [];
   #isUnread = false;
-  #settled: { readonly drawn: Drawn; readonly unusable: ReadonlyMap<SliceId, Unusable> } | null = null;
-  readonly #sources: Omit<ContourSource, 'structures' | 'parts'>[] = [];
+  #settled: Settled | null = null;
+  readonly #sources: Omit<ContourSource, 'structures' | 'parts' | 'copies'>[] = [];
 
   constructor(
     slices: readonly (PlacedImage & { readonly slice: SliceId })[],
@@ -76,7 +78,10 @@ export class Outlines {
       }
     return this.#sources.map((source, at) => {
       const { structures, parts } = used[at]!;
-      return { ...source, structures: [...structures].sort(), parts };
+      const copies = (this.#settled?.copies ?? []).flatMap(([structure, copy, first]) =>
+        copy === at ? [[structure, first] as const] : [],
+      );
+      return { ...source, structures: [...structures].sort(), parts, copies };
     });
   }
 

@@ -137,7 +137,7 @@ const TABLES = `
     digest TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
-  -- Where the structures of the present state come from; structures as JSON, made as in src/core/dicom-made.ts.
+  -- Where the structures of the present state come from; structures and copies as JSON, made as in src/core/dicom-made.ts.
   CREATE TABLE source (
     study TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -147,6 +147,7 @@ const TABLES = `
     parts INTEGER NOT NULL,
     series TEXT,
     made TEXT,
+    copies TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (study, number)
   ) STRICT, WITHOUT ROWID;
 

@@ -40,6 +40,14 @@ export interface Unusable {
   readonly lost: readonly StructureSources[];
 }
 
+/** What is used of the sources of a study. */
+export interface Settled {
+  readonly drawn: Drawn;
+  readonly unusable: ReadonlyMap<SliceId, Unusable>;
+  /** Structures that a source has as an earlier one has them, which is used. */
+  readonly copies: readonly (readonly [structure: string, copy: number, first: number])[];
+}
+
 /**
  * What is used of all sources of a study. A structure that a source has on a slice and that cannot be used there in full is taken out, because a mask of the
  * rest would be too small. What is the very same in an earlier source is let go of, as the copy of a file has it. Contests that are left
@@ -51,18 +59,18 @@ export async function settleSources(
   slices: readonly SeriesSlice[],
   sources: readonly Pick<ContourSource, 'kind' | 'file'>[],
   report: Report,
-): Promise<{ readonly drawn: Drawn; readonly unusable: ReadonlyMap<SliceId, Unusable> }> {
+): Promise<Settled> {
   const lost = lostAmong(placed, lostParts, contestsIn(placed, slices));
   tellLost(lost, sources, report);
   const usable = withoutLost(placed, lost);
   const contests = contestsIn(usable, slices);
   const copies = contests.length === 0 ? [] : await copiesIn(contests, usable, slices);
   const fileOf = (source: number): string => sources[source]!.file;
-  for (const [copy, first] of pairsOf(copies))
+  for (const { source, first, count } of pairsOf(copies))
     report(
       'CONTOUR_TWICE',
-      fileOf(copy),
-      `${count(copies, copy, first)} structure(s) are drawn in ${fileOf(first)} as they are in it, which is used`,
+      fileOf(source),
+      `${count} structure(s) are drawn in ${fileOf(first)} as they are in it, which is used`,
     );
   const dropped = new Set(copies.map(({ structure, source }) => droppedKey(structure, source)));
   const drawn =
@@ -73,11 +81,11 @@ export async function settleSources(
   const rivals = left.flatMap(({ structure, sources: [first, ...others] }) =>
     others.map((source) => ({ structure, source, first: first! })),
   );
-  for (const [other, first] of pairsOf(rivals))
+  for (const { source, first, count } of pairsOf(rivals))
     report(
       'CONTOUR_TWICE',
-      fileOf(other),
-      `${count(rivals, other, first)} structure(s) have the names of some in ${fileOf(first)}, on images of one series: ` +
+      fileOf(source),
+      `${count} structure(s) have the names of some in ${fileOf(first)}, on images of one series: ` +
         'a session says which are used with `sources`, all else uses those of that file',
     );
   const firsts = new Map(
@@ -90,7 +98,11 @@ export async function settleSources(
     })),
     new Set(left.map(({ structure }) => structure)),
   );
-  return { drawn, unusable };
+  return {
+    drawn,
+    unusable,
+    copies: copies.map(({ structure, source, first }) => [structure, source, first]),
+  };
 }
 
 /**
@@ -98,16 +110,24 @@ export async function settleSources(
  * in a contest; what lies beside the image takes nothing away from what is there.
  */
 function lostAmong(drawn: Drawn, parts: readonly LostPart[], contests: readonly Contest[]): LostPart[] {
+  if (parts.length === 0) return [];
+  const contested = new Set(
+    contests.flatMap(({ structure, sources }) => sources.map((source) => droppedKey(structure, source))),
+  );
+  const sourcesOn = new Map<SliceId, Map<string, Set<number>>>();
+  for (const { slice } of parts)
+    if (!sourcesOn.has(slice)) sourcesOn.set(slice, sourcesOf(drawn.get(slice) ?? []));
   return parts.filter(({ slice, structure, source, isBeside }) => {
-    const held = new Set(
-      (drawn.get(slice) ?? []).flatMap((part) => (part.structure === structure ? [part.source ?? 0] : [])),
-    );
-    if (held.has(source)) return !isBeside;
-    const isContested = contests.some(
-      (contest) => contest.structure === structure && contest.sources.includes(source),
-    );
-    return held.size === 0 || isContested;
+    const held = sourcesOn.get(slice)!.get(structure);
+    if (held?.has(source)) return !isBeside;
+    return held === undefined || contested.has(droppedKey(structure, source));
   });
+}
+
+function sourcesOf(parts: readonly StructurePart[]): Map<string, Set<number>> {
+  const found = new Map<string, Set<number>>();
+  for (const { structure, source = 0 } of parts) emplace(found, structure, () => new Set()).add(source);
+  return found;
 }
 
 function withoutLost(drawn: Drawn, lost: readonly LostPart[]): Drawn {
@@ -178,13 +198,12 @@ function contestsIn(drawn: Drawn, slices: readonly SeriesSlice[]): Contest[] {
   );
 }
 
-function pairsOf(rivals: readonly Rival[]): [number, number][] {
-  const pairs = new Map(rivals.map(({ source, first }) => [`${source} ${first}`, [source, first] as const]));
-  return [...pairs.values()].map(([source, first]) => [source, first]);
-}
-
-function count(rivals: readonly Rival[], source: number, first: number): number {
-  return rivals.filter((rival) => rival.source === source && rival.first === first).length;
+/** How many structures each source shares with one that goes before it. */
+function pairsOf(rivals: readonly Rival[]): { source: number; first: number; count: number }[] {
+  const pairs = new Map<string, { source: number; first: number; count: number }>();
+  for (const { source, first } of rivals)
+    emplace(pairs, `${source} ${first}`, () => ({ source, first, count: 0 })).count++;
+  return [...pairs.values()];
 }
 
 async function copiesIn(

@@ -1,3 +1,4 @@
+import type { Contest } from './contests.js';
 import { newestOf } from './dicom-made.js';
 
 export type SourceKind = 'text' | 'rtstruct' | 'seg';
@@ -17,6 +18,8 @@ export interface ChoosableSource {
   readonly file: string;
   readonly series: string | null;
   readonly made: string | null;
+  /** Structures that it has as an earlier source has them, and the place of that source, which is used in its place. */
+  readonly copies: readonly (readonly [structure: string, source: number])[];
 }
 
 /** A request as a choice; null where it asks for nothing. */
@@ -39,19 +42,36 @@ export function sourceChoice(asked: {
 }
 
 /**
- * The place of the one source that a choice leaves: of those that match every list that is given the only one or, with `latest`, the one that was
- * made last. Null where it leaves none or several.
+ * The one source of a contest that a choice leaves, by its place among all of the study: of those that match every list that is given the only one or,
+ * with `latest`, the one that was made last. Who names a copy means what it is a copy of. Null where it leaves none or several.
  */
-export function chooseSource(sources: readonly ChoosableSource[], choice: SourceChoice): number | null {
+export function chooseSource(
+  sources: readonly ChoosableSource[],
+  contest: Contest,
+  choice: SourceChoice,
+): number | null {
   const { file, series, kind, latest } = choice;
-  const matching = sources.filter(
-    (source) =>
+  /** Of each that matches when it was made, or the last of its copies. */
+  const made = new Map<number, string | null>();
+  for (const [place, source] of sources.entries()) {
+    const used = placeIn(contest, source, place);
+    const isMatch =
       (!file || file.includes(source.file)) &&
       (!series || (source.series !== null && series.includes(source.series))) &&
-      (!kind || kind.includes(source.kind)),
-  );
-  const [only] = matching;
-  if (matching.length === 1 && only) return sources.indexOf(only);
-  const newest = latest ? newestOf(matching.map(({ made }) => made)) : null;
-  return newest === null ? null : sources.indexOf(matching[newest]!);
+      (!kind || kind.includes(source.kind));
+    if (used === null || !isMatch) continue;
+    const before = made.get(used) ?? null;
+    made.set(used, before === null || (source.made ?? '') > before ? source.made : before);
+  }
+  const matching = [...made.keys()];
+  if (matching.length === 1) return matching[0]!;
+  const newest = latest ? newestOf([...made.values()]) : null;
+  return newest === null ? null : matching[newest]!;
+}
+
+/** The place of the source in the contest that has what this one has; null where it is of no such source. */
+function placeIn({ structure, sources }: Contest, { copies }: ChoosableSource, place: number): number | null {
+  if (sources.includes(place)) return place;
+  const copy = copies.find(([name, first]) => name === structure && sources.includes(first));
+  return copy?.[1] ?? null;
 }

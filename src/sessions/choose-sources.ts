@@ -8,6 +8,7 @@ import { type Contest, type Dropped, dropOthers, NONE_DROPPED } from '../core/co
 import { chooseSource, type SourceChoice, sourceChoice } from '../core/source-choice.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
+import { filesText } from './outside-sources.js';
 import type { SpecRequest } from './request.js';
 
 /** Which sources a session uses of structures that several outline: for its selection, and by revision. */
@@ -53,11 +54,11 @@ export function chooseSources(
     const all = listSources(db, study);
     const chosen = new Map<Contest, number>();
     for (const contest of contests) {
-      const rivals = contest.sources.map((source) => all[source]!);
-      const used = choice === null || choice.join ? null : chooseSource(rivals, choice);
-      if (used !== null) chosen.set(contest, contest.sources[used]!);
-      else if (!choice?.join) open.push({ study, contest, rivals });
-      isOther ||= used !== 0;
+      const used = choice === null || choice.join ? null : chooseSource(all, contest, choice);
+      if (used !== null) chosen.set(contest, used);
+      else if (!choice?.join)
+        open.push({ study, contest, rivals: contest.sources.map((source) => all[source]!) });
+      isOther ||= used !== contest.sources[0];
     }
     const dropped = choice?.join
       ? NONE_DROPPED
@@ -99,7 +100,7 @@ function refuseOpen(
   const more = studies > 1 ? `; ${studies - 1} more studies have such structures` : '';
   return new SlfError(
     'SLF_SOURCES_DIFFER',
-    `study ${study}: "${contest.structure}" is drawn in ${files.join(' and in ')}, on images of one series; ${advice}${more}`,
+    `study ${study}: "${contest.structure}" is drawn in ${filesText(files)}, on images of one series; ${advice}${more}`,
     { field: 'sources' },
   );
 }

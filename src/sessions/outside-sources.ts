@@ -4,6 +4,7 @@ import { contestsOf } from '../catalog/revision-contests.js';
 import type { Selection } from '../catalog/selection.js';
 import type { StudyState } from '../catalog/studies.js';
 import { type Contest, type Dropped, dropOthers } from '../core/contests.js';
+import { type ChoosableSource, chooseSource } from '../core/source-choice.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
 import type { BatchProblem } from '../wire/body.js';
@@ -24,9 +25,9 @@ export function sourcesOutside(
   file: string | null,
 ): OutsideSources {
   const contests = contestsOf(db, revision);
-  const files = listSources(db, study).map((source) => source.file);
-  checkSource(files, file);
-  const { dropped, told } = useSource(contests, files, file);
+  const sources = listSources(db, study);
+  checkSource(sources, file);
+  const { dropped, told } = useSource(contests, sources, file);
   const digest = createHash('sha256')
     .update(JSON.stringify([...dropped]))
     .digest('hex');
@@ -34,12 +35,21 @@ export function sourcesOutside(
   return { dropped, frozen: contests.length === 0 ? null : { choice, digest }, told };
 }
 
-/** Throws `SlfError` where `source` is none of these files. */
-export function checkSource(files: readonly string[], source: string | null): void {
+const MOST_NAMED = 5;
+
+/** `a and in b`: of many files the first ones, and how many more. */
+export function filesText(files: readonly string[]): string {
+  const more = files.length - MOST_NAMED;
+  return files.slice(0, MOST_NAMED).join(' and in ') + (more > 0 ? ` and in ${more} more` : '');
+}
+
+/** Throws `SlfError` where `source` is the file of none of these. */
+export function checkSource(sources: readonly Pick<ChoosableSource, 'file'>[], source: string | null): void {
+  const files = sources.map(({ file }) => file);
   if (source !== null && !files.includes(source))
     throw new SlfError(
       'SLF_INVALID',
-      `source is the file of a source: ${files.join(', ') || 'there is none'}`,
+      `source is the file of a source: ${files.slice(0, MOST_NAMED).join(', ') || 'there is none'}`,
       { field: 'source' },
     );
 }
@@ -47,19 +57,19 @@ export function checkSource(files: readonly string[], source: string | null): vo
 /** Of each contest the source of that file; of one without it, and with null, the first, which is told. */
 export function useSource(
   contests: readonly Contest[],
-  files: readonly string[],
+  sources: readonly ChoosableSource[],
   file: string | null,
 ): Pick<OutsideSources, 'dropped' | 'told'> {
-  const isOpen = ({ sources }: Contest) => !sources.some((source) => files[source] === file);
-  const told = contests.filter(isOpen).map(({ structure, sources }) => {
-    const [used, ...others] = sources.map((source) => files[source]!);
-    const detail = `${structure} is drawn in ${others.join(' and in ')} as well, on images of one series; that of this file is used, source names another`;
+  const chosen = (contest: Contest) =>
+    file === null ? null : chooseSource(sources, contest, { file: [file] });
+  const open = contests.filter((contest) => chosen(contest) === null);
+  const told = open.map(({ structure, sources: places }) => {
+    const [used, ...others] = places.map((place) => sources[place]!.file);
+    const detail = `${structure} is drawn in ${filesText(others)} as well, on images of one series; that of this file is used, source names another`;
     return { structure, problem: { code: 'CONTOUR_TWICE', pair: null, file: used!, detail } as const };
   });
   return {
-    dropped: dropOthers(contests, (contest) =>
-      isOpen(contest) ? contest.sources[0]! : contest.sources.find((source) => files[source] === file)!,
-    ),
+    dropped: dropOthers(contests, (contest) => chosen(contest) ?? contest.sources[0]!),
     told: (structures) =>
       told.filter(({ structure }) => structures.includes(structure)).map(({ problem }) => problem),
   };

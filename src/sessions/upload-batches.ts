@@ -63,12 +63,11 @@ export function choosePairs(
   request: UploadRequest,
 ): ChosenPairs {
   checkSource(
-    studies.flatMap(({ sources }) => sources.map(({ file }) => file)),
+    studies.flatMap(({ sources }) => sources),
     request.source,
   );
   const all = studies.flatMap((study) => {
-    const files = study.sources.map(({ file }) => file);
-    const { dropped } = useSource(contestsIn(study), files, request.source);
+    const { dropped } = useSource(contestsIn(study), study.sources, request.source);
     return study.slices.map((slice) => ({
       id: pairId(study.id, slice.slice),
       slice: {

@@ -52,10 +52,12 @@ const CONTESTED = '1.2.1';
 const CALM = '1.2.2';
 const OLD = 'contested/old.dcm';
 const NEW = 'contested/new.dcm';
+const COPY = 'contested/new.dcm.copy.dcm';
 const FILES = {
   ...Object.fromEntries(HEIGHTS.map((height) => [`contested/${height}.dcm`, image(CONTESTED, height)])),
   [OLD]: drawn(CONTESTED, 1, '20200101', 2, 0, 3),
   [NEW]: drawn(CONTESTED, 2, '20210101', 3, 3, 6),
+  [COPY]: drawn(CONTESTED, 2, '20210101', 3, 3, 6),
 };
 const folder = join(temporaryFolder(t), 'data');
 writeFiles(folder, {
@@ -116,6 +118,7 @@ t.test('a structure of two sources is refused with both files, unless nobody ask
 
 t.test('a session says which: by file, series or date, or all of them', async (t) => {
   t.strictSame(await drawnBy({ sources: { file: [OLD] } }), { ...BY_OLD, ...CALM_PAIR });
+  t.strictSame(await drawnBy({ sources: { file: [COPY] } }), { ...BY_NEW, ...CALM_PAIR }, 'a copy of it');
   t.strictSame(await drawnBy({ sources: { series: ['1.6.2'] } }), { ...BY_NEW, ...CALM_PAIR });
   t.strictSame(await drawnBy({ sources: { latest: true } }), { ...BY_NEW, ...CALM_PAIR });
   t.strictSame(await drawnBy({ sources: { kind: ['rtstruct'], latest: true } }), { ...BY_NEW, ...CALM_PAIR });
@@ -244,15 +247,20 @@ t.test('masks of an upload, and a study that was uploaded', async (t) => {
     (JSON.parse(readBatch(first).metadata.problems!) as { code: string; file: string }[]).filter(
       ({ code }) => code === 'CONTOUR_TWICE',
     ),
-    [{ file: NEW }],
+    [
+      { file: COPY, detail: /^2 structure\(s\) are drawn in contested\/new\.dcm as they are in it/ },
+      { file: NEW },
+    ],
   );
   t.strictSame(counts(await masks(`&source=${NEW}`)), BY_NEW);
+  t.strictSame(counts(await masks(`&source=${COPY}`)), BY_NEW);
   const uploaded = await fetch(`${server.url}/v1/studies?id=UP`, { method: 'POST', body: formOf(FILES) });
   t.equal(uploaded.status, 201);
   t.match(await uploaded.json(), {
     sources: [
       { file: OLD, series: '1.6.1' },
       { file: NEW, series: '1.6.2' },
+      { file: COPY, parts: 0 },
     ],
   });
   t.match(await post({ studies: ['UP'] }), { status: 422, answer: { code: 'SLF_SOURCES_DIFFER' } });

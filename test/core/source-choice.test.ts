@@ -1,6 +1,6 @@
 import t from 'tap';
 import { madeAt, newestOf } from '../../src/core/dicom-made.js';
-import { chooseSource, sourceChoice } from '../../src/core/source-choice.js';
+import { chooseSource, type SourceChoice, sourceChoice } from '../../src/core/source-choice.js';
 
 t.test('when an object was made: by its own date, the most telling one', async (t) => {
   const of = (elements: Record<number, string>) => madeAt((tag) => elements[tag] ?? null);
@@ -24,19 +24,39 @@ t.test('the newest, where that is certain', async (t) => {
 
 t.test('a choice leaves one source, or none', async (t) => {
   const sources = [
-    { kind: 'text', file: 'c', series: null, made: null },
-    { kind: 'rtstruct', file: 'a/1.dcm', series: '1.1', made: '20200101' },
-    { kind: 'rtstruct', file: 'a/2.dcm', series: '1.2', made: '20210101' },
+    { kind: 'text', file: 'c', series: null, made: null, copies: [] },
+    { kind: 'rtstruct', file: 'a/1.dcm', series: '1.1', made: '20200101', copies: [] },
+    { kind: 'rtstruct', file: 'a/2.dcm', series: '1.2', made: '20210101', copies: [] },
+    { kind: 'rtstruct', file: 'other.dcm', series: '1.3', made: '20220101', copies: [['B', 1]] },
   ] as const;
-  t.equal(chooseSource(sources, { file: ['x', 'a/1.dcm'] }), 1);
-  t.equal(chooseSource(sources, { series: ['1.2'] }), 2);
-  t.equal(chooseSource(sources, { kind: ['text'] }), 0);
-  t.equal(chooseSource(sources, { kind: ['rtstruct'] }), null);
-  t.equal(chooseSource(sources, { kind: ['rtstruct'], latest: true }), 2);
-  t.equal(chooseSource(sources, { latest: true }), null, 'text contours have no date');
-  t.equal(chooseSource(sources, { kind: ['rtstruct'], series: ['1.1'] }), 1);
-  t.equal(chooseSource(sources, { kind: ['seg'] }), null);
-  t.equal(chooseSource(sources, {}), null);
+  const contest = { structure: 'A', sources: [0, 1, 2] };
+  const choose = (choice: SourceChoice) => chooseSource(sources, contest, choice);
+  t.equal(choose({ file: ['x', 'a/1.dcm'] }), 1);
+  t.equal(choose({ series: ['1.2'] }), 2);
+  t.equal(choose({ kind: ['text'] }), 0);
+  t.equal(choose({ kind: ['rtstruct'] }), null);
+  t.equal(choose({ kind: ['rtstruct'], latest: true }), 2);
+  t.equal(choose({ latest: true }), null, 'text contours have no date');
+  t.equal(choose({ kind: ['rtstruct'], series: ['1.1'] }), 1);
+  t.equal(choose({ kind: ['seg'] }), null);
+  t.equal(choose({ file: ['other.dcm'] }), null, 'it has the name in no contest');
+  t.equal(choose({}), null);
+});
+
+t.test('who names a copy means what it is a copy of, and is as new as the last of both', async (t) => {
+  const sources = [
+    { kind: 'rtstruct', file: '1.dcm', series: '1.1', made: '20200101', copies: [] },
+    { kind: 'rtstruct', file: '2.dcm', series: '1.2', made: '20210101', copies: [] },
+    { kind: 'rtstruct', file: '2-copy.dcm', series: '1.2', made: '20210101', copies: [['A', 1]] },
+    { kind: 'seg', file: '1-again.dcm', series: '1.4', made: '20220101', copies: [['A', 0]] },
+  ] as const;
+  const choose = (choice: SourceChoice) => chooseSource(sources, { structure: 'A', sources: [0, 1] }, choice);
+  t.equal(choose({ file: ['2-copy.dcm'] }), 1);
+  t.equal(choose({ file: ['2-copy.dcm', '2.dcm'] }), 1);
+  t.equal(choose({ kind: ['rtstruct'], latest: true }), 1);
+  t.equal(choose({ kind: ['seg'] }), 0);
+  t.equal(choose({ latest: true }), 0);
+  t.equal(choose({ file: ['1.dcm', '2-copy.dcm'] }), null);
 });
 
 t.test('a request as a choice: the same whatever its order', async (t) => {
