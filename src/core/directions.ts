@@ -1,7 +1,7 @@
 import { normalOf } from './normal.js';
 
-/** Planes whose normals differ by less, in radians, are parallel: directions are rounded, and some scanners turn each slice a little. */
-const PARALLEL = 0.01;
+/** Planes whose normals differ by less than 0.01 radian are parallel: directions are rounded, and some scanners turn each slice a little. */
+const LEAST_COSINE = Math.cos(0.01);
 /** Cosines whose cross product is shorter span no plane. */
 const LEAST_NORMAL = 1e-3;
 /** More directions are no stacks, and to compare with all of them would take long. */
@@ -33,7 +33,7 @@ export class Directions {
   of(orientation: readonly number[]): Direction | null {
     const normal = unitNormal(orientation);
     if (normal === null) return null;
-    const known = this.#known.find((each) => Math.abs(dot(each.normal, normal)) >= Math.cos(PARALLEL));
+    const known = this.#known.find((each) => Math.abs(dot(each.normal, normal)) >= LEAST_COSINE);
     if (known || this.#known.length === MOST_DIRECTIONS) return known ?? null;
     const direction: Direction = { index: this.#known.length, normal };
     this.#known.push(direction);
