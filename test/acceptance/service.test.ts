@@ -122,7 +122,7 @@ t.test('every call of the contract is there', async (t) => {
 
 t.test('what no path or method knows is a problem too', async (t) => {
   for (const [method, path] of [
-    ['GET', '/'],
+    ['POST', '/'],
     ['GET', '/v1'],
     ['GET', '/v2/studies'],
     ['GET', '/v1/studies/PHANTOM001/slices'],
