@@ -1,13 +1,8 @@
 import { relative } from 'node:path';
 import type { Logger } from 'pino';
 import { prune } from './catalog/prune.js';
-import {
-  type ReadFiles,
-  SCAN_DEFAULTS,
-  type ScanProgress,
-  type ScanResult,
-  scanFolder,
-} from './catalog/scan.js';
+import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
+import type { ScanLoaders } from './catalog/scan-loaders.js';
 import type { Uploads } from './catalog/uploads.js';
 import type { Config } from './config.js';
 import type { Screen } from './progress.js';
@@ -18,7 +13,7 @@ export interface ScansOptions {
   readonly config: Config;
   readonly db: Database;
   readonly uploads: Pick<Uploads, 'resync'>;
-  readonly readFiles: ReadFiles;
+  readonly loaders: ScanLoaders;
   /** Folders that are not looked into, wherever they lie. */
   readonly without: () => readonly string[];
   readonly screen: Screen | null;
@@ -66,14 +61,14 @@ export class Scans {
   }
 
   async #scan(): Promise<ScanResult> {
-    const { config, db, uploads, readFiles, without, screen, onEnded, log } = this.#options;
+    const { config, db, uploads, loaders, without, screen, onEnded, log } = this.#options;
     const progress = begun();
     this.progress = progress;
     const startedAt = performance.now();
     const told = tellOfScan(progress, log, screen);
     try {
       const uploaded = await uploads.resync();
-      const inFolder = await scanFolder(db, config.data, readFiles, progress, log, {
+      const inFolder = await scanFolder(db, config.data, loaders, progress, log, {
         ...SCAN_DEFAULTS,
         planeToleranceMm: config.planeToleranceMm,
         segmentFraction: config.segmentFraction,

@@ -15,6 +15,7 @@ import { LocalEngine } from './engine/local.js';
 import { Journal } from './journal.js';
 import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
+import { objectPlacer } from './loader/place-objects.js';
 import { LoaderPool } from './loader/pool.js';
 import type { Queued } from './loader/queue.js';
 import { filesReader } from './loader/read-files.js';
@@ -178,6 +179,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
   });
   const readFilesWith = (by: () => LoaderPool, as: Queued = { priority: 'scan', turn: 'scan' }) =>
     filesReader(by, config.pairTimeoutMs, as);
+  const placeWith = (as: Queued) => objectPlacer(() => pool, config.pairTimeoutMs, as);
   const folders = uploadFolders(config.state);
   const locate = locator(config.data, folders.kept);
   const uploads = new Uploads({
@@ -189,6 +191,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     loaders: {
       // Somebody waits for what an upload holds, as trainers do for their batches.
       scan: readFilesWith(() => pool, { priority: 'asked', turn: 'uploads' }),
+      place: placeWith({ priority: 'asked', turn: 'uploads' }),
       unpack: async (unit) => {
         const task = { kind: 'unpack' as const, units: [unit] };
         const options = { priority: 'scan' as const, turn: 'unpack', deadlineMs: UNPACK_TIMEOUT_MS };
@@ -261,7 +264,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     config,
     db,
     uploads,
-    readFiles: readFilesWith(() => pool),
+    loaders: { scan: readFilesWith(() => pool), place: placeWith({ priority: 'scan', turn: 'scan' }) },
     without: () => [config.state, spool.folder],
     screen: options.screen ?? null,
     onEnded: (result, ms) => {

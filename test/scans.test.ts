@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { readConfig } from '../src/config.js';
 import { Scans } from '../src/scans.js';
-import { openCatalogue, reading } from './catalog/catalogue.js';
+import { loadersHere, openCatalogue } from './catalog/catalogue.js';
 import { ask } from './fixtures/client.js';
 import { checkProblem } from './fixtures/problem.js';
 import { startTestServer, temporaryFolder } from './helper.js';
@@ -21,7 +21,7 @@ function heldScans(t: Test) {
     config: readConfig({}, { DATA: temporaryFolder(t), STATE: temporaryFolder(t) }),
     db: openCatalogue(t),
     uploads: { resync },
-    readFiles: reading().readFiles,
+    loaders: loadersHere(),
     without: () => [],
     screen: null,
     onEnded: (result) => ended.push(result),

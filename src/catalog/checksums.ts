@@ -2,7 +2,7 @@ import { guardedSizeBytes } from '../core/guard.js';
 import type { ScanUnit } from '../loader/messages.js';
 import type { FilePlace, Locate } from '../sources/place.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import type { ReadFiles } from './scan.js';
+import type { ReadFiles } from './scan-loaders.js';
 import { selectedOrdinals } from './selection.js';
 import { forgetSlices } from './slices.js';
 import type { Snapshot } from './snapshot.js';

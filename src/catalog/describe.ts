@@ -1,9 +1,9 @@
 import { imageName } from '../core/contour-name.js';
+import { type FoundContour, foundContour } from '../core/found-contours.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
 import { leavesImage, meetsImage } from '../core/on-image.js';
-import type { StructurePart } from '../core/outlining.js';
 import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
 import type { Problem } from '../core/problem.js';
@@ -14,14 +14,15 @@ import {
   type FoundImage,
   numberedSlices,
 } from '../core/slices.js';
-import { type ContourFile, emplace, type StudyFiles } from '../core/study-files.js';
+import { byCodeUnit, type ContourFile, emplace, type StudyFiles } from '../core/study-files.js';
 import { sha256 } from '../sha256.js';
 import type { FoundFiles } from './files.js';
-import { type ContourSource, type OutlineObject, Outlines } from './outlines.js';
+import { type ContourSource, type OutlineObject, Outlines, type TextContour } from './outlines.js';
 import type { Report } from './problems.js';
 import type { FoundSlice } from './revision.js';
+import type { PlaceFile } from './scan-loaders.js';
 import type { LostPart } from './settled-sources.js';
-import { othersTurn } from './turns.js';
+import { inTurns, othersTurn, Turns } from './turns.js';
 
 /** An image file of a study with what the catalogue keeps of it. */
 interface StudyImage extends FoundImage {
@@ -32,8 +33,8 @@ interface StudyImage extends FoundImage {
 }
 
 type StudySlice = ArrangedSlice<StudyImage>;
-/** Parts of text contours, each with its file, by the slice that they lie on. */
-type Texts = ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>;
+/** Text contours by the slice that they lie on. */
+type Texts = ReadonlyMap<SliceId, readonly TextContour[]>;
 
 /** What a study is: its slices in canonical order, and every problem of its files. */
 export interface DescribedStudy {
@@ -48,52 +49,57 @@ export interface DescribedStudy {
 
 /**
  * Joins what pairing said of a study with what was read of its files: first its slices, a file of several frames giving one each, then
- * the structures on them, source by source. A contour lies on a plane when it is no further from it than `toleranceMm`.
+ * the structures on them, source by source, whose contours `place` puts on them in loader children.
  */
 export async function describeStudy(
   study: StudyFiles,
   files: FoundFiles,
-  toleranceMm: number,
+  place: PlaceFile,
 ): Promise<DescribedStudy> {
   const problems: Problem[] = [...study.problems];
   const report: Report = (code, file, detail) => problems.push({ code, file, detail });
   // Thousands of slices take long enough in each step that others get their turn between.
-  const images = readImages(study, files, report);
+  const images = await readImages(study, files, report);
   await othersTurn();
   const arranged = arrange(study, images, problems);
   const { slices } = arranged;
   await othersTurn();
-  const outlines = new Outlines(slices.map(placed), toleranceMm, report);
-  const texts = textContours(study, arranged, files, report);
+  const outlines = new Outlines(await inTurns(slices, placed), place, report);
+  const texts = await textContours(study, arranged, files, report);
   outlines.addTexts(texts.drawn, texts.lost);
   await othersTurn();
   await outlines.addObjects(await outlineObjects(study, files, report));
   await outlines.settle();
-  const isUnread = tellUnread(study, files, report) || outlines.isUnread;
-  return {
-    slices: slices.map(({ slice, image, frame, header }) => ({
-      slice,
-      path: image.path,
-      guard: image.guard,
-      frame,
-      header,
-      headerDigest: image.headerDigest,
-      checksum: image.checksums?.[frame] ?? null,
-      generation: image.generations?.[frame] ?? null,
-      contours: inOrder(outlines.drawn.get(slice) ?? []),
-      unusable: outlines.unusable.get(slice)?.structures ?? [],
-      lost: outlines.unusable.get(slice)?.lost ?? [],
-    })),
-    isUnread,
-    patients: [...new Set(slices.flatMap(({ image }) => image.patient ?? []))].sort(),
-    sources: outlines.sources,
-    problems,
-  };
+  const isUnread = (await tellUnread(study, files, report)) || outlines.isUnread;
+  const { drawn, unusable } = outlines;
+  const patients = new Set<string>();
+  const found = await inTurns(
+    slices,
+    ({ slice, image, frame, header }): FoundSlice => {
+      if (image.patient !== null) patients.add(image.patient);
+      return {
+        slice,
+        path: image.path,
+        guard: image.guard,
+        frame,
+        header,
+        headerDigest: image.headerDigest,
+        checksum: image.checksums?.[frame] ?? null,
+        generation: image.generations?.[frame] ?? null,
+        contours: inOrder(drawn.get(slice) ?? []),
+        unusable: unusable.get(slice)?.structures ?? [],
+        lost: unusable.get(slice)?.lost ?? [],
+      };
+    },
+    ({ slice }) => 1 + (drawn.get(slice)?.length ?? 0),
+  );
+  const sources = await outlines.sources();
+  return { slices: found, isUnread, patients: [...patients].sort(), sources, problems };
 }
 
-/** By structure, whatever the files were named; the parts of one structure as they come. */
-function inOrder(parts: readonly StructurePart[]): readonly StructurePart[] {
-  return [...parts].sort((a, b) => (a.structure < b.structure ? -1 : a.structure > b.structure ? 1 : 0));
+/** By structure, whatever the files were named; those of one structure as they come. */
+function inOrder(contours: readonly FoundContour[]): readonly FoundContour[] {
+  return [...contours].sort((a, b) => byCodeUnit(a.structure, b.structure));
 }
 
 /** A slice as far as contours find it. */
@@ -103,10 +109,12 @@ function placed({ slice, frame, header }: StudySlice): PlacedImage & { readonly 
   return { slice, sopInstanceUid, frame, seriesUid, frameOfReferenceUid, plane, rows, columns };
 }
 
-function readImages(study: StudyFiles, files: FoundFiles, report: Report): StudyImage[] {
+async function readImages(study: StudyFiles, files: FoundFiles, report: Report): Promise<StudyImage[]> {
   const images: StudyImage[] = [];
   const unused = new Map<string, { readonly path: string; others: number }>();
+  const turns = new Turns();
   for (const { path, number } of study.images) {
+    if (turns.isOver(0)) await othersTurn();
     const known = files.get(path);
     if (known?.finding.kind === 'refused') report(known.finding.code, path, known.finding.detail);
     if (known?.finding.kind !== 'image') continue;
@@ -143,27 +151,28 @@ function arrange(study: StudyFiles, images: readonly StudyImage[], problems: Pro
   }
   const single = dropCopies(images);
   const numbered = numberImages(single.images, study.contours);
-  problems.push(...single.problems, ...numbered.problems);
-  const candidates = new Map(numbered.candidates);
+  for (const problem of single.problems) problems.push(problem);
+  for (const problem of numbered.problems) problems.push(problem);
+  const candidates = new Map([...numbered.candidates].map(([number, open]) => [number, [...open]]));
   // A number that only a copy has may mean the image that is used in its place.
   for (const [copy, used] of single.copies)
     for (const number of [imageName(copy.path)?.number, copy.header.instanceNumber])
-      if (number != null && candidates.has(number))
-        candidates.set(number, [...candidates.get(number)!, used]);
+      if (number != null) candidates.get(number)?.push(used);
   const { slices, problems: order } = arrangeSlices(single.images, numbered.images, sha256);
   for (const problem of order) problems.push(problem);
   return { slices, numbers: numbered.images, candidates };
 }
 
 /** The contours of text files, which name their image by its number, and those that cannot be used. */
-function textContours(
+async function textContours(
   study: StudyFiles,
   { slices, numbers, candidates }: Arranged,
   files: FoundFiles,
   report: Report,
-): { readonly drawn: Texts; readonly lost: readonly Omit<LostPart, 'source'>[] } {
-  const drawn = new Map<SliceId, (StructurePart & { readonly file: string })[]>();
+): Promise<{ readonly drawn: Texts; readonly lost: readonly Omit<LostPart, 'source'>[] }> {
+  const drawn = new Map<SliceId, TextContour[]>();
   const lost: Omit<LostPart, 'source'>[] = [];
+  const turns = new Turns();
   const slicesOf = new Map<StudyImage, StudySlice[]>();
   for (const slice of slices) emplace(slicesOf, slice.image, () => []).push(slice);
   const lose = ({ structure }: ContourFile, images: Iterable<StudyImage>) => {
@@ -175,6 +184,7 @@ function textContours(
   );
   for (const contour of study.doubtful ?? []) lose(contour, imagesOf(contour.number));
   for (const contour of study.contours) {
+    if (turns.isOver(0)) await othersTurn();
     const { path, number, structure } = contour;
     const image = numbers.get(number);
     const [slice, ...others] = (image && slicesOf.get(image)) ?? [];
@@ -192,8 +202,8 @@ function textContours(
       lose(contour, [slice.image]);
       continue;
     }
-    const part = { structure, file: path, part: { kind: 'text', points } } as const;
-    drawn.set(slice.slice, [...(drawn.get(slice.slice) ?? []), part]);
+    const found = foundContour(structure, { kind: 'text', points }, sha256);
+    emplace(drawn, slice.slice, () => []).push({ file: path, contour: found });
   }
   return { drawn, lost };
 
@@ -209,9 +219,11 @@ function unframed({ path }: ContourFile, { header }: StudyImage, report: Report)
 }
 
 /** Tells of structure sets and segmentations that could not be read: what they hold may be anywhere in the study. */
-function tellUnread(study: StudyFiles, files: FoundFiles, report: Report): boolean {
+async function tellUnread(study: StudyFiles, files: FoundFiles, report: Report): Promise<boolean> {
   let isUnread = false;
+  const turns = new Turns();
   for (const { path } of study.images) {
+    if (turns.isOver(0)) await othersTurn();
     const finding = files.get(path)?.finding;
     if (finding?.kind !== 'refused') continue;
     const { kind = null } = finding.object ?? {};
@@ -234,10 +246,10 @@ async function outlineObjects(
 ): Promise<OutlineObject[]> {
   const objects: OutlineObject[] = [];
   for (const path of study.objects) {
-    const finding = (await files.load(path))?.finding;
+    await othersTurn();
+    const finding = files.get(path)?.finding;
     if (finding?.kind === 'object') report(finding.code, path, finding.detail);
-    if (finding?.kind === 'structures') objects.push({ kind: 'rtstruct', path, content: finding.structures });
-    if (finding?.kind === 'segmentation') objects.push({ kind: 'seg', path, content: finding.segmentation });
+    if (finding?.kind === 'drawn') objects.push({ path, drawn: finding.drawn });
   }
   return objects;
 }

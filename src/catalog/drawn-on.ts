@@ -1,29 +1,29 @@
 import { headerOfFrame } from '../core/dicom-frames.js';
-import {
-  contoursLieIn,
-  type DrawnObject,
-  type DrawnOn,
-  drawnSegmentation,
-  drawnStructureSet,
-  framesLieIn,
-} from '../core/drawn-object.js';
-import { type Projection, planeOf, projectionOf } from '../core/plane.js';
+import type { DrawnObject, DrawnOn } from '../core/drawn-object.js';
+import { ImagePacker, type PackedImages } from '../core/packed-images.js';
+import { planeOf } from '../core/plane.js';
+import type { Problem } from '../core/problem.js';
 import { emplace, type FoundFile } from '../core/study-files.js';
 import { sharedSeries } from '../core/study-groups.js';
-import type { FoundFiles, ToldFinding } from './files.js';
+import type { FoundFiles } from './files.js';
+import type { PlaceFile } from './scan-loaders.js';
 import { othersTurn } from './turns.js';
 
 /** Files that are looked at before the event loop turns. */
 const FILES_PER_TURN = 200;
+/** Images that an object is held against at a time. */
+const IMAGES_PER_TASK = 100_000;
 
 /**
  * For each structure set and segmentation that names no series that is there, or one that patients share, the images that it was drawn on:
- * those that it names one by one, else those in whose planes it lies. One that finds none is not among them.
+ * those that it names one by one, else those in whose planes it lies. One that finds none is not among them; where that was not found out,
+ * `problems` says why.
  */
 export async function imagesDrawnOn(
   found: readonly FoundFile[],
   files: FoundFiles,
-  toleranceMm: number,
+  place: PlaceFile,
+  problems: Problem[],
 ): Promise<Map<string, DrawnOn>> {
   const images = found.filter(({ kind }) => kind === 'image');
   const shared = sharedSeries(images);
@@ -34,59 +34,72 @@ export async function imagesDrawnOn(
   const drawnOn = new Map<string, DrawnOn>();
   const naming = new Map<string, string[]>();
   const spaces = new Set<string>();
+  const types = new Map<string, { readonly type: DrawnObject['type']; readonly spaces: readonly string[] }>();
   for (const { path } of adrift) {
-    const object = drawnObject(files.get(path)?.finding);
-    for (const uid of object?.names ?? []) emplace(naming, uid, () => []).push(path);
-    for (const space of object?.spaces ?? []) spaces.add(space);
     await othersTurn();
+    const finding = files.get(path)?.finding;
+    if (finding?.kind !== 'drawn') continue;
+    const { drawn } = finding;
+    types.set(path, { type: drawn.type, spaces: drawn.spaces });
+    for (const uid of drawn.images) emplace(naming, uid, () => []).push(path);
+    for (const space of drawn.spaces) spaces.add(space);
   }
   if (naming.size === 0 && spaces.size === 0) return drawnOn;
   const named = new Map<string, string[]>();
-  const inSpace = new Map<string, { readonly path: string; readonly projection: Projection }[]>();
+  const inSpaces = new ImagesInSpaces();
   for (const [at, { path }] of images.entries()) {
     if (at % FILES_PER_TURN === 0) await othersTurn();
     const finding = files.get(path)?.finding;
     if (finding?.kind !== 'image') continue;
-    const { header, frames } = finding;
+    const { header } = finding;
     for (const object of naming.get(header.sopInstanceUid) ?? []) emplace(named, object, () => []).push(path);
     const space = header.frameOfReferenceUid;
     if (space === null || !spaces.has(space)) continue;
-    for (let frame = 0; frame < header.frames; frame++) {
-      const { position, orientation, spacingMm } = headerOfFrame(header, frames, frame);
-      const plane = planeOf(position, orientation, spacingMm);
-      const projection = plane && projectionOf(plane);
-      if (projection) emplace(inSpace, space, () => []).push({ path, projection });
-    }
+    for (let frame = 0; frame < header.frames; frame++)
+      inSpaces.add(path, space, headerOfFrame(header, finding.frames, frame));
   }
   for (const { path } of adrift) {
     const byName = named.get(path);
-    if (byName) {
-      drawnOn.set(path, { by: 'name', images: byName });
-      continue;
+    const object = types.get(path);
+    if (byName) drawnOn.set(path, { by: 'name', images: byName });
+    else if (object?.spaces.some((space) => inSpaces.spaces.has(space))) {
+      const touched = new Set<string>();
+      for (const { packed, paths } of inSpaces.lots()) {
+        const outcome = await place(path, object.type, { kind: 'touched' }, packed);
+        if (outcome.kind === 'touched') for (const at of outcome.places) touched.add(paths[at]!);
+        else if (outcome.kind === 'refused')
+          problems.push({ code: outcome.code, file: path, detail: outcome.detail });
+      }
+      if (touched.size > 0) drawnOn.set(path, { by: 'plane', images: [...touched] });
     }
-    const near = [...(drawnObject(files.get(path)?.finding)?.spaces ?? [])].flatMap((space) =>
-      (inSpace.get(space) ?? []).map((image) => ({ ...image, space })),
-    );
-    if (near.length === 0) continue;
-    const finding = (await files.load(path))?.finding;
-    const touched = new Set<string>();
-    for (const [at, image] of near.entries()) {
-      if (at % FILES_PER_TURN === 0) await othersTurn();
-      if (touched.has(image.path)) continue;
-      const { space, projection } = image;
-      const isIn =
-        finding?.kind === 'structures'
-          ? contoursLieIn(finding.structures, space, projection, toleranceMm)
-          : finding?.kind === 'segmentation' &&
-            framesLieIn(finding.segmentation, space, projection, toleranceMm);
-      if (isIn) touched.add(image.path);
-    }
-    if (touched.size > 0) drawnOn.set(path, { by: 'plane', images: [...touched] });
   }
   return drawnOn;
 }
 
-function drawnObject(finding: ToldFinding | undefined): DrawnObject | null {
-  if (finding?.kind === 'structures') return drawnStructureSet(finding.structures);
-  return finding?.kind === 'segmentation' ? drawnSegmentation(finding.segmentation) : null;
+/** Images of some frames of reference with their files, packed in lots that fit into a message. */
+class ImagesInSpaces {
+  readonly spaces = new Set<string>();
+  #lots: { readonly packer: ImagePacker; readonly paths: string[] }[] = [];
+
+  add(
+    path: string,
+    space: string,
+    { position, orientation, spacingMm, rows, columns }: ReturnType<typeof headerOfFrame>,
+  ): void {
+    const plane = planeOf(position, orientation, spacingMm);
+    if (!plane) return;
+    let last = this.#lots.at(-1);
+    if (!last || last.packer.count === IMAGES_PER_TASK) {
+      last = { packer: new ImagePacker(), paths: [] };
+      this.#lots.push(last);
+    }
+    this.spaces.add(space);
+    last.paths.push(path);
+    const names = { sopInstanceUid: '', frame: 0, seriesUid: '', frameOfReferenceUid: space };
+    last.packer.add({ ...names, plane, rows, columns });
+  }
+
+  *lots(): Iterable<{ readonly packed: PackedImages; readonly paths: readonly string[] }> {
+    for (const { packer, paths } of this.#lots) yield { packed: packer.finish(), paths };
+  }
 }

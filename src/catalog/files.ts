@@ -1,32 +1,21 @@
 import { studyKey } from '../core/pairing.js';
-import type { Segmentation } from '../core/segment-rasters.js';
-import type { StructureSet } from '../core/structure-set.js';
 import type { FoundFile } from '../core/study-files.js';
 import type { ScanFinding } from '../loader/messages.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import { FileNumbers, ROW_BYTES } from './file-numbers.js';
 
 /** What the catalogue keeps of a file since it was last read. */
-export interface FileFinding<Finding = ScanFinding> {
+export interface FileFinding {
   readonly path: string;
   readonly guard: string;
-  readonly finding: Finding;
+  readonly finding: ScanFinding;
   /** For each frame the generation of its pixels; null where all are the first ones seen under their header. */
   readonly generations: readonly (number | null)[] | null;
 }
 
-/** What was found of a file without the numbers of structure sets and segmentations, which may be hundreds of megabytes. */
-export type ToldFinding =
-  | Exclude<ScanFinding, { kind: 'structures' | 'segmentation' }>
-  | { readonly kind: 'structures'; readonly structures: Omit<StructureSet, 'points'> }
-  | { readonly kind: 'segmentation'; readonly segmentation: Omit<Segmentation, 'runs'> };
-
 /** What was read of each file, by its path. */
 export interface FoundFiles {
-  get(path: string): FileFinding<ToldFinding> | null;
-  /** With its numbers. */
-  load(path: string): Promise<FileFinding | null>;
+  get(path: string): FileFinding | null;
 }
 
 const SERIES_REMEMBERED = 10_000;
@@ -34,32 +23,23 @@ const SERIES_REMEMBERED = 10_000;
 /** The files of the source as the last scan read them. */
 export class FileTable implements FoundFiles {
   readonly #db: Database;
-  readonly #numbers: FileNumbers;
 
   constructor(db: Database) {
     this.#db = db;
-    this.#numbers = new FileNumbers(db);
   }
 
-  get(path: string): FileFinding<ToldFinding> | null {
-    const row = prepare(
-      this.#db,
-      "SELECT guard, finding, generations, CASE kind WHEN 'contour' THEN numbers END AS numbers FROM file WHERE path = ?",
-    ).get(path) as FileRow | undefined;
+  get(path: string): FileFinding | null {
+    const row = prepare(this.#db, 'SELECT guard, finding, generations, numbers FROM file WHERE path = ?').get(
+      path,
+    ) as FileRow | undefined;
     if (!row) return null;
-    const told = JSON.parse(row.finding) as ScanFinding;
-    const finding = told.kind === 'contour' ? withNumbers(told, row.numbers) : told;
-    return { path, finding, ...kept(row) };
-  }
-
-  async load(path: string): Promise<FileFinding | null> {
-    const row = prepare(
-      this.#db,
-      'SELECT guard, finding, generations, numbers, numbers_key AS key FROM file WHERE path = ?',
-    ).get(path) as (FileRow & { readonly key: number | null }) | undefined;
-    if (!row) return null;
-    const numbers = row.key === null ? row.numbers : await this.#numbers.read(row.key);
-    return { path, finding: withNumbers(JSON.parse(row.finding) as ScanFinding, numbers), ...kept(row) };
+    const { guard, generations } = row;
+    return {
+      path,
+      guard,
+      finding: withNumbers(JSON.parse(row.finding), row.numbers),
+      generations: generations === null ? null : JSON.parse(generations),
+    };
   }
 
   /** Every file's guard when it was last read. */
@@ -72,7 +52,7 @@ export class FileTable implements FoundFiles {
   readOtherwise(segmentFraction: number): Set<string> {
     const rows = prepare(
       this.#db,
-      `SELECT path FROM file WHERE kind = 'object' AND json_extract(finding, '$.segmentation.threshold') <> ?`,
+      `SELECT path FROM file WHERE kind = 'object' AND json_extract(finding, '$.drawn.threshold') <> ?`,
     ).all(segmentFraction) as { path: string }[];
     return new Set(rows.map(({ path }) => path));
   }
@@ -102,50 +82,28 @@ export class FileTable implements FoundFiles {
   }
 
   /** Keeps what was read; each file is there as it was before or as it is now. */
-  async put(findings: readonly FileFinding[]): Promise<void> {
-    const rows: (() => void)[] = [];
-    const replaced: number[] = [];
+  put(findings: readonly FileFinding[]): void {
     const insert = prepare(
       this.#db,
-      'INSERT OR REPLACE INTO file (path, guard, kind, study, series, patient, finding, generations, numbers, numbers_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO file (path, guard, kind, study, series, patient, finding, generations, numbers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
-    for (const { path, guard, finding, generations } of findings) {
-      const { kind, study, series, patient } = pairingOf(finding);
-      const marks = generations === null ? null : JSON.stringify(generations);
-      const { text, numbers } = withoutNumbers(finding);
-      const isLong = numbers !== null && numbers.length > ROW_BYTES;
-      const key = isLong ? await this.#numbers.write(numbers) : null;
-      const inRow = isLong ? null : numbers;
-      rows.push(() => {
-        replaced.push(...this.#keysOf(path));
-        insert.run(path, guard, kind, study, JSON.stringify(series), patient, text, marks, inRow, key);
-      });
-    }
     transact(this.#db, () => {
-      for (const row of rows) row();
+      for (const { path, guard, finding, generations } of findings) {
+        const { kind, study, series, patient } = pairingOf(finding);
+        const marks = generations === null ? null : JSON.stringify(generations);
+        const { text, numbers } = withoutNumbers(finding);
+        insert.run(path, guard, kind, study, JSON.stringify(series), patient, text, marks, numbers);
+      }
     });
-    for (const key of replaced) await this.#numbers.forget(key);
   }
 
   /** Drops the files that are not in the source any more. */
-  async forgetAllBut(present: { has(path: string): boolean }): Promise<void> {
+  forgetAllBut(present: { has(path: string): boolean }): void {
     const gone = [...this.guards().keys()].filter((path) => !present.has(path));
     const remove = prepare(this.#db, 'DELETE FROM file WHERE path = ?');
-    const keys: number[] = [];
     transact(this.#db, () => {
-      for (const path of gone) {
-        keys.push(...this.#keysOf(path));
-        remove.run(path);
-      }
+      for (const path of gone) remove.run(path);
     });
-    for (const key of keys) await this.#numbers.forget(key);
-  }
-
-  #keysOf(path: string): number[] {
-    const row = prepare(this.#db, 'SELECT numbers_key AS key FROM file WHERE path = ?').get(path) as
-      | { key: number | null }
-      | undefined;
-    return row?.key == null ? [] : [row.key];
   }
 }
 
@@ -156,51 +114,23 @@ interface FileRow {
   readonly numbers: Uint8Array | null;
 }
 
-function kept({ guard, generations }: FileRow): Pick<FileFinding, 'guard' | 'generations'> {
-  return { guard, generations: generations === null ? null : JSON.parse(generations) };
-}
-
-/** A finding as text, and its long lists of numbers, which text would make slow, as bytes. */
+/** A finding as text, and the points of a contour, which text would make slow, as bytes. */
 function withoutNumbers(finding: ScanFinding): { text: string; numbers: Uint8Array | null } {
-  const bytesOf = ({ buffer, byteOffset, byteLength }: Float64Array | Uint32Array) =>
-    new Uint8Array(buffer, byteOffset, byteLength);
-  switch (finding.kind) {
-    case 'contour': {
-      if (!finding.contour.ok) break;
-      const { points, ...contour } = finding.contour;
-      return { text: JSON.stringify({ ...finding, contour }), numbers: bytesOf(points) };
-    }
-    case 'structures': {
-      const { points, ...structures } = finding.structures;
-      return { text: JSON.stringify({ ...finding, structures }), numbers: bytesOf(points) };
-    }
-    case 'segmentation': {
-      const { runs, ...segmentation } = finding.segmentation;
-      return { text: JSON.stringify({ ...finding, segmentation }), numbers: bytesOf(runs) };
-    }
-  }
-  return { text: JSON.stringify(finding), numbers: null };
+  if (finding.kind !== 'contour' || !finding.contour.ok)
+    return { text: JSON.stringify(finding), numbers: null };
+  const { points, ...contour } = finding.contour;
+  const { buffer, byteOffset, byteLength } = points;
+  return {
+    text: JSON.stringify({ ...finding, contour }),
+    numbers: new Uint8Array(buffer, byteOffset, byteLength),
+  };
 }
 
 function withNumbers(finding: ScanFinding, numbers: Uint8Array | null): ScanFinding {
-  const { buffer } = aligned(numbers ?? new Uint8Array(0));
-  switch (finding.kind) {
-    case 'contour': {
-      const { contour } = finding;
-      return contour.ok ? { ...finding, contour: { ...contour, points: new Float64Array(buffer) } } : finding;
-    }
-    case 'structures':
-      return { ...finding, structures: { ...finding.structures, points: new Float64Array(buffer) } };
-    case 'segmentation':
-      return { ...finding, segmentation: { ...finding.segmentation, runs: new Uint32Array(buffer) } };
-    default:
-      return finding;
-  }
-}
-
-/** Bytes with a buffer of their own, which numbers can lie in. */
-function aligned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  if (finding.kind !== 'contour' || !finding.contour.ok || !numbers) return finding;
+  // Numbers lie in a buffer of their own, whose start is a multiple of 8.
+  const points = new Float64Array(numbers.slice().buffer);
+  return { ...finding, contour: { ...finding.contour, points } };
 }
 
 /** What pairing wants to know of a file's content. */
@@ -215,10 +145,8 @@ export function pairingOf(finding: ScanFinding): Omit<FoundFile, 'path'> {
       };
     case 'object':
       return { kind: 'object', study: finding.object.studyUid || null, series: [], patient: null };
-    case 'structures':
-    case 'segmentation': {
-      const { studyUid, series, patient } =
-        finding.kind === 'structures' ? finding.structures : finding.segmentation;
+    case 'drawn': {
+      const { studyUid, series, patient } = finding.drawn;
       return { kind: 'object', study: studyUid || null, series, patient };
     }
     case 'refused': {

@@ -35,7 +35,7 @@ export function leftProblems(left: readonly string[], files: FoundFiles): Proble
     // What is wrong with a table is told already.
     if (kindOf(path) === 'table') continue;
     const finding = files.get(path)?.finding;
-    if (finding?.kind === 'structures' || finding?.kind === 'segmentation')
+    if (finding?.kind === 'drawn')
       problems.push({
         code: 'CONTOUR_WITHOUT_IMAGE',
         file: path,

@@ -50,7 +50,9 @@ function keepCopy(db: Database, path: string): void {
 function toFormat9(db: Database): void {
   db.exec(`
     DELETE FROM file;
-    DELETE FROM file_numbers;
+    DROP TABLE file_numbers;
+    ALTER TABLE file DROP COLUMN numbers_key;
+    ALTER TABLE contour ADD COLUMN off_mm REAL NOT NULL DEFAULT 0;
     DELETE FROM problem;
     DELETE FROM source;
     DELETE FROM study;

@@ -1,17 +1,16 @@
+import type { DrawnObject } from '../core/drawn-object.js';
+import { type FoundContour, readContours } from '../core/found-contours.js';
 import type { SliceId } from '../core/ids.js';
-import type { StructurePart } from '../core/outlining.js';
-import { nestedRois, type Part } from '../core/part.js';
-import { placeStructureSet } from '../core/place-contours.js';
-import { placeSegmentation } from '../core/place-frames.js';
-import type { PlacedPart, Placement } from '../core/placement.js';
-import { ImageFinder, type PlacedImage } from '../core/placing.js';
-import type { Segmentation } from '../core/segment-rasters.js';
+import { ImagePacker, type PackedImages } from '../core/packed-images.js';
+import type { PlacedImage } from '../core/placing.js';
 import type { SourceKind } from '../core/source-choice.js';
-import type { StructureSet } from '../core/structure-set.js';
-import { MOST_UNUSED } from '../core/unused-parts.js';
+import { byCodeUnit, emplace } from '../core/study-files.js';
+import { MOST_UNUSED, TOO_MUCH_UNUSED } from '../core/unused-parts.js';
+import type { PackedUnused, PlaceOutcome } from '../loader/messages.js';
 import type { Report } from './problems.js';
+import type { PlaceFile } from './scan-loaders.js';
 import { type Drawn, type LostPart, type Settled, settleSources, type Unusable } from './settled-sources.js';
-import { othersTurn } from './turns.js';
+import { othersTurn, Turns } from './turns.js';
 
 /** Where the structures of a study come from; `parts`: contours and rasters that are used. */
 export interface ContourSource {
@@ -29,50 +28,74 @@ export interface ContourSource {
 }
 
 /** An RT structure set or a segmentation of a study. */
-export type OutlineObject =
-  | { readonly kind: 'rtstruct'; readonly path: string; readonly content: StructureSet }
-  | { readonly kind: 'seg'; readonly path: string; readonly content: Segmentation };
+export interface OutlineObject {
+  readonly path: string;
+  readonly drawn: DrawnObject;
+}
+
+/** A text contour and its file. */
+export interface TextContour {
+  readonly file: string;
+  readonly contour: FoundContour;
+}
+
+type Placed = Extract<PlaceOutcome, { kind: 'placed' }>;
+type Refused = Extract<PlaceOutcome, { kind: 'refused' }>;
+
+/** Contours of all sources on one slice: what reads a slice takes them in together. */
+const MOST_ON_SLICE = 8_192;
+/** Bytes that all contours of a study may take, as they are kept. */
+const STUDY_BYTES = 512 * 1024 * 1024;
 
 /** ROIs of a source are counted from here times its place: those of two sources never share a number. */
 const ROIS_PER_SOURCE = 2 ** 22;
 
-/** Parts that are placed before others get their turn. */
-const PARTS_PER_TURN = 200;
-
 /**
  * The structures of a study, source by source: text contours before structure sets before segmentations, those of a kind in order of their
- * SOPInstanceUIDs. Each part knows its source.
+ * SOPInstanceUIDs. Each contour knows its source.
  */
 export class Outlines {
   readonly #slices: readonly (PlacedImage & { readonly slice: SliceId })[];
-  readonly #finder: ImageFinder;
-  readonly #toleranceMm: number;
+  readonly #place: PlaceFile;
   readonly #report: Report;
-  readonly #drawn = new Map<SliceId, StructurePart[]>();
+  readonly #drawn = new Map<SliceId, FoundContour[]>();
   readonly #lost: LostPart[] = [];
-  #isUnread = false;
-  #settled: Settled | null = null;
   readonly #sources: Omit<ContourSource, 'structures' | 'parts' | 'copies'>[] = [];
+  #settled: Settled | null = null;
+  #bytes = 0;
+  #isUnread = false;
 
   constructor(
     slices: readonly (PlacedImage & { readonly slice: SliceId })[],
-    toleranceMm: number,
+    place: PlaceFile,
     report: Report,
   ) {
     this.#slices = slices;
-    this.#finder = new ImageFinder(slices, toleranceMm);
-    this.#toleranceMm = toleranceMm;
+    this.#place = place;
     this.#report = report;
   }
 
+  /** Where structures are: the contours of each slice. */
   get drawn(): Drawn {
     return this.#settled?.drawn ?? this.#drawn;
   }
 
-  get sources(): readonly ContourSource[] {
+  /** For each slice what is drawn on it and cannot be used there in full. */
+  get unusable(): ReadonlyMap<SliceId, Unusable> {
+    return this.#settled?.unusable ?? new Map();
+  }
+
+  /** Whether an object was left out whose contours may be on any slice. */
+  get isUnread(): boolean {
+    return this.#isUnread;
+  }
+
+  async sources(): Promise<readonly ContourSource[]> {
     const used = this.#sources.map(() => ({ structures: new Set<string>(), parts: 0 }));
-    for (const parts of this.drawn.values())
-      for (const { structure, source = 0 } of parts) {
+    const turns = new Turns();
+    for (const contours of this.drawn.values())
+      for (const { structure, source = 0 } of contours) {
+        if (turns.isOver(0)) await othersTurn();
         used[source]!.structures.add(structure);
         used[source]!.parts++;
       }
@@ -85,46 +108,47 @@ export class Outlines {
     });
   }
 
-  /** Whether more is lost than is kept of it. */
-  get isUnread(): boolean {
-    return this.#isUnread;
-  }
-
-  /** For each slice what is drawn on it and cannot be used there in full. */
-  get unusable(): ReadonlyMap<SliceId, Unusable> {
-    return this.#settled?.unusable ?? new Map();
-  }
-
   /** Takes the text contours of a study, which know their slices, and those of them that cannot be used. */
   addTexts(
-    drawn: ReadonlyMap<SliceId, readonly (StructurePart & { readonly file: string })[]>,
+    drawn: ReadonlyMap<SliceId, readonly TextContour[]>,
     lost: readonly Omit<LostPart, 'source'>[] = [],
   ): void {
     const source = drawn.size > 0 ? this.#sources.length : -1;
     for (const part of lost) this.#lost.push({ ...part, source });
-    const files = [...drawn.values()].flatMap((parts) => parts.map(({ file }) => file));
-    if (files.length === 0) return;
-    this.#sources.push({ kind: 'text', file: commonFolder(files), series: null, made: null });
-    for (const [slice, parts] of drawn)
-      for (const { structure, part } of parts) append(this.#drawn, slice, { structure, part, source });
+    const files: string[] = [];
+    for (const [slice, texts] of drawn)
+      for (const [at, { file, contour }] of texts.entries()) {
+        if (at >= MOST_ON_SLICE) {
+          this.#report('LIMIT_EXCEEDED', file, `${ON_SLICE}; it is left out`);
+          this.#lost.push({ slice, structure: contour.structure, source, isBeside: false });
+          continue;
+        }
+        files.push(file);
+        emplace(this.#drawn, slice, () => []).push({ ...contour, source });
+      }
+    if (files.length > 0)
+      this.#sources.push({ kind: 'text', file: commonFolder(files), series: null, made: null });
   }
 
   /** Takes the objects of a study; what cannot be used of them is reported. */
   async addObjects(objects: readonly OutlineObject[]): Promise<void> {
+    if (objects.length === 0) return;
     const ordered = [...objects].sort(
       (a, b) =>
-        byCodeUnit(a.kind, b.kind) ||
-        byCodeUnit(a.content.sopInstanceUid, b.content.sopInstanceUid) ||
+        byCodeUnit(a.drawn.type, b.drawn.type) ||
+        byCodeUnit(a.drawn.sopInstanceUid, b.drawn.sopInstanceUid) ||
         byCodeUnit(a.path, b.path),
     );
-    for (const object of ordered) {
-      for (const { code, detail } of object.content.problems) this.#report(code, object.path, detail);
-      const placement =
-        object.kind === 'rtstruct'
-          ? placeStructureSet(object.content, this.#finder, this.#toleranceMm)
-          : placeSegmentation(object.content, this.#finder, this.#toleranceMm);
-      await this.#add(object, placement);
-      for (const { code, detail } of placement.problems()) this.#report(code, object.path, detail);
+    const images = await this.#packed();
+    for (const { path, drawn } of ordered) {
+      const { type, seriesUid, made, problems } = drawn;
+      for (const { code, detail } of problems) this.#report(code, path, detail);
+      const source = this.#sources.push({ kind: type, file: path, series: seriesUid, made }) - 1;
+      const wanted = { kind: 'contours', limitBytes: STUDY_BYTES - this.#bytes } as const;
+      const outcome = await this.#place(path, type, wanted, images);
+      const why = outcome.kind === 'placed' ? await this.#refusal(outcome) : outcome;
+      if (why !== null) this.#leaveOut(path, why);
+      else if (outcome.kind === 'placed') await this.#add(path, source, outcome);
     }
   }
 
@@ -133,75 +157,66 @@ export class Outlines {
     this.#settled = await settleSources(this.#drawn, this.#lost, this.#slices, this.#sources, this.#report);
   }
 
-  async #add(object: OutlineObject, placement: Placement): Promise<void> {
-    const { kind, path, content } = object;
-    const { seriesUid: series, made } = content;
-    const source = this.#sources.push({ kind, file: path, series, made }) - 1;
-    const own = new Map<SliceId, StructurePart[]>();
-    let seen = 0;
-    for (const { place, structure, part } of placement.parts as Iterable<PlacedPart>) {
-      if (++seen % PARTS_PER_TURN === 0) await othersTurn();
-      const { slice } = this.#slices[place]!;
-      append(own, slice, { structure, part });
-      append(this.#drawn, slice, { structure, part: ofSource(part, source), source });
+  async #packed(): Promise<PackedImages> {
+    const packer = new ImagePacker();
+    const turns = new Turns();
+    for (const image of this.#slices) {
+      packer.add(image);
+      if (turns.isOver(0)) await othersTurn();
     }
-    const unused = placement.unused();
-    const isWhole = unused.isWhole && this.#lost.length <= MOST_UNUSED;
-    if (!isWhole) this.#forgo(path, source, own);
-    for (const { place, structure, isBeside } of isWhole ? unused.list : [])
-      this.#lost.push({ slice: this.#slices[place]!.slice, structure, source, isBeside });
-    if (seen === 0) this.#report('NO_CONTOURS', path, nothingUsed(object));
-    const nested = new Map<number, number>();
-    for (const all of own.values())
-      for (const roi of nestedRois(all.map(({ part }) => part))) nested.set(roi, (nested.get(roi) ?? 0) + 1);
-    for (const [roi, slices] of nested)
-      this.#report(
-        'CONTOUR_NESTED',
-        path,
-        `ROI ${roi}: on ${slices} slice(s) a CLOSED_PLANAR contour lies inside another: filled, or a hole with mask.holes xor`,
-      );
+    return packer.finish();
   }
 
-  /** Uses nothing of a source of which it is not known where all of it lies. */
-  #forgo(path: string, source: number, own: Drawn): void {
+  /** Why an object is too much beside those before it; null where it is not. */
+  async #refusal({ contours, structures, unused }: Placed): Promise<Refused | null> {
+    if (this.#lost.length + unused.places.length > MOST_UNUSED)
+      return { kind: 'refused', code: 'STRUCTURE_UNUSABLE', detail: TOO_MUCH_UNUSED };
+    const turns = new Turns();
+    const counts = new Map<SliceId, number>();
+    for (const { place } of readContours(contours, structures)) {
+      if (turns.isOver(0)) await othersTurn();
+      const { slice } = this.#slices[place]!;
+      const count = (counts.get(slice) ?? this.#drawn.get(slice)?.length ?? 0) + 1;
+      if (count > MOST_ON_SLICE)
+        return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: `${ON_SLICE}; it is left out` };
+      counts.set(slice, count);
+    }
+    return null;
+  }
+
+  #leaveOut(path: string, why: Refused | { readonly kind: 'changed' | 'touched' }): void {
     this.#isUnread = true;
-    for (const slice of own.keys())
-      this.#drawn.set(
-        slice,
-        this.#drawn.get(slice)!.filter((part) => part.source !== source),
-      );
-    this.#report(
-      'STRUCTURE_UNUSABLE',
-      path,
-      'too much of it cannot be used to say on which slices, so nothing of it is: sessions with missing "empty" leave out the slices of the study that lack a structure',
-    );
+    if (why.kind === 'refused') this.#report(why.code, path, why.detail);
+    else this.#report('FILE_UNREADABLE', path, 'it changed while it was scanned: scan again');
+  }
+
+  async #add(path: string, source: number, outcome: Placed): Promise<void> {
+    const turns = new Turns();
+    this.#bytes += outcome.contours.length;
+    for (const { place, contour } of readContours(outcome.contours, outcome.structures)) {
+      if (turns.isOver(0)) await othersTurn();
+      const roi = contour.roi === 0 ? 0 : contour.roi + source * ROIS_PER_SOURCE;
+      emplace(this.#drawn, this.#slices[place]!.slice, () => []).push({ ...contour, roi, source });
+    }
+    for (const { place, structure, isBeside } of unusedOf(outcome.unused)) {
+      if (turns.isOver(0)) await othersTurn();
+      this.#lost.push({ slice: this.#slices[place]!.slice, structure, source, isBeside });
+    }
+    if (outcome.nothing !== null) this.#report('NO_CONTOURS', path, outcome.nothing);
+    for (const { code, detail } of outcome.problems) this.#report(code, path, detail);
   }
 }
 
-function ofSource(part: Part, source: number): Part {
-  return 'roi' in part ? { ...part, roi: part.roi + source * ROIS_PER_SOURCE } : part;
-}
+const ON_SLICE = `a slice would have more than ${MOST_ON_SLICE} contours`;
 
-/** Why nothing of an object is used. */
-function nothingUsed({ kind, content }: OutlineObject): string {
-  if (kind === 'rtstruct')
-    return content.rois.some(({ contours }) => contours.length > 0)
-      ? 'no contour that it holds lies on an image of the study'
-      : 'it holds no contour that can be drawn';
-  if (content.rasters.length > 0) return 'no frame that it holds lies on an image of the study';
-  return content.threshold === null
-    ? 'no pixel of its frames is inside a segment'
-    : 'no pixel of its frames reaches the threshold, which is SLICEFEED_SEGMENT_THRESHOLD of MaximumFractionalValue';
-}
-
-function append<T>(lists: Map<SliceId, T[]>, slice: SliceId, value: T): void {
-  const list = lists.get(slice);
-  if (list) list.push(value);
-  else lists.set(slice, [value]);
-}
-
-function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function* unusedOf({
+  places,
+  structures,
+  structureOf,
+  beside,
+}: PackedUnused): Generator<{ place: number; structure: string; isBeside: boolean }> {
+  for (const [at, place] of places.entries())
+    yield { place, structure: structures[structureOf[at]!]!, isBeside: beside[at] === 1 };
 }
 
 /** The folder that all files are below, `.` for that of the source. */

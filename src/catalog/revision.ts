@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
-import { findContests, type StructureSources } from '../core/contests.js';
+import { ContestFinder, type StructureSources } from '../core/contests.js';
 import type { ImageHeader } from '../core/dicom.js';
+import type { FoundContour } from '../core/found-contours.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId, StudyId } from '../core/ids.js';
-import type { StructurePart } from '../core/outlining.js';
-import { packPart, plainBytes } from '../core/packed-part.js';
-import { sha256 } from '../sha256.js';
 import { type Database, prepare, transact } from '../sqlite.js';
 import { SliceGroups, traitsOf } from './groups.js';
 import { forgetSlices, writeLearned } from './slices.js';
-import { othersTurn, Turns } from './turns.js';
+import { inTurns, othersTurn, Turns } from './turns.js';
 
-/** A slice as a scan found it; `contours` are the parts of its structures. */
+/** A slice as a scan found it; `contours` are those of all its structures. */
 export interface FoundSlice {
   readonly slice: SliceId;
   readonly path: string;
@@ -23,7 +21,7 @@ export interface FoundSlice {
   readonly checksum: number | null;
   /** What tells these pixels from earlier ones under the same header. */
   readonly generation: number | null;
-  readonly contours: readonly StructurePart[];
+  readonly contours: readonly FoundContour[];
   /** Structures that are drawn on it and cannot be used there in full, in order; none of `contours` is of these. */
   readonly unusable: readonly string[];
   /** Of those of them that are contested the sources that it is so of. */
@@ -71,12 +69,11 @@ function* digestSteps(study: FoundStudy): Generator<number, string> {
     for (const structure of unusable) hash.update(`  unusable ${JSON.stringify(structure)}\n`);
     for (const [structure, sources] of lost)
       hash.update(`  lost ${JSON.stringify(structure)} ${sources.join()}\n`);
-    for (const { structure, part, source = 0 } of contours) {
-      const points = plainBytes(part);
-      const roi = 'roi' in part ? part.roi : 0;
+    for (const { structure, kind, roi, digest, offMm, source = 0 } of contours) {
       const from = source === 0 ? '' : ` ${source}`;
-      hash.update(`  ${JSON.stringify(structure)} ${part.kind} ${roi} ${sha256(points)}${from}\n`);
-      yield points.byteLength;
+      const off = offMm === 0 ? '' : ` off ${offMm}`;
+      hash.update(`  ${JSON.stringify(structure)} ${kind} ${roi} ${digest}${from}${off}\n`);
+      yield 0;
     }
   }
   return hash.digest('hex');
@@ -104,13 +101,18 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
     return known.id;
   }
   const counts = new Map<string, number>();
-  for (const { contours } of study.slices)
-    for (const structure of new Set(contours.map((c) => c.structure)))
-      counts.set(structure, (counts.get(structure) ?? 0) + 1);
-  const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-  const contests = findContests(
-    study.slices.map(({ header, contours }) => ({ series: header.seriesUid, parts: contours })),
+  const finder = new ContestFinder();
+  await inTurns(
+    study.slices,
+    ({ header, contours }) => {
+      finder.add({ series: header.seriesUid, parts: contours });
+      for (const structure of new Set(contours.map((contour) => contour.structure)))
+        counts.set(structure, (counts.get(structure) ?? 0) + 1);
+    },
+    ({ contours }) => 1 + contours.length,
   );
+  const structures = Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const contests = finder.find();
   const contested = new Set(contests.map(({ structure }) => structure));
   const { lastInsertRowid } = prepare(
     db,
@@ -133,7 +135,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   );
   const contour = prepare(
     db,
-    'INSERT INTO contour (revision, ord, structure, number, kind, roi, points, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO contour (revision, ord, structure, number, kind, roi, points, source, off_mm) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const groups = new SliceGroups();
   const turns = new Turns();
@@ -173,10 +175,10 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
         JSON.stringify(found.unusable),
       ),
     );
-    for (const [number, { structure, part, source = 0 }] of found.contours.entries()) {
-      const { kind, roi, points } = packPart(part);
-      await add(points.byteLength, () =>
-        contour.run(revision, ord, structure, number, kind, roi, points, source),
+    for (const [number, contourFound] of found.contours.entries()) {
+      const { structure, kind, roi, points, source = 0, offMm } = contourFound;
+      await add(points.length, () =>
+        contour.run(revision, ord, structure, number, kind, roi, points, source, offMm),
       );
     }
   }

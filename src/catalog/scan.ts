@@ -17,13 +17,11 @@ import { FileTable } from './files.js';
 import { leftProblems, linkTables } from './loose-files.js';
 import { writeProblems } from './problems.js';
 import { writeRevision } from './revision.js';
+import type { PlaceFile, ReadFiles, ScanLoaders } from './scan-loaders.js';
 import { scanTasks } from './scan-tasks.js';
 import { writeLearned } from './slices.js';
 import { othersTurn } from './turns.js';
 import { findUpload } from './upload-records.js';
-
-/** Reads files in loader children; a file that ends its child comes back refused like any other. */
-export type ReadFiles = (root: string, units: readonly ScanUnit[]) => Promise<readonly ScanFinding[]>;
 
 /** How far a scan is. */
 export interface ScanProgress {
@@ -75,13 +73,14 @@ export interface FoundStudies {
   readonly pairing: Pairing;
   /** What is said of files and folders, but not of those that belong to no study. */
   readonly loose: Problem[];
+  readonly place: PlaceFile;
 }
 
 /** Reads what changed in a folder since the catalogue saw it last, and puts its files together to studies. */
 export async function findStudies(
   db: Database,
   root: string,
-  readFiles: ReadFiles,
+  loaders: ScanLoaders,
   progress: ScanProgress,
   options: ScanOptions,
 ): Promise<FoundStudies> {
@@ -94,16 +93,21 @@ export async function findStudies(
   }
   const files = new FileTable(db);
   progress.state = 'reading';
-  await readChanged(db, root, guards, files, readFiles, progress, options);
+  await readChanged(db, root, guards, files, loaders.scan, progress, options);
   progress.state = 'writing';
-  await files.forgetAllBut(guards);
+  files.forgetAllBut(guards);
   const loose: Problem[] = faults.map(({ code, path, detail }) => ({ code, file: path, detail }));
   const found = files.found();
-  const drawnOn = await imagesDrawnOn(found, files, options.planeToleranceMm);
+  const place: PlaceFile = (path, type, wanted, images) => {
+    const guard = guards.get(path)!;
+    const unit = { path, type, wanted, guard, sizeBytes: guardedSizeBytes(guard) };
+    return loaders.place(root, unit, images, options.planeToleranceMm);
+  };
+  const drawnOn = await imagesDrawnOn(found, files, place, loose);
   const tables = linkTables(found, files, loose);
   const pairing = pairFiles(found, tables, sha256, drawnOn);
-  loose.push(...pairing.problems);
-  return { files, guards, found, tables, pairing, loose };
+  for (const problem of pairing.problems) loose.push(problem);
+  return { files, guards, found, tables, pairing, loose, place };
 }
 
 /**
@@ -113,27 +117,28 @@ export async function findStudies(
 export async function scanFolder(
   db: Database,
   root: string,
-  readFiles: ReadFiles,
+  loaders: ScanLoaders,
   progress: ScanProgress,
   log: Pick<BaseLogger, 'info' | 'warn'>,
   options: ScanOptions = SCAN_DEFAULTS,
 ): Promise<ScanResult> {
-  const { files, guards, found, pairing, loose } = await findStudies(db, root, readFiles, progress, options);
-  loose.push(...leftProblems(pairing.left, files));
+  const studies = await findStudies(db, root, loaders, progress, options);
+  const { files, guards, found, pairing, loose, place } = studies;
+  for (const problem of leftProblems(pairing.left, files)) loose.push(problem);
   if (!found.some(({ kind }) => kind === 'image'))
     loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });
   const before = scannedStudies(db);
   const result = { changed: 0, added: 0, removed: 0 };
-  for (const [place, study] of pairing.studies.entries()) {
+  for (const [at, study] of pairing.studies.entries()) {
     const content = contentOf(study, guards, options);
     const known = before.get(study.id);
     if (known?.content === content) {
       before.delete(study.id);
       progress.studies++;
-      if (place % UNCHANGED_PER_TURN === 0) await othersTurn();
+      if (at % UNCHANGED_PER_TURN === 0) await othersTurn();
       continue;
     }
-    const described = await describeStudy(study, files, options.planeToleranceMm);
+    const described = await describeStudy(study, files, place);
     const { slices, patients, isUnread, sources, problems } = described;
     if (slices.length === 0 && problems.length === 0) continue;
     const isTaken = () => findUpload(db, study.id) !== null;
@@ -235,7 +240,7 @@ async function readChanged(
   const worker = async () => {
     for (let part = parts.shift(); part; part = parts.shift()) {
       const findings = await readFiles(root, part);
-      await files.put(
+      files.put(
         part.map(({ path }, at) => {
           const finding = findings[at]!;
           return { path, guard: guards.get(path)!, finding, generations: generationsOf(db, path, finding) };

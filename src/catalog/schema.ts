@@ -20,16 +20,9 @@ const TABLES = `
     finding TEXT NOT NULL,
     -- For each frame the generation of its pixels, as JSON.
     generations TEXT,
-    -- Its long lists of numbers: here, or, where they are too many for one row, in file_numbers under a key.
-    numbers BLOB,
-    numbers_key INTEGER
+    -- The points of a text contour.
+    numbers BLOB
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE file_numbers (
-    key INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    bytes BLOB NOT NULL,
-    PRIMARY KEY (key, number)
-  ) STRICT;
 
   -- An immutable state of a study, named by a digest of its content.
   CREATE TABLE revision (
@@ -93,6 +86,8 @@ const TABLES = `
     points BLOB NOT NULL,
     -- The place of the file that it comes from among the sources of the study.
     source INTEGER NOT NULL DEFAULT 0,
+    -- How far it lies off the plane of the image that it names, in mm; 0 within the tolerance.
+    off_mm REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (revision, ord, structure, number)
   ) STRICT;
 
@@ -299,8 +294,5 @@ function prepareDatabase(db: Database, stateFolder: string, path: string): void 
   else migrate(db, path);
   // What a stop in the middle of a scan left unfinished.
   db.exec('DELETE FROM revision WHERE complete = 0');
-  db.exec(
-    'DELETE FROM file_numbers WHERE key NOT IN (SELECT numbers_key FROM file WHERE numbers_key IS NOT NULL)',
-  );
   db.exec(WATCH);
 }

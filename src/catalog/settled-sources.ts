@@ -1,22 +1,23 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   type Contest,
+  ContestFinder,
   droppedKey,
-  findContests,
   type StructureSources,
   withoutDropped,
 } from '../core/contests.js';
+import type { FoundContour } from '../core/found-contours.js';
 import type { SliceId } from '../core/ids.js';
-import type { StructurePart } from '../core/outlining.js';
-import { plainBytes } from '../core/packed-part.js';
-import type { Part } from '../core/part.js';
 import { emplace } from '../core/study-files.js';
 import type { ContourSource } from './outlines.js';
 import type { Report } from './problems.js';
-import { othersTurn, Turns } from './turns.js';
+import { inTurns, othersTurn, Turns } from './turns.js';
 
-/** Where the structures of a study are: the parts of each slice. */
-export type Drawn = ReadonlyMap<SliceId, readonly StructurePart[]>;
+/** Structures that are told of one by one. */
+const MOST_TOLD = 1_000;
+
+/** Where the structures of a study are: the contours of each slice. */
+export type Drawn = ReadonlyMap<SliceId, readonly FoundContour[]>;
 
 /** A slice as far as sources meet on it. */
 interface SeriesSlice {
@@ -60,10 +61,10 @@ export async function settleSources(
   sources: readonly Pick<ContourSource, 'kind' | 'file'>[],
   report: Report,
 ): Promise<Settled> {
-  const lost = lostAmong(placed, lostParts, contestsIn(placed, slices));
+  const lost = await lostAmong(placed, lostParts, await contestsIn(placed, slices));
   tellLost(lost, sources, report);
-  const usable = withoutLost(placed, lost);
-  const contests = contestsIn(usable, slices);
+  const usable = await withoutLost(placed, lost);
+  const contests = await contestsIn(usable, slices);
   const copies = contests.length === 0 ? [] : await copiesIn(contests, usable, slices);
   const fileOf = (source: number): string => sources[source]!.file;
   for (const { source, first, count } of pairsOf(copies))
@@ -76,8 +77,10 @@ export async function settleSources(
   const drawn =
     copies.length === 0
       ? usable
-      : new Map([...usable].map(([slice, parts]) => [slice, withoutDropped(parts, dropped)]));
-  const left = copies.length === 0 ? contests : contestsIn(drawn, slices);
+      : new Map(
+          await inTurns(usable, ([slice, contours]) => [slice, withoutDropped(contours, dropped)] as const),
+        );
+  const left = copies.length === 0 ? contests : await contestsIn(drawn, slices);
   const rivals = left.flatMap(({ structure, sources: [first, ...others] }) =>
     others.map((source) => ({ structure, source, first: first! })),
   );
@@ -109,34 +112,40 @@ export async function settleSources(
  * Those parts whose loss leaves too little. Where another source has the structure on the slice it has all of it, unless the two are
  * in a contest; what lies beside the image takes nothing away from what is there.
  */
-function lostAmong(drawn: Drawn, parts: readonly LostPart[], contests: readonly Contest[]): LostPart[] {
-  if (parts.length === 0) return [];
+async function lostAmong(
+  drawn: Drawn,
+  parts: readonly LostPart[],
+  contests: readonly Contest[],
+): Promise<LostPart[]> {
   const contested = new Set(
     contests.flatMap(({ structure, sources }) => sources.map((source) => droppedKey(structure, source))),
   );
-  const sourcesOn = new Map<SliceId, Map<string, Set<number>>>();
-  for (const { slice } of parts)
-    if (!sourcesOn.has(slice)) sourcesOn.set(slice, sourcesOf(drawn.get(slice) ?? []));
-  return parts.filter(({ slice, structure, source, isBeside }) => {
-    const held = sourcesOn.get(slice)!.get(structure);
-    if (held?.has(source)) return !isBeside;
-    return held === undefined || contested.has(droppedKey(structure, source));
+  const held = new Map<SliceId, Map<string, Set<number>>>();
+  const heldOn = (slice: SliceId) =>
+    emplace(held, slice, () => {
+      const own = new Map<string, Set<number>>();
+      for (const { structure, source = 0 } of drawn.get(slice) ?? [])
+        emplace(own, structure, () => new Set()).add(source);
+      return own;
+    });
+  const kept = await inTurns(parts, (part) => {
+    const sources = heldOn(part.slice).get(part.structure);
+    if (sources?.has(part.source)) return part.isBeside ? [] : [part];
+    return !sources || contested.has(droppedKey(part.structure, part.source)) ? [part] : [];
   });
+  return kept.flat();
 }
 
-function sourcesOf(parts: readonly StructurePart[]): Map<string, Set<number>> {
-  const found = new Map<string, Set<number>>();
-  for (const { structure, source = 0 } of parts) emplace(found, structure, () => new Set()).add(source);
-  return found;
-}
-
-function withoutLost(drawn: Drawn, lost: readonly LostPart[]): Drawn {
+async function withoutLost(drawn: Drawn, lost: readonly LostPart[]): Promise<Drawn> {
   if (lost.length === 0) return drawn;
   const bySlice = new Map<SliceId, Set<string>>();
-  for (const { slice, structure, source } of lost)
-    emplace(bySlice, slice, () => new Set()).add(droppedKey(structure, source));
+  await inTurns(lost, ({ slice, structure, source }) =>
+    emplace(bySlice, slice, () => new Set()).add(droppedKey(structure, source)),
+  );
   const usable = new Map(drawn);
-  for (const [slice, dropped] of bySlice) usable.set(slice, withoutDropped(drawn.get(slice) ?? [], dropped));
+  await inTurns(bySlice, ([slice, dropped]) =>
+    usable.set(slice, withoutDropped(drawn.get(slice) ?? [], dropped)),
+  );
   return usable;
 }
 
@@ -145,6 +154,7 @@ function tellLost(
   sources: readonly Pick<ContourSource, 'kind' | 'file'>[],
   report: Report,
 ): void {
+  const told: { readonly file: string; readonly detail: string }[] = [];
   const slicesOf = new Map<string, { readonly part: LostPart; readonly slices: Set<SliceId> }>();
   for (const part of lost)
     emplace(slicesOf, droppedKey(part.structure, part.source), () => ({
@@ -156,12 +166,15 @@ function tellLost(
     // A text contour's own problem says as much.
     if (!source || source.kind === 'text') continue;
     const { structure } = part;
-    report(
-      'STRUCTURE_UNUSABLE',
-      source.file,
-      `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
-    );
+    told.push({
+      file: source.file,
+      detail: `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
+    });
   }
+  for (const { file, detail } of told.slice(0, MOST_TOLD)) report('STRUCTURE_UNUSABLE', file, detail);
+  const [next, ...rest] = told.slice(MOST_TOLD);
+  if (next)
+    report('STRUCTURE_UNUSABLE', next.file, `${rest.length + 1} more structure(s) of this and other files`);
 }
 
 function unusableBySlice(
@@ -192,10 +205,14 @@ interface Rival {
   readonly first: number;
 }
 
-function contestsIn(drawn: Drawn, slices: readonly SeriesSlice[]): Contest[] {
-  return findContests(
-    slices.map(({ slice, seriesUid }) => ({ series: seriesUid, parts: drawn.get(slice) ?? [] })),
+async function contestsIn(drawn: Drawn, slices: readonly SeriesSlice[]): Promise<Contest[]> {
+  const finder = new ContestFinder();
+  await inTurns(
+    slices,
+    ({ slice, seriesUid }) => finder.add({ series: seriesUid, parts: drawn.get(slice) ?? [] }),
+    ({ slice }) => 1 + (drawn.get(slice)?.length ?? 0),
   );
+  return finder.find();
 }
 
 /** How many structures each source shares with one that goes before it. */
@@ -217,14 +234,11 @@ async function copiesIn(
   const turns = new Turns();
   for (const { slice } of slices) {
     const rois = new Map<number, Map<number, number>>();
-    for (const { structure, source = 0, part } of drawn.get(slice) ?? []) {
+    for (const { structure, source = 0, kind, roi, digest } of drawn.get(slice) ?? []) {
       const hash = hashes.get(droppedKey(structure, source));
       if (!hash) continue;
-      const bytes = plainBytes(part);
-      hash
-        .update(`${slice} ${part.kind} ${placeOfRoi(rois, source, part)} ${bytes.byteLength} `)
-        .update(bytes);
-      if (turns.isOver(bytes.byteLength)) await othersTurn();
+      hash.update(`${slice} ${kind} ${placeOfRoi(rois, source, roi)} ${digest}\n`);
+      if (turns.isOver(0)) await othersTurn();
     }
   }
   return contests.flatMap(({ structure, sources }) => {
@@ -240,8 +254,7 @@ async function copiesIn(
 }
 
 /** ROIs by the order in which they come on a slice: which contours are of one counts, its number does not. */
-function placeOfRoi(rois: Map<number, Map<number, number>>, source: number, part: Part): number {
-  if (!('roi' in part)) return 0;
+function placeOfRoi(rois: Map<number, Map<number, number>>, source: number, roi: number): number {
   const own = emplace(rois, source, () => new Map<number, number>());
-  return emplace(own, part.roi, () => own.size);
+  return emplace(own, roi, () => own.size);
 }

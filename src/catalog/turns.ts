@@ -22,3 +22,18 @@ export class Turns {
     return true;
   }
 }
+
+/** Maps a long list with turns for others; `rowsIn`: how many rows each value has, where it is more than one. */
+export async function inTurns<From, To>(
+  list: Iterable<From>,
+  map: (value: From) => To,
+  rowsIn: (value: From) => number = () => 1,
+): Promise<To[]> {
+  const turns = new Turns();
+  const mapped: To[] = [];
+  for (const value of list) {
+    if (turns.isOver((BYTES_PER_TURN / ROWS_PER_TURN) * rowsIn(value))) await othersTurn();
+    mapped.push(map(value));
+  }
+  return mapped;
+}

@@ -10,12 +10,12 @@ import { imagesDrawnOn } from './drawn-on.js';
 import { type FileFinding, type FoundFiles, pairingOf } from './files.js';
 import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
+import type { PlaceFile, ScanLoaders } from './scan-loaders.js';
 import { scanTasks } from './scan-tasks.js';
 import { othersTurn } from './turns.js';
 
 /** Loader children, as far as uploads need them. */
-export interface UploadLoaders {
-  scan(root: string, units: readonly ScanUnit[]): Promise<readonly ScanFinding[]>;
+export interface UploadLoaders extends ScanLoaders {
   unpack(unit: UnpackUnit): Promise<Unpacked>;
 }
 
@@ -67,14 +67,15 @@ export async function readUpload(
     staging.takeWritten(unpacked);
     await scanStaged(staging.folder, unpacked, findings, loaders, signal);
   }
-  return await describeUpload(staging.files, findings, planeToleranceMm);
+  const place = placeStaged(staging.folder, staging.files, loaders, planeToleranceMm);
+  return await describeUpload(staging.files, findings, place);
 }
 
 /** Pairs the files of an upload by what was read of them. */
 async function describeUpload(
   files: readonly StagedFile[],
   findings: ReadonlyMap<string, ScanFinding>,
-  planeToleranceMm: number,
+  place: PlaceFile,
 ): Promise<UploadContent> {
   const problems: Problem[] = [];
   const found: UploadedFile[] = [];
@@ -92,24 +93,26 @@ async function describeUpload(
   await othersTurn();
   if (layoutCount(found) > LAYOUTS)
     throw new UploadRefused('limit', `the upload has more than ${LAYOUTS} folders laid out as data folders`);
-  const get = (path: string): FileFinding | null => {
-    const finding = findings.get(path);
-    if (!finding) return null;
-    return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
+  const known: FoundFiles = {
+    get(path): FileFinding | null {
+      const finding = findings.get(path);
+      if (!finding) return null;
+      return { path, guard: finding.kind === 'image' ? finding.guard : '', finding, generations: null };
+    },
   };
-  const known: FoundFiles = { get, load: async (path) => get(path) };
-  const drawnOn = await imagesDrawnOn(found, known, planeToleranceMm);
+  const drawnOn = await imagesDrawnOn(found, known, place, problems);
   const pairing = pairUpload(found, tables, sha256, LOOSE_STUDY, drawnOn);
   await othersTurn();
   const studies: UploadedStudy[] = [];
   for (const study of pairing.studies) {
-    const described = await describeStudy(study, known, planeToleranceMm);
+    const described = await describeStudy(study, known, place);
     studies.push({ id: study.id, ...described });
     await othersTurn();
   }
   const isOddTable = (path: string) => (tables.get(path)?.problems.length ?? 0) > 0;
   const left = pairing.left.filter((path) => !isOddTable(path));
-  problems.push(...pairing.problems, ...left.map((path) => leftProblem(path, findings.get(path)!)));
+  for (const problem of pairing.problems) problems.push(problem);
+  for (const path of left) problems.push(leftProblem(path, findings.get(path)!));
   const told = new Set([...problems, ...studies.flatMap((study) => study.problems)].map(({ file }) => file));
   for (const { images, contours, objects } of pairing.studies)
     for (const path of [...images.map((f) => f.path), ...contours.map((f) => f.path), ...objects])
@@ -137,8 +140,7 @@ function leftProblem(file: string, finding: ScanFinding): Problem {
     case 'refused':
     case 'object':
       return { code: finding.code, file, detail: finding.detail };
-    case 'structures':
-    case 'segmentation':
+    case 'drawn':
       return {
         code: 'CONTOUR_WITHOUT_IMAGE',
         file,
@@ -167,7 +169,22 @@ export async function readKept(
 ): Promise<UploadContent> {
   const findings = new Map<string, ScanFinding>();
   await scanStaged(folder, files, findings, loaders, undefined);
-  return await describeUpload(files, findings, planeToleranceMm);
+  return await describeUpload(files, findings, placeStaged(folder, files, loaders, planeToleranceMm));
+}
+
+/** Places what files of an upload hold, whose folder nobody else changes. */
+function placeStaged(
+  folder: string,
+  files: readonly StagedFile[],
+  loaders: UploadLoaders,
+  toleranceMm: number,
+): PlaceFile {
+  const fileOf = new Map(files.map((file) => [file.name, file]));
+  return (name, type, wanted, images) => {
+    const { number, sizeBytes } = fileOf.get(name)!;
+    const unit = { path: String(number), type, wanted, guard: null, sizeBytes };
+    return loaders.place(folder, unit, images, toleranceMm);
+  };
 }
 
 async function scanStaged(

@@ -1,3 +1,5 @@
+import { emplace } from './study-files.js';
+
 /**
  * A structure that several sources of a study outline on images of one series: `sources` are their places among those of the study, in
  * ascending order. One of them is used, for masks that come from several hands are of none.
@@ -13,19 +15,32 @@ export interface ContestedSlice {
   readonly parts: Iterable<{ readonly structure: string; readonly source?: number }>;
 }
 
-/** Finds the contests of a study, by structure and then by first source; sources that meet on some series, directly or by others, are of one contest. */
-export function findContests(slices: Iterable<ContestedSlice>): Contest[] {
-  const seen = new Map<string, Map<string, Set<number>>>();
-  for (const { series, parts } of slices)
+/** Finds the contests of a study: sources that meet on some series, directly or by others, are of one contest. */
+export class ContestFinder {
+  readonly #seen = new Map<string, Map<string, Set<number>>>();
+
+  add({ series, parts }: ContestedSlice): void {
     for (const { structure, source = 0 } of parts) {
-      const bySeries = seen.get(structure) ?? new Map<string, Set<number>>();
-      seen.set(structure, bySeries.set(series, (bySeries.get(series) ?? new Set()).add(source)));
+      const bySeries = emplace(this.#seen, structure, () => new Map<string, Set<number>>());
+      emplace(bySeries, series, () => new Set()).add(source);
     }
-  return [...seen]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([structure, bySeries]) =>
-      joined([...bySeries.values()]).map((sources) => ({ structure, sources })),
-    );
+  }
+
+  /** By structure and then by first source. */
+  find(): Contest[] {
+    return [...this.#seen]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([structure, bySeries]) =>
+        joined([...bySeries.values()]).map((sources) => ({ structure, sources })),
+      );
+  }
+}
+
+/** Finds the contests of a study. */
+export function findContests(slices: Iterable<ContestedSlice>): Contest[] {
+  const finder = new ContestFinder();
+  for (const slice of slices) finder.add(slice);
+  return finder.find();
 }
 
 /** Sets that share a number become one; those of one number are left out. */

@@ -1,4 +1,4 @@
-import { offPlaneMm, type Projection, spanOfGrid, spanOfPoints } from './plane.js';
+import type { HeaderProblem } from './dicom.js';
 import type { Segmentation } from './segment-rasters.js';
 import type { StructureSet } from './structure-set.js';
 
@@ -10,57 +10,77 @@ export interface DrawnOn {
   readonly images: readonly string[];
 }
 
-/** What a structure set or segmentation says of where it was drawn. */
+/** What the catalogue keeps of a structure set or segmentation. Its contours stay in the file: they are read again to be placed. */
 export interface DrawnObject {
-  /** SOPInstanceUIDs. */
-  readonly names: readonly string[];
-  /** FrameOfReferenceUIDs. */
-  readonly spaces: ReadonlySet<string>;
+  readonly type: 'rtstruct' | 'seg';
+  readonly sopInstanceUid: string;
+  readonly studyUid: string;
+  /** Of the series that it is in itself. */
+  readonly seriesUid: string;
+  /** As `madeAt` has it. */
+  readonly made: string | null;
+  /** SHA-256 of the patient's id; null where there is none. */
+  readonly patient: string | null;
+  /** SeriesInstanceUIDs of the series that it says it was drawn on. */
+  readonly series: readonly string[];
+  /** SOPInstanceUIDs of the images that it names. */
+  readonly images: readonly string[];
+  /** FrameOfReferenceUIDs of what it holds. */
+  readonly spaces: readonly string[];
+  /** Share of the whole from which a fractional segmentation's pixel is inside; null for all else. */
+  readonly threshold: number | null;
+  readonly problems: readonly HeaderProblem[];
 }
 
-export function drawnStructureSet({ images, rois }: Pick<StructureSet, 'images' | 'rois'>): DrawnObject {
+/** Names of an object that are kept, of each kind: one that names more still finds its images by these. */
+const MOST_NAMES = 65_536;
+/** Problems of an object that are kept, each of which speaks of many contours. */
+const MOST_PROBLEMS = 1_000;
+
+export function drawnStructureSet(set: StructureSet): DrawnObject {
+  const { rois, images, series, problems, sopInstanceUid, studyUid, seriesUid, made, patient } = set;
+  const spaces = new Set(rois.flatMap(({ frameOfReferenceUid }) => frameOfReferenceUid ?? []));
+  return kept({
+    type: 'rtstruct',
+    ...{ sopInstanceUid, studyUid, seriesUid, made, patient, images, series, problems },
+    spaces: [...spaces],
+    threshold: null,
+  });
+}
+
+export function drawnSegmentation(segmentation: Segmentation): DrawnObject {
+  const { images, series, problems, sopInstanceUid, studyUid, seriesUid, made, patient } = segmentation;
+  const { frameOfReferenceUid, threshold } = segmentation;
+  return kept({
+    type: 'seg',
+    ...{ sopInstanceUid, studyUid, seriesUid, made, patient, images, series, problems },
+    spaces: frameOfReferenceUid === null ? [] : [frameOfReferenceUid],
+    threshold,
+  });
+}
+
+function kept(object: DrawnObject): DrawnObject {
+  const { series, images, spaces, problems } = object;
+  const isCut = [series, images, spaces].some(({ length }) => length > MOST_NAMES);
+  const told: HeaderProblem[] = isCut
+    ? [{ code: 'LIMIT_EXCEEDED', detail: `it names more than ${MOST_NAMES} series, images or spaces` }]
+    : [];
   return {
-    names: images,
-    spaces: new Set(rois.flatMap(({ frameOfReferenceUid }) => frameOfReferenceUid ?? [])),
+    ...object,
+    series: series.slice(0, MOST_NAMES),
+    images: images.slice(0, MOST_NAMES),
+    spaces: spaces.slice(0, MOST_NAMES),
+    problems: firstProblems([...told, ...problems]),
   };
 }
 
-export function drawnSegmentation({
-  images,
-  frameOfReferenceUid,
-}: Pick<Segmentation, 'images' | 'frameOfReferenceUid'>): DrawnObject {
-  return { names: images, spaces: new Set(frameOfReferenceUid === null ? [] : [frameOfReferenceUid]) };
-}
-
-/** Whether a contour of the structure set lies in a plane of this space. */
-export function contoursLieIn(
-  { rois, points }: StructureSet,
-  space: string,
-  projection: Projection,
-  toleranceMm: number,
-): boolean {
-  const isIn = ({ first, count }: { readonly first: number; readonly count: number }) =>
-    offPlaneMm(projection, spanOfPoints(points, first, count, projection.normal, 2 * toleranceMm)) <=
-    toleranceMm;
-  return rois.some(
-    ({ frameOfReferenceUid, contours }) => frameOfReferenceUid === space && contours.some(isIn),
-  );
-}
-
-/** Whether a frame of the segmentation lies in a plane of this space. */
-export function framesLieIn(
-  segmentation: Segmentation,
-  space: string,
-  projection: Projection,
-  toleranceMm: number,
-): boolean {
-  return (
-    segmentation.frameOfReferenceUid === space &&
-    segmentation.frames.some(
-      ({ plane }) =>
-        plane !== null &&
-        offPlaneMm(projection, spanOfGrid(plane, segmentation, projection.normal, 2 * toleranceMm)) <=
-          toleranceMm,
-    )
-  );
+/** So many of an object's problems that a person may read them, and how many there are beyond. */
+export function firstProblems(problems: readonly HeaderProblem[]): readonly HeaderProblem[] {
+  const beyond = problems.length - MOST_PROBLEMS;
+  if (beyond <= 0) return problems;
+  const first = problems.slice(0, MOST_PROBLEMS);
+  return [
+    ...first,
+    { code: 'LIMIT_EXCEEDED', detail: `${beyond} more problems of this file are not listed` },
+  ];
 }

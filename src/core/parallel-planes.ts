@@ -1,4 +1,5 @@
 import { distanceFromOrigin, type Projection, type Span } from './plane.js';
+import { emplace } from './study-files.js';
 
 /** Planes that are nearer to each other than this, in mm, are one plane: header texts round. */
 export const SAME_PLANE_MM = 1e-3;
@@ -18,6 +19,8 @@ interface Stack<Item> {
   /** By their distance from the origin along the normal, ascending once it is sorted. */
   readonly planes: { readonly at: number; readonly item: Item }[];
   isSorted: boolean;
+  /** Items that were found together: thousands of contours may lie in one plane of thousands of frames. */
+  readonly together: Map<string, readonly Item[]>;
 }
 
 /** Items by their planes: one search among parallel planes finds the nearest, however many there are. */
@@ -32,7 +35,8 @@ export class ParallelPlanes<Item> {
     if (stack) {
       stack.planes.push({ at, item });
       stack.isSorted = false;
-    } else this.#stacks.set(key, { normal, planes: [{ at, item }], isSorted: true });
+      stack.together.clear();
+    } else this.#stacks.set(key, { normal, planes: [{ at, item }], isSorted: true, together: new Map() });
   }
 
   /** The nearest planes no farther than `reachMm` from any point of something; null where there is none. */
@@ -42,7 +46,7 @@ export class ParallelPlanes<Item> {
       const span = spanAlong(stack.normal, 2 * reachMm);
       if (span === null) continue;
       const mostMm = Math.min(reachMm, (found?.mm ?? reachMm) + SAME_PLANE_MM);
-      const near = nearestIn(sorted(stack), span, mostMm);
+      const near = nearestIn(stack, span, mostMm);
       if (near === null) continue;
       if (found === null || near.mm < found.mm - SAME_PLANE_MM) found = near;
       else
@@ -52,6 +56,14 @@ export class ParallelPlanes<Item> {
         };
     }
     return found;
+  }
+
+  /** Every plane no farther than `reachMm` from any point of something, with how far its farthest point lies off it. */
+  within(spanAlong: SpanAlong, reachMm: number): { readonly mm: number; readonly item: Item }[] {
+    return [...this.#stacks.values()].flatMap((stack) => {
+      const span = spanAlong(stack.normal, 2 * reachMm);
+      return span === null ? [] : planesWithin(sorted(stack), span, reachMm);
+    });
   }
 
   /** Half of the distance to the next parallel plane; null where there is none. */
@@ -95,19 +107,35 @@ function placeOf(planes: Planes<unknown>, at: number): number {
   return low;
 }
 
-function nearestIn<Item>(
-  planes: Planes<Item>,
-  { low, high }: Span,
-  reachMm: number,
-): { mm: number; items: Item[] } | null {
-  const off = ({ at }: Planes<Item>[number]) => Math.max(Math.abs(low - at), Math.abs(high - at));
-  const middle = placeOf(planes, (low + high) / 2);
-  const candidates = [planes[middle - 1], planes[middle]].filter((plane) => plane !== undefined);
-  const mm = candidates.reduce((least, plane) => Math.min(least, off(plane)), Number.POSITIVE_INFINITY);
+function offMm({ low, high }: Span, at: number): number {
+  return Math.max(Math.abs(low - at), Math.abs(high - at));
+}
+
+function planesWithin<Item>(planes: Planes<Item>, span: Span, reachMm: number): { mm: number; item: Item }[] {
+  const found: { mm: number; item: Item }[] = [];
+  for (let place = placeOf(planes, span.high - reachMm); place < planes.length; place++) {
+    const { at, item } = planes[place]!;
+    const mm = offMm(span, at);
+    if (mm <= reachMm) found.push({ mm, item });
+    else if (at > span.low) break;
+  }
+  return found;
+}
+
+function nearestIn<Item>(stack: Stack<Item>, span: Span, reachMm: number): NearestPlanes<Item> | null {
+  const planes = sorted(stack);
+  const middle = placeOf(planes, (span.low + span.high) / 2);
+  const mm = Math.min(
+    middle > 0 ? offMm(span, planes[middle - 1]!.at) : Number.POSITIVE_INFINITY,
+    middle < planes.length ? offMm(span, planes[middle]!.at) : Number.POSITIVE_INFINITY,
+  );
   if (!(mm <= reachMm)) return null;
-  const isNear = (place: number) => place in planes && off(planes[place]!) < mm + SAME_PLANE_MM;
+  const isNear = (place: number) => place in planes && offMm(span, planes[place]!.at) < mm + SAME_PLANE_MM;
   let [first, last] = [middle, middle];
   while (isNear(first - 1)) first--;
   while (isNear(last)) last++;
-  return { mm, items: planes.slice(first, last).map(({ item }) => item) };
+  const items = emplace(stack.together, `${first} ${last}`, () =>
+    planes.slice(first, last).map(({ item }) => item),
+  );
+  return { mm, items };
 }

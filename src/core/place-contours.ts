@@ -45,12 +45,12 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
             ? (['CONTOUR_NOT_A_NUMBER', 'its coordinates are beyond all bounds; left out'] as const)
             : (['CONTOUR_WITHOUT_PLACE', 'its image does not say where it lies; left out'] as const);
           placer.problems.add(code, where, item, detail);
-          placer.unused.add({ place: image.place, structure, code, isBeside: false });
+          placer.unused.addImages([image], structure, code, false);
           continue;
         }
         if (!meetsImage(points, image)) {
           placer.problems.add('CONTOUR_OUTSIDE', where, item, OUTSIDE);
-          placer.unused.add({ place: image.place, structure, code: 'CONTOUR_OUTSIDE', isBeside: true });
+          placer.unused.addImages([image], structure, 'CONTOUR_OUTSIDE', true);
           continue;
         }
         if (leavesImage(points, image))

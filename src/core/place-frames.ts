@@ -46,13 +46,13 @@ export function placeSegmentation(
         const grid = gridOn(image, plane, segmentation);
         if (grid.detail !== null) placer.problems.add('SEGMENTATION_GRID', 'frame', one.item, grid.detail);
         if (grid.matrix === undefined) {
-          placer.unused.add({ place: image.place, structure, code: 'SEGMENTATION_GRID', isBeside: false });
+          placer.unused.addImages([image], structure, 'SEGMENTATION_GRID', false);
           continue;
         }
         const onGrid = { rows, columns, matrix: grid.matrix, runs: own };
         if (!rasterMeetsImage(onGrid, image)) {
           placer.problems.add('CONTOUR_OUTSIDE', 'frame', one.item, OUTSIDE);
-          placer.unused.add({ place: image.place, structure, code: 'CONTOUR_OUTSIDE', isBeside: true });
+          placer.unused.addImages([image], structure, 'CONTOUR_OUTSIDE', true);
           continue;
         }
         const part = { kind: 'raster', raster: onGrid } as const;

@@ -42,12 +42,11 @@ const BLIND = 'several of its segment name one image, and do not say where they 
 export class Placer {
   readonly problems = new ProblemList();
   readonly unused = new UnusedParts();
-  /** Structures of which something may be on each image. */
-  readonly #anywhere = new Set<string>();
   readonly #finder: ImageFinder;
   readonly #series: ReadonlySet<string>;
   readonly #images: readonly string[];
   readonly #toleranceMm: number;
+  #everywhere: readonly LocatedImage[] | null = null;
   /** By image and unit, how far off the image's plane the nearest of those is that are put there. */
   readonly #nearest = new Map<string, number>();
   /** Likewise, how many are put there that do not say where they lie. */
@@ -111,9 +110,10 @@ export class Placer {
           : `it lies off the plane of the image that it names: ${reason}; left out`,
       );
     else if (reason !== null && !namesMissing) tell(code, `${reason}; left out`);
-    const piled = placed.images.filter((image) => !images.includes(image));
-    this.#leave(structure, code, [...placed.others, ...(offMm === null ? piled : [])], false);
-    this.#leave(structure, code, [...placed.beside, ...(offMm === null ? [] : piled)], true);
+    const piled = isPiled ? placed.images.filter((image) => !images.includes(image)) : [];
+    this.unused.addImages(placed.others, structure, code, false);
+    this.unused.addImages(placed.beside, structure, code, true);
+    this.unused.addImages(piled, structure, code, offMm !== null);
     return images;
   }
 
@@ -123,21 +123,16 @@ export class Placer {
    */
   lose(
     { structure, code, isEmpty }: { structure: string; code: ProblemCode; isEmpty: boolean },
-    placed: Placed,
+    { images, others, beside }: Placed,
     isAnywhere: boolean,
   ): void {
-    const { images, others, beside } = placed;
-    this.#leave(structure, code, [...images, ...others], isEmpty);
-    this.#leave(structure, code, beside, true);
+    this.unused.addImages(images, structure, code, isEmpty);
+    this.unused.addImages(others, structure, code, isEmpty);
+    this.unused.addImages(beside, structure, code, true);
     const isNowhere = images.length + others.length + beside.length === 0;
-    if (!isNowhere || !isAnywhere || isEmpty || this.#anywhere.has(structure)) return;
-    this.#anywhere.add(structure);
-    this.#leave(structure, code, this.#finder.ofSeries(this.#series), true);
-  }
-
-  #leave(structure: string, code: ProblemCode, images: readonly LocatedImage[], isBeside: boolean): void {
-    for (const place of new Set(images.map((image) => image.place)))
-      this.unused.add({ place, structure, code, isBeside });
+    if (!isNowhere || !isAnywhere || isEmpty) return;
+    this.#everywhere ??= this.#finder.ofSeries(this.#series);
+    this.unused.addImages(this.#everywhere, structure, code, true);
   }
 
   /** Things that lie in several planes are never put on one image: of those that are dropped upon it the nearest are. */

@@ -1,10 +1,4 @@
-import {
-  isSamePlane,
-  type NearestPlanes,
-  ParallelPlanes,
-  SAME_PLANE_MM,
-  type SpanAlong,
-} from './parallel-planes.js';
+import { isSamePlane, ParallelPlanes, SAME_PLANE_MM, type SpanAlong } from './parallel-planes.js';
 import { type Plane, type Projection, projectionOf } from './plane.js';
 import { emplace } from './study-files.js';
 
@@ -59,14 +53,16 @@ export interface Placed {
 
 type Solid = LocatedImage & { readonly projection: Projection };
 
-interface Series {
-  readonly uid: string;
+/** The images that something names. */
+interface Named {
+  readonly images: readonly LocatedImage[];
+  /** Those that have planes, by `seriesKey`; `reachMm`: how far off their plane something may lie, where no other plane is nearer. */
+  readonly bySeries: ReadonlyMap<string, { readonly images: ReadonlySet<Solid>; readonly reachMm: number }>;
   readonly planes: ParallelPlanes<Solid>;
-}
-
-interface Space {
-  readonly series: Map<string, Series>;
-  readonly planes: ParallelPlanes<Solid>;
+  /** Those that are named by a file of several frames alone. */
+  readonly unnumbered: ReadonlySet<LocatedImage>;
+  /** Whether some image that is named is not there. */
+  readonly isMissing: boolean;
 }
 
 type Found = Omit<Placed, 'namesMissing' | 'namesNoFrame'>;
@@ -77,47 +73,34 @@ const OPEN = 'several images of a series lie in its plane, and nothing tells whi
 
 /** Finds the images that contours and frames of segmentations belong to. */
 export class ImageFinder {
-  readonly #named = new Map<string, LocatedImage[]>();
-  readonly #series = new Map<string, Series>();
+  /** By SOPInstanceUID and frame. */
+  readonly #files = new Map<string, Map<number, LocatedImage>>();
+  readonly #series = new Map<string, ParallelPlanes<Solid>>();
   /** By FrameOfReferenceUID. */
-  readonly #spaces = new Map<string, Space>();
+  readonly #spaces = new Map<string, ParallelPlanes<Solid>>();
   readonly #all: LocatedImage[] = [];
   readonly #toleranceMm: number;
+  /** What one reference alone names: contours by the thousand may name one file of thousands of frames. */
+  readonly #alone = new Map<string, Named>();
 
   constructor(images: readonly PlacedImage[], toleranceMm: number) {
     this.#toleranceMm = toleranceMm;
     images.forEach((image, place) => {
       const located: LocatedImage = { ...image, place, projection: image.plane && projectionOf(image.plane) };
       this.#all.push(located);
-      if (image.sopInstanceUid !== '') emplace(this.#named, image.sopInstanceUid, () => []).push(located);
-      if (isSolid(located)) this.#addPlane(located);
+      if (image.sopInstanceUid !== '')
+        emplace(this.#files, image.sopInstanceUid, () => new Map()).set(image.frame, located);
+      if (!isSolid(located)) return;
+      emplace(this.#series, seriesKey(located), newPlanes).add(located.projection, located);
+      const { frameOfReferenceUid: space } = located;
+      if (space) emplace(this.#spaces, space, newPlanes).add(located.projection, located);
     });
-  }
-
-  #addPlane(image: Solid): void {
-    const { frameOfReferenceUid, projection } = image;
-    const key = seriesKey(image);
-    const space = frameOfReferenceUid
-      ? emplace(this.#spaces, frameOfReferenceUid, () => ({
-          series: new Map(),
-          planes: new ParallelPlanes(),
-        }))
-      : null;
-    const series = emplace(this.#series, key, () => ({ uid: image.seriesUid, planes: new ParallelPlanes() }));
-    series.planes.add(projection, image);
-    space?.series.set(key, series);
-    space?.planes.add(projection, image);
   }
 
   /** The images of these series; where none of them is there, all. */
   ofSeries(series: ReadonlySet<string>): readonly LocatedImage[] {
     const own = this.#all.filter(({ seriesUid }) => series.has(seriesUid));
     return own.length > 0 ? own : this.#all;
-  }
-
-  /** Whether an image of this SOPInstanceUID is there. */
-  has(uid: string): boolean {
-    return this.#named.has(uid);
   }
 
   /**
@@ -127,98 +110,107 @@ export class ImageFinder {
    * each series into the nearest. Two images of one series in that same plane, as phases of a heart are, leave it open: none.
    */
   find({ references, frameOfReferenceUid, spanAlong }: Sought, series: ReadonlySet<string>): Placed {
-    const named = new Map<LocatedImage, { readonly isNumbered: boolean }>();
-    let namesMissing = false;
-    for (const { uid, frame } of references) {
-      const images = this.#named.get(uid) ?? [];
-      const meant = frame === null ? images : images.filter((image) => image.frame === frame - 1);
-      if (meant.length === 0) namesMissing = true;
-      for (const image of meant)
-        if (!named.get(image)?.isNumbered) named.set(image, { isNumbered: meant.length === 1 });
-    }
-    const namesNoFrame = [...named.values()].some(({ isNumbered }) => !isNumbered);
-    const base = { namesMissing, namesNoFrame };
-    if (named.size === 0)
+    const [only, other] = references;
+    const named =
+      only && !other
+        ? emplace(this.#alone, `${only.uid} ${only.frame}`, () => this.#named(references))
+        : this.#named(references);
+    const { images, bySeries, unnumbered, isMissing } = named;
+    const base = { namesMissing: isMissing, namesNoFrame: unnumbered.size > 0 };
+    if (images.length === 0)
       return { ...base, by: 'plane', ...this.#inPlane(frameOfReferenceUid, spanAlong, series) };
-    const solid = [...named.keys()].filter(isSolid);
-    if (spanAlong === null || solid.length === 0) return { ...base, ...byName([...named.keys()]) };
-    const isNumbered = (image: LocatedImage) => named.get(image)?.isNumbered === true;
-    return { ...base, ...this.#nearNamed(solid, isNumbered, spanAlong) };
+    if (spanAlong === null || bySeries.size === 0) return { ...base, ...byName(images) };
+    return { ...base, ...this.#nearNamed(named, spanAlong) };
+  }
+
+  #named(references: Sought['references']): Named {
+    const images = new Set<LocatedImage>();
+    const numbered = new Set<LocatedImage>();
+    const solid = new Map<string, Set<Solid>>();
+    const planes = newPlanes();
+    let isMissing = false;
+    for (const { uid, frame } of references) {
+      const ofFile = this.#files.get(uid) ?? new Map<number, LocatedImage>();
+      const meant = frame === null ? [...ofFile.values()] : [ofFile.get(frame - 1) ?? []].flat();
+      if (meant.length === 0) isMissing = true;
+      if (meant.length === 1) numbered.add(meant[0]!);
+      for (const image of meant) {
+        if (!images.has(image) && isSolid(image)) {
+          emplace(solid, seriesKey(image), () => new Set()).add(image);
+          planes.add(image.projection, image);
+        }
+        images.add(image);
+      }
+    }
+    const bySeries = new Map(
+      [...solid].map(([key, own]) => [key, { images: own, reachMm: this.#reachMm(own) }]),
+    );
+    const unnumbered = new Set([...images].filter((image) => !numbered.has(image)));
+    return { images: [...images], bySeries, planes, unnumbered, isMissing };
   }
 
   /** What names images that have planes. */
-  #nearNamed(
-    named: readonly Solid[],
-    isNumbered: (image: LocatedImage) => boolean,
-    spanAlong: SpanAlong,
-  ): Found {
+  #nearNamed({ bySeries, planes, unnumbered }: Named, spanAlong: SpanAlong): Found {
     const own: Solid[] = [];
     const elsewhere: Solid[] = [];
-    const open: Solid[] = [];
+    const open: (readonly Solid[])[] = [];
     let offMm = 0;
-    let isOpen = false;
-    const bySeries = new Map<string, Solid[]>();
-    for (const image of named) emplace(bySeries, seriesKey(image), () => []).push(image);
-    for (const [key, ofSeries] of bySeries) {
-      const nearest = this.#series.get(key)!.planes.nearest(spanAlong, this.#reachMm(ofSeries));
+    for (const [key, { images, reachMm }] of bySeries) {
+      const nearest = this.#series.get(key)!.nearest(spanAlong, reachMm);
       if (nearest === null) continue;
       const { mm, items } = nearest;
       const isIn = mm <= this.#toleranceMm;
-      const meant = items.filter((item) => ofSeries.includes(item));
+      const meant = items.filter((item) => images.has(item));
       // Of frames that are named by their file alone, several in one plane are as good as none.
-      const isClear = meant.length === 1 || (meant.length > 1 && meant.every(isNumbered));
+      const isClear =
+        meant.length === 1 || (meant.length > 1 && meant.every((image) => !unnumbered.has(image)));
       if (isClear) {
         for (const image of meant) own.push(image);
         if (!isIn) offMm = Math.max(offMm, mm);
       } else if (meant.length === 0 && items.length === 1 && isIn) elsewhere.push(items[0]!);
-      else if (meant.length > 0 || isIn) {
-        isOpen = true;
-        for (const image of items) open.push(image);
-      }
+      else if (meant.length > 0 || isIn) open.push(items);
     }
     if (own.length > 0) {
       const by = offMm > 0 ? 'nearest' : 'name';
       return { images: own, by, offMm, others: [], beside: [], reason: null };
     }
-    const nearest = nearestOf(named, spanAlong);
-    const isIn = nearest.mm <= this.#toleranceMm;
+    const nearest = planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
+    const isIn = nearest !== null && nearest.mm <= this.#toleranceMm;
+    const near = nearest?.items ?? [...bySeries.values()].flatMap(({ images }) => [...images]);
     const off = {
       by: 'elsewhere',
-      offMm: nearest.mm,
-      others: isIn ? nearest.items : [],
-      beside: isIn ? [] : nearest.items,
+      offMm: nearest?.mm ?? null,
+      others: isIn ? near : [],
+      beside: isIn ? [] : near,
     } as const;
     if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
-    if (isOpen)
-      return {
-        ...off,
-        by: isIn ? 'name' : 'elsewhere',
-        images: [],
-        others: [...off.others, ...open],
-        reason: OPEN,
-      };
+    if (open.length > 0) {
+      const others = joined(off.others, ...open);
+      return { ...off, by: isIn ? 'name' : 'elsewhere', images: [], others, reason: OPEN };
+    }
+    const named = [...bySeries.values()].map(({ images: [first] }) => first!);
     const seriesUids = new Set(named.map(({ seriesUid }) => seriesUid));
     const found = this.#inPlane(named[0]!.frameOfReferenceUid, spanAlong, seriesUids);
     return {
       ...found,
       ...off,
-      others: [...found.others, ...off.others],
-      beside: [...found.beside, ...off.beside],
+      others: joined(found.others, off.others),
+      beside: joined(found.beside, off.beside),
     };
   }
 
   /** How far off the plane that it names something may lie, where no other plane is nearer. */
-  #reachMm(named: readonly Solid[]): number {
+  #reachMm(named: ReadonlySet<Solid>): number {
     const [first] = named;
     // What names several planes, as all frames of a volume may, says nothing of the one that it lies in.
-    if (!named.every((image) => isSamePlane(image.projection, first!.projection))) return this.#toleranceMm;
+    for (const image of named)
+      if (!isSamePlane(image.projection, first!.projection)) return this.#toleranceMm;
     return Math.max(this.#toleranceMm, this.#halfGapMm(first!));
   }
 
   #halfGapMm(image: Solid): number {
-    const { projection, frameOfReferenceUid } = image;
-    const inSeries = this.#series.get(seriesKey(image))!.planes.halfGapMm(projection);
-    const inSpace = () => this.#spaces.get(frameOfReferenceUid ?? '')?.planes.halfGapMm(projection);
+    const inSeries = this.#series.get(seriesKey(image))!.halfGapMm(image.projection);
+    const inSpace = () => this.#spaces.get(image.frameOfReferenceUid ?? '')?.halfGapMm(image.projection);
     return inSeries ?? inSpace() ?? LONE_HALF_GAP_MM;
   }
 
@@ -236,24 +228,30 @@ export class ImageFinder {
     });
     if (spanAlong === null) return none('it names no image that is there, and does not say where it lies');
     const space = this.#spaces.get(frameOfReferenceUid ?? '');
-    if (!space) return none('it names no image that is there, and no image is in its frame of reference');
-    const all = [...space.series.values()];
-    const nearest = (among: readonly Series[], reachMm: number) =>
-      among.flatMap(({ planes }) => planes.nearest(spanAlong, reachMm) ?? []);
-    const asked = nearest(
-      all.filter(({ uid }) => seriesUids.has(uid)),
-      this.#toleranceMm,
-    );
-    const near = asked.length > 0 ? asked : nearest(all, this.#toleranceMm);
+    if (!space) return none('no image is in its frame of reference');
+    const near = space.within(spanAlong, this.#toleranceMm);
     if (near.length === 0) {
-      const beside = space.planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
+      const beside = space.nearest(spanAlong, Number.POSITIVE_INFINITY);
       const isBeside = beside !== null && beside.mm <= this.#halfGapMm(beside.items[0]!) + SAME_PLANE_MM;
       return none('it lies in the plane of no image', isBeside ? beside.items : []);
     }
-    const images = near.flatMap(({ items }) => (items.length === 1 ? items : []));
+    const asked = near.filter(({ item }) => seriesUids.has(item.seriesUid));
+    const bySeries = new Map<string, typeof near>();
+    for (const one of asked.length > 0 ? asked : near)
+      emplace(bySeries, seriesKey(one.item), () => []).push(one);
+    const images: Solid[] = [];
+    for (const candidates of bySeries.values()) {
+      const least = candidates.reduce((mm, one) => Math.min(mm, one.mm), Number.POSITIVE_INFINITY);
+      const nearest = candidates.filter(({ mm }) => mm < least + SAME_PLANE_MM);
+      if (nearest.length === 1) images.push(nearest[0]!.item);
+    }
     if (images.length > 0) return { images, offMm: 0, others: [], beside: [], reason: null };
-    return { ...none(OPEN), others: near.flatMap(({ items }) => items) };
+    return { ...none(OPEN), others: near.map(({ item }) => item) };
   }
+}
+
+function newPlanes(): ParallelPlanes<Solid> {
+  return new ParallelPlanes();
 }
 
 function isSolid(image: LocatedImage): image is Solid {
@@ -268,21 +266,12 @@ function seriesKey({ frameOfReferenceUid, seriesUid }: PlacedImage): string {
 function byName(named: readonly LocatedImage[]): Found {
   if (named.length === 1)
     return { images: named, by: 'name', offMm: null, others: [], beside: [], reason: null };
-  return {
-    images: [],
-    by: 'name',
-    offMm: null,
-    others: named,
-    beside: [],
-    reason: 'it names several images, and nothing tells on which it lies',
-  };
+  const reason = 'it names several images, and nothing tells on which it lies';
+  return { images: [], by: 'name', offMm: null, others: named, beside: [], reason };
 }
 
-/** Those of some images whose planes something is nearest to, and how far it lies off those. */
-function nearestOf(images: readonly Solid[], spanAlong: SpanAlong): NearestPlanes<Solid> {
-  const planes = new ParallelPlanes<Solid>();
-  for (const image of images) planes.add(image.projection, image);
-  return (
-    planes.nearest(spanAlong, Number.POSITIVE_INFINITY) ?? { mm: Number.POSITIVE_INFINITY, items: images }
-  );
+/** Lists as one; one that is the only one is the very same, which others may know already. */
+function joined(...lists: readonly (readonly LocatedImage[])[]): readonly LocatedImage[] {
+  const [first, second] = lists.filter(({ length }) => length > 0);
+  return first && !second ? first : lists.flat();
 }

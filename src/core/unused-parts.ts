@@ -16,10 +16,15 @@ export interface UnusedPart {
 /** Images times structures of one source that are kept: a small file may name millions. */
 export const MOST_UNUSED = 200_000;
 
+/** Said of a source of which there are more. */
+export const TOO_MUCH_UNUSED =
+  'too much of it cannot be used to say on which slices, so nothing of it is: sessions with missing "empty" leave out the slices of the study that lack a structure';
+
 /** Gathers what is not used of a source: for each image and structure one entry, the first that is not beside where there is one. */
 export class UnusedParts {
   readonly #found = new Map<string, Map<number, UnusedPart>>();
   readonly #most: number;
+  readonly #lists = new Map<string, WeakSet<readonly { readonly place: number }[]>>();
   #count = 0;
   #isWhole = true;
 
@@ -34,6 +39,19 @@ export class UnusedParts {
 
   get list(): UnusedPart[] {
     return [...this.#found.values()].flatMap((parts) => [...parts.values()]);
+  }
+
+  /** Images of one reason; a list that was added whole is not looked at again: thousands of contours may share one. */
+  addImages(
+    images: readonly { readonly place: number }[],
+    structure: string,
+    code: ProblemCode,
+    isBeside: boolean,
+  ): void {
+    const lists = emplace(this.#lists, `${isBeside} ${structure}`, () => new WeakSet());
+    if (lists.has(images)) return;
+    lists.add(images);
+    for (const { place } of images) this.add({ place, structure, code, isBeside });
   }
 
   add(part: UnusedPart): void {

@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { GatheredNumbers } from './long-numbers.js';
-import type { DecodeTally, FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './messages.js';
+import { GatheredBytes } from './long-bytes.js';
+import type { DecodeTally, FromLoader, LoaderLimits, PlaceOutcome, Task, ToLoader } from './messages.js';
 import { SentSources } from './sealed.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -67,7 +67,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
   /** What came ahead of the answer. */
-  numbers: GatheredNumbers | null;
+  bytes: GatheredBytes | null;
 }
 
 /** One loader process: does one task at a time, and settles every promise it gave when it ends. */
@@ -157,7 +157,7 @@ export class LoaderChild {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill('deadline'), deadlineMs);
-      this.#pending = { id, units: task.units.length, resolve, reject, timer, numbers: null };
+      this.#pending = { id, units: task.units.length, resolve, reject, timer, bytes: null };
       const hand = () => {
         try {
           const forgets = this.#forgets;
@@ -239,14 +239,14 @@ export class LoaderChild {
         if (this.#pending?.id === message.id && !isOutcomes(message.outcomes, this.#pending.units))
           throw new Error('a loader answered a task with what are no outcomes of it');
         if (message.decodes) this.#onDecodes(message.decodes);
-        this.#settle(message.id, ({ resolve, numbers }) =>
-          resolve(numbers ? numbers.giveBack(message.outcomes as readonly ScanFinding[]) : message.outcomes),
+        this.#settle(message.id, ({ resolve, bytes }) =>
+          resolve(bytes ? bytes.giveBack(message.outcomes as readonly PlaceOutcome[]) : message.outcomes),
         );
         return;
-      case 'numbers':
+      case 'bytes':
         if (this.#pending?.id !== message.id) return;
-        this.#pending.numbers ??= new GatheredNumbers();
-        this.#pending.numbers.add(message.piece);
+        this.#pending.bytes ??= new GatheredBytes();
+        this.#pending.bytes.add(message.piece);
         return;
       case 'room':
         this.#forget();

@@ -1,8 +1,8 @@
 import { DecodedCache } from './decoded-cache.js';
 import { isRoomError } from './files.js';
 import { load } from './load.js';
-import { takeLongNumbers } from './long-numbers.js';
-import type { FromLoader, LoaderLimits, ScanFinding, Task, ToLoader } from './messages.js';
+import { takeLongBytes } from './long-bytes.js';
+import type { FromLoader, LoaderLimits, PlaceOutcome, Task, ToLoader } from './messages.js';
 import { leaveWithParent } from './orphan.js';
 import { scan } from './scan.js';
 import { KeptSources } from './sealed.js';
@@ -34,6 +34,8 @@ async function carryOut(task: Task, held: LoaderLimits): Promise<readonly unknow
       return (await import('./draw.js')).draw(task);
     case 'measure':
       return (await import('./measure.js')).measure(task, held, cache);
+    case 'place':
+      return (await import('./place.js')).place(task, held);
     case 'unpack':
       return (await import('./unpack.js')).unpack(task);
     default:
@@ -47,17 +49,17 @@ function mappedSegments(): MappedSegments | null {
 }
 
 /** Sends ahead what would make the answer too long; what is left of it. */
-function sendLongNumbers(id: number, task: Task, outcomes: readonly unknown[]): readonly unknown[] {
-  if (task.kind !== 'scan') return outcomes;
-  const { pieces, findings } = takeLongNumbers(outcomes as readonly ScanFinding[]);
-  for (const piece of pieces) send({ type: 'numbers', id, piece });
-  return findings;
+function sendLongBytes(id: number, task: Task, outcomes: readonly unknown[]): readonly unknown[] {
+  if (task.kind !== 'place') return outcomes;
+  const { pieces, outcomes: rest } = takeLongBytes(outcomes as readonly PlaceOutcome[]);
+  for (const piece of pieces) send({ type: 'bytes', id, piece });
+  return rest;
 }
 
 async function answer(id: number, task: Task): Promise<void> {
   if (!limits) throw new Error('a task came before the limits');
   try {
-    const outcomes = sendLongNumbers(id, task, await carryOut(task, limits));
+    const outcomes = sendLongBytes(id, task, await carryOut(task, limits));
     const decodes = cache?.takeTally();
     send({ type: 'done', id, outcomes, ...(decodes ? { decodes } : {}) });
   } catch (error) {

@@ -2,20 +2,20 @@ import type { ContourParse } from '../core/contour.js';
 import type { HeaderProblem, ImageHeader, ObjectIdentity } from '../core/dicom.js';
 import type { FrameDescription } from '../core/dicom-frames.js';
 import type { Timing } from '../core/dicom-timing.js';
+import type { DrawnObject } from '../core/drawn-object.js';
 import type { Containment } from '../core/finding-codes.js';
 import type { Fit } from '../core/fit.js';
 import type { BatchShape } from '../core/layout.js';
 import type { LinkTable } from '../core/link-table.js';
 import type { Normalize } from '../core/normalize.js';
+import type { PackedImages } from '../core/packed-images.js';
 import type { PictureRange } from '../core/picture-range.js';
 import type { ImageDType } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
 import type { MaskRule } from '../core/rasterize.js';
-import type { Segmentation } from '../core/segment-rasters.js';
 import type { MeasuredStructure, StructureMeasures } from '../core/structure-measures.js';
-import type { StructureSet } from '../core/structure-set.js';
 import type { Values } from '../core/values.js';
-import type { NumbersPiece } from './long-numbers.js';
+import type { BytesPiece } from './long-bytes.js';
 import type { SealedSource } from './sealed.js';
 
 /** What a file of a source is read as; `image` is any DICOM file; `any`: its first bytes tell. */
@@ -53,8 +53,8 @@ export type ScanFinding =
       readonly code: ProblemCode;
       readonly detail: string;
     }
-  | { readonly kind: 'structures'; readonly structures: StructureSet }
-  | { readonly kind: 'segmentation'; readonly segmentation: Segmentation }
+  /** A structure set or a segmentation. */
+  | { readonly kind: 'drawn'; readonly drawn: DrawnObject }
   | { readonly kind: 'contour'; readonly contour: ContourParse }
   | { readonly kind: 'table'; readonly table: LinkTable }
   /** A zip, which is not opened by reading it. */
@@ -191,6 +191,46 @@ export type MeasureOutcome =
     }
   | { readonly kind: 'changed' };
 
+/** A structure set or segmentation whose contours are looked for on images. */
+export interface PlaceUnit {
+  readonly path: string;
+  readonly type: DrawnObject['type'];
+  readonly sizeBytes: number;
+  /** The file's guard when it was scanned; null where nobody else can change it. */
+  readonly guard: string | null;
+  /**
+   * `contours`: where each of them is. `touched`: the images in whose planes some of them lie, whatever they name. Over
+   * `limitBytes`, as they come back, the object is refused as a whole.
+   */
+  readonly wanted: { readonly kind: 'contours'; readonly limitBytes: number } | { readonly kind: 'touched' };
+}
+
+/** `UnusedPart`s in columns. */
+export interface PackedUnused {
+  readonly places: Uint32Array;
+  readonly structures: readonly string[];
+  /** For each the place of its structure among `structures`. */
+  readonly structureOf: Uint32Array;
+  /** 1 for those that are beside. */
+  readonly beside: Uint8Array;
+}
+
+/** What came of an object; `changed`: the file is another one than when it was scanned. */
+export type PlaceOutcome =
+  | {
+      readonly kind: 'placed';
+      /** As `readContours` reads it, with `structures`. */
+      readonly contours: Uint8Array;
+      readonly structures: readonly string[];
+      readonly unused: PackedUnused;
+      readonly problems: readonly HeaderProblem[];
+      /** Why there is no contour; null where there is one. */
+      readonly nothing: string | null;
+    }
+  | { readonly kind: 'touched'; readonly places: Uint32Array }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'refused'; readonly code: ProblemCode; readonly detail: string };
+
 /** Each kind of task, its units and what comes back for each unit, in order. */
 export interface TaskKinds {
   scan: { task: { readonly root: string }; unit: ScanUnit; outcome: ScanFinding };
@@ -205,6 +245,11 @@ export interface TaskKinds {
     task: { readonly containments: readonly Containment[] };
     unit: MeasureUnit;
     outcome: MeasureOutcome;
+  };
+  place: {
+    task: { readonly root: string; readonly images: PackedImages; readonly toleranceMm: number };
+    unit: PlaceUnit;
+    outcome: PlaceOutcome;
   };
   unpack: { task: object; unit: UnpackUnit; outcome: Unpacked };
 }
@@ -255,7 +300,7 @@ export type ToLoader =
 export type FromLoader =
   | { readonly type: 'ready' }
   /** Comes before the answer that it belongs to. */
-  | { readonly type: 'numbers'; readonly id: number; readonly piece: NumbersPiece }
+  | { readonly type: 'bytes'; readonly id: number; readonly piece: BytesPiece }
   | {
       readonly type: 'done';
       readonly id: number;

@@ -4,6 +4,7 @@ import { CODECS } from '../codecs/codecs.js';
 import { parseContour } from '../core/contour.js';
 import type { ImageHeader, ObjectIdentity } from '../core/dicom.js';
 import { identityOf } from '../core/dicom-attributes.js';
+import { drawnSegmentation, drawnStructureSet } from '../core/drawn-object.js';
 import { parseLinkTable } from '../core/link-table.js';
 import { PixelError } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
@@ -47,14 +48,14 @@ async function withContours(
   if (object?.kind === 'RTSTRUCT' && found.kind === 'object')
     return faultless(object, () =>
       withSourceFile(root, path, (file) => ({
-        kind: 'structures',
-        structures: readStructures(file, limits),
+        kind: 'drawn',
+        drawn: drawnStructureSet(readStructures(file, limits)),
       })),
     );
   // One that is refused as an image may have more frames than an image may.
   if (object?.kind !== 'SEG' || (found.kind === 'refused' && found.code !== 'LIMIT_EXCEEDED')) return found;
   try {
-    return { kind: 'segmentation', segmentation: await readSegments(root, path, limits) };
+    return { kind: 'drawn', drawn: drawnSegmentation(await readSegments(root, path, limits)) };
   } catch (error) {
     return faultOf(error, object);
   }
@@ -69,7 +70,10 @@ function faultless(object: ObjectIdentity | null, work: () => ScanFinding): Scan
 }
 
 /** What is wrong with a file, from the error that reading it ended with; throws what says nothing of the file. */
-function faultOf(error: unknown, object: ObjectIdentity | null): ScanFinding {
+export function faultOf(
+  error: unknown,
+  object: ObjectIdentity | null,
+): Extract<ScanFinding, { kind: 'refused' }> {
   if (error instanceof PixelError) return refused(error.code, error.message, object);
   if (isGoneError(error)) return refused('FILE_UNREADABLE', 'it went away during the scan');
   if (error instanceof SourceUnreadable)

@@ -6,6 +6,7 @@ import { type FoundStudies, findStudies, SCAN_DEFAULTS, type ScanProgress } from
 import { openDatabase } from '../catalog/schema.js';
 import type { Config } from '../config.js';
 import { loaderLimits } from '../loader/limits.js';
+import { objectPlacer } from '../loader/place-objects.js';
 import { LoaderPool } from '../loader/pool.js';
 import { filesReader } from '../loader/read-files.js';
 import { Progress } from '../progress.js';
@@ -40,9 +41,13 @@ export async function withFoundStudies<T>(
     progress.show('reading', `${scan.read} of ${scan.toRead} files`, scan.read, scan.toRead);
   }, SHOWN_EVERY_MS);
   try {
-    const readFiles = filesReader(() => pool, pairTimeoutMs, { priority: 'scan', turn: 'scan' });
+    const as = { priority: 'scan', turn: 'scan' } as const;
+    const children = {
+      scan: filesReader(() => pool, pairTimeoutMs, as),
+      place: objectPlacer(() => pool, pairTimeoutMs, as),
+    };
     const options = { ...SCAN_DEFAULTS, planeToleranceMm, segmentFraction, wholeFileBytes: 0 };
-    return work(await findStudies(db, folder, readFiles, scan, options));
+    return work(await findStudies(db, folder, children, scan, options));
   } finally {
     clearInterval(shown);
     progress.clear();

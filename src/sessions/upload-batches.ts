@@ -4,7 +4,6 @@ import { BYTES_VERSION } from '../core/bytes-version.js';
 import { type Contest, findContests, isUsed, withoutDropped } from '../core/contests.js';
 import { type PairId, pairId } from '../core/ids.js';
 import { type BatchLayout, batchLayout } from '../core/layout.js';
-import { packPart } from '../core/packed-part.js';
 import type { Holes } from '../core/part.js';
 import { autoDtype, channelsOf, declaredRange } from '../core/pixels.js';
 import type { ProblemCode } from '../core/problem.js';
@@ -240,7 +239,7 @@ function unitOf(
         isPassing: true,
       },
       drawn: {
-        parts: contours.map(({ structure, part }) => ({ structure, ...packPart(part) })),
+        parts: contours.map(({ structure, kind, roi, points }) => ({ structure, kind, roi, points })),
         outlining: { names: structures.map((name) => [name]), holes, originShift: 0 },
       },
     }),

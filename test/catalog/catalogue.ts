@@ -1,11 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from '../../src/catalog/scan.js';
+import type { ScanLoaders } from '../../src/catalog/scan-loaders.js';
 import { openDatabase } from '../../src/catalog/schema.js';
 import type { Selection } from '../../src/catalog/selection.js';
 import { makeSnapshot, type Snapshot } from '../../src/catalog/snapshot.js';
 import { presentStudies } from '../../src/catalog/studies.js';
 import type { ScanFinding, ScanUnit } from '../../src/loader/messages.js';
+import { place } from '../../src/loader/place.js';
 import { scan } from '../../src/loader/scan.js';
 import type { Database } from '../../src/sqlite.js';
 import { temporaryFolder } from '../helper.js';
@@ -42,6 +44,16 @@ export function reading(before: (unit: ScanUnit) => ScanFinding | undefined = ()
   return { read, readFiles };
 }
 
+/** Loaders that are this process. */
+export function loadersHere(limits = LIMITS): ScanLoaders {
+  return {
+    scan: (root, units) => scan({ kind: 'scan', root, units }, limits),
+    async place(root, unit, images, toleranceMm) {
+      return (await place({ kind: 'place', root, units: [unit], images, toleranceMm }, limits))[0]!;
+    },
+  };
+}
+
 /** Scans without reading pixels, as large images are scanned. */
 export async function scanInto(
   db: Database,
@@ -50,7 +62,8 @@ export async function scanInto(
 ): Promise<Scanned> {
   const progress: ScanProgress = { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 };
   const { log, lines } = memoryLog();
-  const result = await scanFolder(db, root, readFiles, progress, log, {
+  const loaders = { ...loadersHere(), scan: readFiles };
+  const result = await scanFolder(db, root, loaders, progress, log, {
     ...SCAN_DEFAULTS,
     wholeFileBytes: 0,
   });

@@ -7,12 +7,11 @@ import { readSlice } from '../../src/catalog/slices.js';
 import { presentStudies } from '../../src/catalog/studies.js';
 import { fillExtent } from '../../src/core/extent.js';
 import { extentsOf } from '../../src/core/outlining.js';
-import { scan } from '../../src/loader/scan.js';
 import { type LabelVolume, readLabelVolume } from '../fixtures/label-volume.js';
 import { temporaryFolder } from '../helper.js';
-import { LIMITS, memoryLog } from '../loader/scripted.js';
+import { memoryLog } from '../loader/scripted.js';
 import { sharedData } from '../shared-data.js';
-import { openCatalogue } from './catalogue.js';
+import { loadersHere, openCatalogue } from './catalogue.js';
 
 const FOLDER = sharedData('seg/dcmqi/segmentations');
 const skip = FOLDER === null && 'seg/dcmqi is missing: set SLICEFEED_TEST_DATA';
@@ -69,7 +68,7 @@ async function masksOf(t: Test, root: string) {
   await scanFolder(
     db,
     root,
-    (folder, units) => scan({ kind: 'scan', root: folder, units }, LIMITS),
+    loadersHere(),
     { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 },
     memoryLog().log,
   );

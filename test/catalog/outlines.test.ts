@@ -2,16 +2,21 @@ import t, { type Test } from 'tap';
 import { listSources } from '../../src/catalog/contour-sources.js';
 import { Outlines } from '../../src/catalog/outlines.js';
 import { SCAN_DEFAULTS, type ScanOptions, scanFolder } from '../../src/catalog/scan.js';
+import type { PlaceFile } from '../../src/catalog/scan-loaders.js';
 import { findStudy, listProblems } from '../../src/catalog/studies.js';
+import { drawnStructureSet } from '../../src/core/drawn-object.js';
+import { foundContour } from '../../src/core/found-contours.js';
 import type { SliceId } from '../../src/core/ids.js';
+import { unpackImages } from '../../src/core/packed-images.js';
 import type { StructureSet } from '../../src/core/structure-set.js';
-import { scan } from '../../src/loader/scan.js';
+import { placeDrawn } from '../../src/loader/place.js';
+import { sha256 } from '../../src/sha256.js';
 import { segmentationFile } from '../fixtures/segmentation-file.js';
 import { structureSetFile } from '../fixtures/structure-set-file.js';
 import { temporaryFolder } from '../helper.js';
 import { LIMITS, memoryLog } from '../loader/scripted.js';
 import { dicomFile } from '../loader/sources.js';
-import { openCatalogue, write } from './catalogue.js';
+import { loadersHere, openCatalogue, write } from './catalogue.js';
 
 const SPACE = { tag: '00200052', vr: 'UI', value: '1.4' };
 const image = dicomFile({
@@ -79,12 +84,16 @@ t.test('settings that decide what is drawn are looked at again by the next scan'
   const scanned = async (changes: Partial<ScanOptions>) => {
     const options = { ...SCAN_DEFAULTS, ...changes };
     const read: string[] = [];
+    const loaders = loadersHere({ ...LIMITS, ...options });
     await scanFolder(
       db,
       root,
-      async (folder, units) => {
-        read.push(...units.map(({ path }) => path));
-        return await scan({ kind: 'scan', root: folder, units }, { ...LIMITS, ...options });
+      {
+        ...loaders,
+        async scan(folder, units) {
+          for (const { path } of units) read.push(path);
+          return await loaders.scan(folder, units);
+        },
       },
       { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 },
       memoryLog().log,
@@ -106,6 +115,22 @@ t.test('settings that decide what is drawn are looked at again by the next scan'
   ]);
 });
 
+/** Places structure sets by their paths, in this process. */
+function placing(sets: Readonly<Record<string, StructureSet>>): PlaceFile {
+  return async (path, _, wanted, images) => {
+    if (wanted.kind !== 'contours') throw new Error('the study is known');
+    return placeDrawn(
+      { type: 'rtstruct', content: sets[path]! },
+      unpackImages(images),
+      0.1,
+      wanted.limitBytes,
+    );
+  };
+}
+
+const objectsOf = (sets: Readonly<Record<string, StructureSet>>) =>
+  Object.entries(sets).map(([path, set]) => ({ path, drawn: drawnStructureSet(set) }));
+
 /** Scans a folder of these files with this process as its loader. */
 async function scanOf(t: Test, files: Readonly<Record<string, Uint8Array>>) {
   const root = temporaryFolder(t);
@@ -114,7 +139,7 @@ async function scanOf(t: Test, files: Readonly<Record<string, Uint8Array>>) {
   await scanFolder(
     db,
     root,
-    (folder, units) => scan({ kind: 'scan', root: folder, units }, LIMITS),
+    loadersHere(),
     { state: 'walking', files: 0, toRead: 0, read: 0, studies: 0 },
     memoryLog().log,
   );
@@ -237,49 +262,40 @@ t.test(
     } as const;
     const report = (code: string, file: string, detail: string) => problems.push(`${code} ${file} ${detail}`);
     const larger = { ...triangle(5, 3), points: Float64Array.of(0, 0, 5, 3, 0, 5, 0, 3, 5) };
-    const objects = [
-      { kind: 'rtstruct', path: 'copy.dcm', content: triangle(5, 2) },
-      { kind: 'rtstruct', path: 'first.dcm', content: triangle(5, 1) },
-      { kind: 'rtstruct', path: 'other.dcm', content: larger },
-    ] as const;
+    const sets = { 'copy.dcm': triangle(5, 2), 'first.dcm': triangle(5, 1), 'other.dcm': larger };
     const drawnOf = (outlines: Outlines) =>
-      outlines.drawn
-        .get(slice.slice)
-        ?.map(({ part, source }) => [source, part.kind, 'roi' in part ? part.roi : 0]);
+      outlines.drawn.get(slice.slice)?.map(({ kind, roi, source }) => [source, kind, roi]);
     const copied =
       'CONTOUR_TWICE copy.dcm 1 structure(s) are drawn in first.dcm as they are in it, which is used';
     const rival = (file: string, first: string) =>
       `CONTOUR_TWICE ${file} 1 structure(s) have the names of some in ${first}, on images of one series: ` +
       'a session says which are used with `sources`, all else uses those of that file';
-    const outlines = new Outlines([slice], 0.1, report);
-    await outlines.addObjects(objects);
+    const outlines = new Outlines([slice], placing(sets), report);
+    await outlines.addObjects(objectsOf(sets));
     await outlines.settle();
     t.strictSame(problems, [copied, rival('other.dcm', 'first.dcm')]);
     t.strictSame(drawnOf(outlines), [
       [0, 'closed', 1],
       [2, 'closed', 1 + 2 * 2 ** 22],
     ]);
-    t.match(outlines.sources, [
+    t.match(await outlines.sources(), [
       { file: 'first.dcm', series: '1.8', parts: 1 },
       { file: 'copy.dcm', structures: [], parts: 0 },
       { file: 'other.dcm', structures: ['A'], parts: 1 },
     ]);
     problems.length = 0;
-    const withText = new Outlines([slice], 0.1, report);
-    const text = {
-      file: 'a/b/1.txt',
-      structure: 'A',
-      part: { kind: 'text', points: Float64Array.of(0, 0) },
-    } as const;
+    const withText = new Outlines([slice], placing(sets), report);
+    const part = { kind: 'text', points: Float64Array.of(0, 0) } as const;
+    const text = { file: 'a/b/1.txt', contour: foundContour('A', part, sha256) };
     withText.addTexts(new Map([[slice.slice, [text, { ...text, file: 'a/c/1.txt' }]]]));
-    await withText.addObjects(objects);
+    await withText.addObjects(objectsOf(sets));
     await withText.settle();
     t.strictSame(problems, [copied, rival('first.dcm', 'a'), rival('other.dcm', 'a')]);
     t.strictSame(
       drawnOf(withText)?.map(([source, kind]) => `${source} ${kind}`),
       ['0 text', '0 text', '1 closed', '3 closed'],
     );
-    t.match(withText.sources, [
+    t.match(await withText.sources(), [
       { kind: 'text', file: 'a', series: null, structures: ['A'], parts: 2 },
       {},
       {},
@@ -302,7 +318,7 @@ t.test('coordinates beyond all bounds are left out', async (t) => {
     rows: 4,
     columns: 4,
   };
-  const outlines = new Outlines([slice], 0.1, (code) => problems.push(code));
-  await outlines.addObjects([{ kind: 'rtstruct', path: 'a.dcm', content }]);
+  const outlines = new Outlines([slice], placing({ 'a.dcm': content }), (code) => problems.push(code));
+  await outlines.addObjects(objectsOf({ 'a.dcm': content }));
   t.strictSame(problems, ['NO_CONTOURS', 'CONTOUR_NOT_A_NUMBER']);
 });

@@ -50,7 +50,11 @@ const CASES = {
   },
   'frames-name-the-next-image': {
     pixels: ['2.25.10.100 Tumor 72', '2.25.10.101 Tumor 136', '2.25.10.102 Tumor 228'],
-    problems: [`CONTOUR_OFF_PLANE frame 1-3: ${ELSEWHERE}`],
+    problems: [
+      `CONTOUR_OFF_PLANE frame 1-3: ${ELSEWHERE}`,
+      // On the last image, which a frame names and none lies in.
+      'STRUCTURE_UNUSABLE Tumor: on 1 slice(s) what it has of it cannot be used in full; sessions that ask for Tumor leave these out, GET /v1/studies/{study}/pairs?all=1 lists them',
+    ],
   },
 } as const;
 

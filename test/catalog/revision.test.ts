@@ -8,10 +8,12 @@ import {
   writeRevision,
 } from '../../src/catalog/revision.js';
 import { sliceAt } from '../../src/catalog/slices.js';
+import { foundContour } from '../../src/core/found-contours.js';
 import type { SliceId, StudyId } from '../../src/core/ids.js';
-import { extentsOf } from '../../src/core/outlining.js';
+import { extentsOf, type StructurePart } from '../../src/core/outlining.js';
 import { unpackPart } from '../../src/core/packed-part.js';
 import type { Part } from '../../src/core/part.js';
+import { sha256 } from '../../src/sha256.js';
 import { temporaryFolder } from '../helper.js';
 import { writeImage } from '../loader/sources.js';
 import { openCatalogue } from './catalogue.js';
@@ -26,7 +28,9 @@ function points(...coordinates: number[]): { readonly part: Part } {
   return { part: { kind: 'text', points: Float64Array.from(coordinates) } };
 }
 
-function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
+type Told = Omit<FoundSlice, 'contours'> & { readonly contours: readonly StructurePart[] };
+
+function found(slice: string, { contours = [], ...changes }: Partial<Told> = {}): FoundSlice {
   return {
     slice: slice as SliceId,
     path: `dicoms/A/${slice}.dcm`,
@@ -37,7 +41,7 @@ function found(slice: string, changes: Partial<FoundSlice> = {}): FoundSlice {
     checksum: null,
     generation: null,
     unusable: [],
-    contours: [],
+    contours: contours.map(({ structure, part }) => foundContour(structure, part, sha256)),
     ...changes,
   };
 }

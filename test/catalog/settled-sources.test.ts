@@ -1,7 +1,8 @@
 import t from 'tap';
 import { type LostPart, settleSources } from '../../src/catalog/settled-sources.js';
+import { type FoundContour, foundContour } from '../../src/core/found-contours.js';
 import type { SliceId } from '../../src/core/ids.js';
-import type { StructurePart } from '../../src/core/outlining.js';
+import { sha256 } from '../../src/sha256.js';
 
 const SOURCES = [
   { kind: 'rtstruct', file: 'one' },
@@ -11,7 +12,7 @@ const SOURCES = [
 
 /** `slice:structure source size`: a triangle; with `!` one that cannot be used, with `?` one that lies beside the image. */
 async function settled(...told: string[]) {
-  const drawn = new Map<SliceId, StructurePart[]>();
+  const drawn = new Map<SliceId, FoundContour[]>();
   const lost: LostPart[] = [];
   for (const each of told) {
     const [, slice, structure, source, size, mark] = /^(\w):(\w)(\d) (\d)([!?]?)$/.exec(each)!;
@@ -26,13 +27,16 @@ async function settled(...told: string[]) {
       drawn.set(slice as SliceId, [
         ...(drawn.get(slice as SliceId) ?? []),
         {
-          structure: structure!,
+          ...foundContour(
+            structure!,
+            {
+              kind: 'closed',
+              roi: Number(source) * 100 + 7,
+              points: Float64Array.of(0, 0, Number(size), 0, 0, Number(size)),
+            },
+            sha256,
+          ),
           source: Number(source),
-          part: {
-            kind: 'closed',
-            roi: Number(source) * 100 + 7,
-            points: Float64Array.of(0, 0, Number(size), 0, 0, Number(size)),
-          },
         },
       ]);
   }

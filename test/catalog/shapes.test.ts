@@ -1,8 +1,10 @@
 import t from 'tap';
 import { type FoundSlice, writeRevision } from '../../src/catalog/revision.js';
 import { nameShapes } from '../../src/catalog/shapes.js';
+import { foundContour } from '../../src/core/found-contours.js';
 import type { SliceId, StudyId } from '../../src/core/ids.js';
 import type { Part } from '../../src/core/part.js';
+import { sha256 } from '../../src/sha256.js';
 import { temporaryFolder } from '../helper.js';
 import { writeImage } from '../loader/sources.js';
 import { openCatalogue } from './catalogue.js';
@@ -24,7 +26,7 @@ function slice(name: string, part: Part): FoundSlice {
     checksum: null,
     generation: null,
     unusable: [],
-    contours: [{ structure: 'i', part }],
+    contours: [foundContour('i', part, sha256)],
   };
 }
 

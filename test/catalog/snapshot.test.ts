@@ -5,7 +5,9 @@ import { type FoundStudy, writeRevision } from '../../src/catalog/revision.js';
 import { sliceAt } from '../../src/catalog/slices.js';
 import { keepSnapshot, keptSnapshot, locatePair, makeSnapshot } from '../../src/catalog/snapshot.js';
 import { presentStudies } from '../../src/catalog/studies.js';
+import { foundContour } from '../../src/core/found-contours.js';
 import type { SliceId, SnapshotDigest, StudyId } from '../../src/core/ids.js';
+import { sha256 } from '../../src/sha256.js';
 import type { Database } from '../../src/sqlite.js';
 import { temporaryFolder } from '../helper.js';
 import { writeImage } from '../loader/sources.js';
@@ -20,6 +22,7 @@ const { header, headerDigest } = writeImage(temporaryFolder(t), 'a.dcm', {
 /** Makes a study present whose slices carry `i` where the pattern says so. */
 async function addStudy(db: Database, id: string, carries: readonly boolean[]): Promise<void> {
   const part = { kind: 'text', points: Float64Array.of(0, 0, 1, 0, 0, 1) } as const;
+  const contour = foundContour('i', part, sha256);
   const study: FoundStudy = {
     id: id as StudyId,
     patients: [],
@@ -34,7 +37,7 @@ async function addStudy(db: Database, id: string, carries: readonly boolean[]): 
       checksum: null,
       generation: null,
       unusable: [],
-      contours: has ? [{ structure: 'i', part }] : [],
+      contours: has ? [contour] : [],
     })),
   };
   const revision = await writeRevision(db, study);

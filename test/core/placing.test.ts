@@ -207,7 +207,7 @@ t.test(
 t.test('another frame of reference is another space', async (t) => {
   const elsewhere = [
     '',
-    'CONTOUR_WITHOUT_PLACE ROI 1: contour 1: it names no image that is there, and no image is in its frame of reference; left out',
+    'CONTOUR_WITHOUT_PLACE ROI 1: contour 1: no image is in its frame of reference; left out',
   ];
   t.strictSame(place(STACK, structureSet([{ z: 2 }], { frameOfReferenceUid: '1.8' })), elsewhere);
   t.strictSame(place(STACK, structureSet([{ z: 2 }], { frameOfReferenceUid: null })), elsewhere);
