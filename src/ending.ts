@@ -7,8 +7,9 @@ interface Part {
 }
 
 /**
- * The parts of something that runs, each with what ends it. They end one after the other, the last one first; one that fails, or takes
- * longer than its limit, is told to the log and keeps none of the others from ending.
+ * The parts of something that runs, each with what ends it. They end one after the other, the last one first;
+ * one that fails, or takes longer than its limit, is told to the log and keeps none of the others from
+ * ending.
  */
 export class Ending {
   #log: Pick<BaseLogger, 'error'>;

@@ -47,20 +47,23 @@ function isTaken(result: number): boolean {
 }
 
 /**
- * Takes flock's exclusive lock of what a descriptor leads to, a folder too; false while another descriptor holds it. The kernel
- * gives it back with the last copy of the descriptor, however its process ends. On a network's disk it may hold on this machine alone.
+ * Takes flock's exclusive lock of what a descriptor leads to, a folder too; false while another descriptor
+ * holds it. The kernel gives it back with the last copy of the descriptor, however its process ends. On a
+ * network's disk it may hold on this machine alone.
  */
 export function tryFlock(fd: number): boolean {
   return isTaken(library().flock(fd, LOCK_EXCLUSIVE_NOW));
 }
 
 /**
- * Takes the exclusive lock of a whole file that is open for writing, until its descriptor is closed; false while another holds one.
- * On Linux it is one that SQLite's locks meet, which earlier releases took, and that holds over a network's disk.
+ * Takes the exclusive lock of a whole file that is open for writing, until its descriptor is closed; false
+ * while another holds one. On Linux it is one that SQLite's locks meet, which earlier releases took, and that
+ * holds over a network's disk.
  */
 export function tryLockFile(fd: number): boolean {
   if (process.platform !== 'linux') return tryFlock(fd);
-  // struct flock: type, whence, start, length (0: to the end, wherever that is), and a process id, which has to be 0.
+  // struct flock: type, whence, start, length (0: to the end, wherever that is), and a process id, which has
+  // to be 0.
   const lock = Buffer.alloc(32);
   lock.writeInt16LE(F_WRLCK, 0);
   return isTaken(library().setLock(fd, lock));

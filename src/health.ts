@@ -5,21 +5,24 @@ import type { Config } from './config.js';
 
 const ANSWERS_WITHIN_MS = 5_000;
 
-/** Where a service of these settings is asked from its own machine: an address that stands for all of them is no place to ask. */
+/**
+ * Where a service of these settings is asked from its own machine: an address that stands for all of them is
+ * no place to ask.
+ */
 export function ownUrl({ host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>, path: string): URL {
   const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return new URL(`${tls ? 'https' : 'http'}://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`);
 }
 
-/** What a service answers; `null` and why where it answers nothing. */
+/** The answer of a service: its status and text; null and the reason where there is none. */
 export interface Health {
   readonly status: number | null;
   readonly said: string;
 }
 
 /**
- * Asks a service of this machine. Nothing secret is sent, so its certificate is not looked at: whether clients trust it is not what
- * is asked, and it may be of another name than the address.
+ * Asks a service of this machine. Nothing secret is sent, so its certificate is not looked at: whether
+ * clients trust it is not what is asked, and it may be of another name than the address.
  */
 export function askHealth(url: URL): Promise<Health> {
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;

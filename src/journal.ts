@@ -14,7 +14,7 @@ import {
 
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
 const NEWLINE = 0x0a;
-/** More than an entry has. A rest of it that a killed process leaves ends in no line and is cut off by the next start. */
+/** More than an entry has. If a killed process leaves some of it, no line ends there, and the next start cuts it off. */
 const PROBE_BYTES = 4096;
 
 /**
@@ -54,7 +54,7 @@ export class Journal<Entry> {
     this.#sizeBytes += this.#write(`${JSON.stringify(entry)}\n`);
   }
 
-  /** Throws where the last entry had no room, and another one would have none: what is not begun need not be taken back. */
+  /** Throws where the last entry had no room and the next one would have none, before anything depends on it. */
   checkRoom(): void {
     if (!this.#isFull) return;
     this.#write(' '.repeat(PROBE_BYTES));

@@ -38,13 +38,16 @@ function lockFile(path: string): number | null {
 export interface FolderLockOptions {
   /** The name of the file in it that is locked too. */
   readonly file: string;
-  /** Whether a folder of somebody else, one that others may enter, and a link count as one that can't be had. */
+  /**
+   * Whether a folder of somebody else, one that others may enter, and a link count as one that can't be had.
+   */
   readonly ownOnly?: boolean;
 }
 
 /**
- * A folder that one holder has to itself, until its process ends, however it ends. Two locks: that of the folder's own descriptor, which
- * lasts whatever is removed from it, and that of an empty file, which also holds against other machines that share the disk.
+ * A folder that one holder has to itself, until its process ends, however it ends. Two locks: that of the
+ * folder's own descriptor, which lasts whatever is removed from it, and that of an empty file, which also
+ * holds against other machines that share the disk.
  */
 export class FolderLock {
   /** The folder itself, also while its path leads elsewhere. */
@@ -79,8 +82,8 @@ export class FolderLock {
   }
 
   /**
-   * Whether the path still leads to this folder and nobody else has it: to be asked from time to time. A file that was removed is made
-   * and locked again.
+   * Whether the path still leads to this folder and nobody else has it: to be asked from time to time. A file
+   * that was removed is made and locked again.
    */
   holds(): boolean {
     if (!this.#held || isGone(this.#path, this.fd)) return false;
@@ -90,7 +93,8 @@ export class FolderLock {
     try {
       this.#file = lockFile(this.#filePath);
     } catch {
-      // Want of room, or of descriptors: the folder's own lock holds meanwhile, and the next look tries again.
+      // Want of room, or of descriptors: the folder's own lock holds meanwhile, and the next look tries
+      // again.
       return true;
     }
     return this.#file !== null;

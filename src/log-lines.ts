@@ -30,9 +30,9 @@ const FILE_SYSTEM: Writing = {
 };
 
 /**
- * Writes lines to a descriptor behind the back of who says them, in order and together; one that warns or is worse leaves at once, and
- * those before it with it. Nothing ever waits for a reader that stands still: what it does not take is held within bounds, then
- * left out and counted.
+ * Writes lines to a descriptor behind the back of who says them, in order and together; one that warns or is
+ * worse leaves at once, and those before it with it. Nothing ever waits for a reader that stands still: what
+ * it does not take is held within bounds, then left out and counted.
  */
 export class LogLines implements DestinationStream {
   // Has pino say a line's level in `lastLevel`.
@@ -47,7 +47,7 @@ export class LogLines implements DestinationStream {
   #bytes = 0;
   #leftOut = 0;
   #timer: NodeJS.Timeout | null = null;
-  /** What is being written. */
+  /** The bytes that are being written. */
   #rest: Buffer | null = null;
   /** Whether the system has it: it can't be taken back. */
   #isUnderWay = false;
@@ -89,7 +89,7 @@ export class LogLines implements DestinationStream {
 
   /** Writes what is held at once, as far as it is taken: for a process that ends. */
   end(): void {
-    // What is under way gets there by itself, or never.
+    // A write that is under way gets there by itself, or never.
     const rest = this.#isUnderWay || !this.#rest ? [] : [this.#rest];
     let bytes = Buffer.concat([...rest, ...this.#held.splice(0).map((line) => Buffer.from(line))]);
     this.#rest = null;
@@ -151,7 +151,8 @@ export class LogLines implements DestinationStream {
 
 /** The lines of this process on stderr, written whole when it ends as far as anybody takes them. */
 export function stderrLines(): LogLines {
-  // With its first use Node has a pipe or a socket refuse what it has no room for; else a write would wait, and the end of the process for it.
+  // With its first use Node has a pipe or a socket refuse what it has no room for; else a write would wait,
+  // and the end of the process for it.
   const { fd } = process.stderr;
   const lines = new LogLines(fd);
   process.once('exit', () => lines.end());

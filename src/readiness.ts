@@ -2,7 +2,7 @@ import type { LoaderPool } from './loader/pool.js';
 import type { Spool } from './loader/spool.js';
 import type { Scans } from './scans.js';
 
-/** What the service waits for before it can serve, in sentences without a path; none: it is ready. */
+/** Returns the reasons why the service cannot serve yet, in sentences without a path; none: it is ready. */
 export function missingOf(
   scans: Pick<Scans, 'hasEnded' | 'progress'>,
   pool: Pick<LoaderPool, 'readyCount' | 'startFailure'>,

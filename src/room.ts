@@ -3,15 +3,19 @@ import { SlfError } from './errors.js';
 const CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'EROFS']);
 
 /**
- * Result codes of SQLite (sqlite.org/rescode.html): full, a file that can't be opened (for want of descriptors, too), a read-only disk,
- * and failures of writing, truncating and sharing memory, which full disks and quotas end in.
+ * Result codes of SQLite (sqlite.org/rescode.html): full, a file that can't be opened (for want of
+ * descriptors, too), a read-only disk, and failures of writing, truncating and sharing memory, which full
+ * disks and quotas end in.
  */
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR_OF_WRITING: ReadonlySet<number> = new Set([778, 1034, 1290, 1546, 4618, 4874, 5386]);
 
-/** Whether an error tells that this machine has no room for what is to be written: a full disk, or too many open files. */
+/**
+ * Whether an error tells that this machine has no room for what is to be written: a full disk, or too many
+ * open files.
+ */
 export function isOutOfRoom(error: unknown): boolean {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
   if (typeof errcode !== 'number') return CODES.has(code);

@@ -42,7 +42,10 @@ export class Scans {
     this.#last = this.first.catch(() => {});
   }
 
-  /** Looks at the sources again: however many ask while a scan is under way, one more follows, for all of them. */
+  /**
+   * Looks at the sources again: however many ask while a scan is under way, one more follows, for all of
+   * them.
+   */
   again(): Promise<ScanResult> {
     if (this.#next) return this.#next;
     const next = this.#last.then(() => {

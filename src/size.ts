@@ -1,4 +1,6 @@
-/** How a size is written, as a regular expression. Letters mean powers of 1024, as docker and the JVM have it. */
+/**
+ * How a size is written, as a regular expression. Letters mean powers of 1024, as docker and the JVM have it.
+ */
 export const SIZE_PATTERN = '[0-9]+ ?([bB]|[kKmMgG]([iI][bB]?)?)?';
 
 const WRITTEN = new RegExp(`^${SIZE_PATTERN}$`);

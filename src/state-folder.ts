@@ -2,7 +2,10 @@ import { mkdirSync, statSync } from 'node:fs';
 import type { BaseLogger } from 'pino';
 import { FolderLock } from './lock.js';
 
-/** Makes the state folder where it is missing, and has it for this process alone. Throws an error for people where it can't. */
+/**
+ * Makes the state folder where it is missing, and has it for this process alone. Throws an error for people
+ * where it can't.
+ */
 export function takeStateFolder(folder: string, log: Pick<BaseLogger, 'warn'>): FolderLock {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if ((statSync(folder).mode & 0o077) !== 0)

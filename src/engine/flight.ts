@@ -130,7 +130,10 @@ export class Flight implements Claim {
     for (const part of this.#parts) part.raise('asked');
   }
 
-  /** What had no room, or whose segment somebody removed, is tried once more, in a new segment: those that were kept for use again are gone. */
+  /**
+   * Loads once more where the first try had no room, or somebody removed its segment: in a new segment, as those that were
+   * kept for use again are gone.
+   */
   async #again(error: unknown): Promise<Loaded> {
     if (!(error instanceof NoRoom) || this.#cancelled) throw error;
     this.#options.log.warn({ ...this.#order.label, err: error }, 'load is tried again');

@@ -5,7 +5,10 @@ import { FolderLock } from '../lock.js';
 
 const NAMED = /^\.?slicefeed-spool-[0-9a-f]{16}$/;
 const ALIVE = { file: 'alive', ownOnly: true };
-/** A sweep of another start may come between making a folder and locking it, and take it for one that was left behind. */
+/**
+ * A sweep of another start may come between making a folder and locking it, and take it for one that was left
+ * behind.
+ */
 const TRIES = 10;
 
 /** No file can be made in the folder; the message says why, without a path. */
@@ -14,8 +17,8 @@ export class NoSegment extends Error {
 }
 
 /**
- * A folder of a random name for the files of one process, which a later start tells by its lock from what was left behind, and sweeps.
- * Where somebody removes it, another one is made.
+ * A folder of a random name for the files of one process, which a later start tells by its lock from what was
+ * left behind, and sweeps. Where somebody removes it, another one is made.
  */
 export class SpoolFolder {
   #base: string;
@@ -23,7 +26,9 @@ export class SpoolFolder {
   #path: string;
   #problem: string | null = null;
 
-  /** Makes the folder below `base`, and removes those whose process is gone. Throws where that can't be done. */
+  /**
+   * Makes the folder below `base`, and removes those whose process is gone. Throws where that can't be done.
+   */
   constructor(base: string) {
     this.#base = base;
     mkdirSync(base, { recursive: true });
@@ -40,7 +45,9 @@ export class SpoolFolder {
     return this.#problem;
   }
 
-  /** Makes a file for reading and writing, in another folder where this one was removed. Throws `NoSegment`. */
+  /**
+   * Makes a file for reading and writing, in another folder where this one was removed. Throws `NoSegment`.
+   */
   open(name: string): { readonly path: string; readonly fd: number } {
     try {
       return this.#openHere(name);
@@ -73,7 +80,7 @@ export class SpoolFolder {
     return { path, fd: openSync(path, 'wx+', 0o600) };
   }
 
-  /** What kept it from being made; null where it was. */
+  /** Makes the folder again, and returns the reason where it cannot be made; null where it was. */
   #makeAgain(): string | null {
     try {
       mkdirSync(this.#base, { recursive: true });
@@ -103,8 +110,8 @@ function make(base: string): [path: string, lock: FolderLock] {
 }
 
 /**
- * Removes a folder whose process is gone. One of a running process is locked and stays; and so does one that is another user's, open to
- * others, or reached by a link: nothing in it is opened.
+ * Removes a folder whose process is gone. One of a running process is locked and stays; and so does one that
+ * is another user's, open to others, or reached by a link: nothing in it is opened.
  */
 function sweep(path: string): void {
   try {

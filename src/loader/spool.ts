@@ -208,7 +208,9 @@ export class Spool {
     this.lookAgain();
   }
 
-  /** Gives a segment back that is gone, or that the disk had no room for, and with it those that are kept for use again. */
+  /**
+   * Gives a segment back that is gone, or that the disk had no room for, and with it those that are kept for use again.
+   */
   discard(segment: Segment): void {
     this.#letGo(segment);
     for (const unused of [segment, ...this.#free.splice(0)]) this.#unlink(unused);
@@ -259,7 +261,10 @@ export class Spool {
     }
   }
 
-  /** Looks after the folder and what lies in it, which a cleaner of temporary files may have removed: to be called from time to time. */
+  /**
+   * Looks after the folder and its segments, which a cleaner of temporary files may have removed: to be called from time
+   * to time.
+   */
   look(): void {
     this.#folder.look();
     const gone = this.#free.filter(({ fd }) => fstatSync(fd).nlink === 0);
