@@ -57,6 +57,7 @@ export function describeShared({ method, config, schema }: RouteOptions): void {
   const shared: ProblemStatus[] = [400, 408, 431, 503];
   if (config?.access !== 'open') shared.push(401, 403, 421, 429);
   if (method !== 'GET' && method !== 'HEAD') shared.push(413, 415);
+  // biome-ignore lint/plugin: no more than there are statuses
   schema.response = { ...problems(...shared), ...(schema.response as object) };
 }
 

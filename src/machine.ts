@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { smallestOf } from './core/long-lists.js';
 
 function readNumber(path: string): number | null {
   if (!existsSync(path)) return null;
@@ -11,7 +12,7 @@ function readNumber(path: string): number | null {
 /** The memory this process may use, in bytes: the cgroup's limit (v2, then v1) where it is lower than the machine's. */
 export function memoryLimitBytes(root = '/sys/fs/cgroup'): number {
   const limits = [join(root, 'memory.max'), join(root, 'memory', 'memory.limit_in_bytes')].map(readNumber);
-  return Math.min(totalmem(), ...limits.filter((n) => n !== null && n > 0).map(Number));
+  return smallestOf([totalmem(), ...limits.filter((n) => n !== null && n > 0).map(Number)]);
 }
 
 /** The cores this process may use: the cgroup's CPU quota (v2, then v1) where it is lower than the machine's. */

@@ -9,8 +9,8 @@ export function writeSources(db: Database, study: string, sources: readonly Cont
     'INSERT INTO source (study, number, kind, file, series, made, structures, parts, copies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   sources.forEach(({ kind, file, series, made, structures, parts, copies }, number) => {
-    const lists = [JSON.stringify(structures), parts, JSON.stringify(copies)] as const;
-    insert.run(study, number, kind, file, series, made, ...lists);
+    const [named, copied] = [JSON.stringify(structures), JSON.stringify(copies)];
+    insert.run(study, number, kind, file, series, made, named, parts, copied);
   });
 }
 

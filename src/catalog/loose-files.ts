@@ -15,7 +15,7 @@ export function linkTables(
     const finding = files.get(path)?.finding;
     if (finding?.kind === 'refused') loose.push({ code: 'LINK_TABLE', file: path, detail: finding.detail });
     if (finding?.kind === 'table')
-      loose.push(...finding.table.problems.map(({ code, detail }) => ({ code, file: path, detail })));
+      for (const { code, detail } of finding.table.problems) loose.push({ code, file: path, detail });
     tables.set(path, finding?.kind === 'table' ? finding.table : null);
   }
   return tables;

@@ -58,10 +58,11 @@ export class Quarantine {
     const { pair, headerDigest, file, code, detail, since } = entry;
     const key = `${pair} ${headerDigest}`;
     if (this.#held.has(key)) return;
+    const [study, slice] = parts(pair);
     prepare(
       this.#db,
       'INSERT OR IGNORE INTO quarantine (study, slice, header_digest, file, code, detail, since) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ).run(...parts(pair), headerDigest, file, code, detail, since);
+    ).run(study, slice, headerDigest, file, code, detail, since);
     this.#held.set(key, entry);
   }
 

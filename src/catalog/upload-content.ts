@@ -1,5 +1,6 @@
 import type { StudyId } from '../core/ids.js';
 import type { LinkTable } from '../core/link-table.js';
+import { appendAll } from '../core/long-lists.js';
 import type { Problem } from '../core/problem.js';
 import { layoutCount, pairUpload, type UploadedFile } from '../core/upload-pairing.js';
 import type { ScanFinding, ScanUnit, Unpacked, UnpackUnit } from '../loader/messages.js';
@@ -239,7 +240,7 @@ async function unpackZip(
     };
     const part = await loaders.unpack(unit);
     if (part.kind === 'refused') throw new UploadRefused(part.isLimit ? 'limit' : 'zip', part.detail);
-    files.push(...part.files);
+    appendAll(files, part.files);
     bytesLeft -= part.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     from = part.next;
   }

@@ -1,3 +1,4 @@
+import { largestOf } from '../core/long-lists.js';
 import { PixelError } from '../core/pixels.js';
 import { BitReader } from './jpeg-bits.js';
 import { BlockReader } from './jpeg-blocks.js';
@@ -38,8 +39,8 @@ export function decodeDct(bytes: Uint8Array, frame: JpegFrame): Samples {
   if (bits !== 8 && bits !== 12)
     throw new PixelError('PIXELS_UNSUPPORTED', `a JPEG image of ${bits} bits has no cosine transform`);
   const isProgressive = process === 0xc2;
-  const wide = Math.max(...frame.components.map(({ horizontal }) => horizontal));
-  const high = Math.max(...frame.components.map(({ vertical }) => vertical));
+  const wide = largestOf(frame.components.map(({ horizontal }) => horizontal));
+  const high = largestOf(frame.components.map(({ vertical }) => vertical));
   if (
     frame.components.some(
       ({ horizontal: h, vertical: v }) =>

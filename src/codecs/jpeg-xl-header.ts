@@ -56,6 +56,7 @@ function codestreamStart(frame: Uint8Array): number {
   const isHere = (at: number): boolean => at + 2 <= frame.length && view.getUint16(at) === SIGNATURE;
   if (isHere(0)) return 0;
   const text = (at: number, length: number): string =>
+    // biome-ignore lint/plugin: a name of a box has 4 or 8 bytes
     String.fromCharCode(...frame.subarray(at, at + length));
   if (text(0, BOX_HEAD) === CONTAINER)
     for (let at = 0; at + BOX_HEAD <= frame.length; ) {

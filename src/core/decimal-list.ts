@@ -78,6 +78,7 @@ function readSlowly(bytes: Uint8Array, from: number, exponent: number, to: numbe
     if (at >= to) return Number.NaN;
     for (; at < to; at++) if (bytes[at]! < ZERO || bytes[at]! > NINE) return Number.NaN;
   }
+  // biome-ignore lint/plugin: at most 512 bytes
   const value = Number(String.fromCharCode(...bytes.subarray(from, Math.min(to, from + 512))));
   return Number.isFinite(value) ? value + 0 : Number.NaN;
 }

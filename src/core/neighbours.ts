@@ -1,3 +1,5 @@
+import { largestOf, smallestOf } from './long-lists.js';
+
 /** Where a slice lies among the others of its study. */
 export interface StackPlace {
   /** The same for slices whose planes are parallel, in one frame of reference. */
@@ -63,14 +65,14 @@ function jumpOf(structure: StackedStructure, planes: Planes<StackedStructure>): 
   if (neighbours.length < 2 || structure.area === 0) return null;
   const areas = neighbours.map(({ area }) => area);
   // Towards its end a structure may well be small, and a small one moves by more of its own radius.
-  const smallest = one && other ? Math.min(...areas) : 0;
-  const radius = Math.sqrt(Math.max(structure.area, Math.min(...areas)) / Math.PI);
+  const smallest = one && other ? smallestOf(areas) : 0;
+  const radius = Math.sqrt(Math.max(structure.area, smallestOf(areas)) / Math.PI);
   const expected = neighbours.map(({ centre }) => centre);
   if (one && other) expected.push(between(one, other, structure.position));
   const apart = expected.map(([x, y]) => Math.hypot(x - structure.centre[0], y - structure.centre[1]));
   return {
-    area: Math.max(1, structure.area / Math.max(...areas), smallest / structure.area),
-    centre: Math.min(...apart) / radius,
+    area: Math.max(1, structure.area / largestOf(areas), smallest / structure.area),
+    centre: smallestOf(apart) / radius,
   };
 }
 

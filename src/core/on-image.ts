@@ -1,3 +1,4 @@
+import { largestOf, smallestOf } from './long-lists.js';
 import type { Raster } from './part.js';
 import type { Grid } from './plane.js';
 import { holdsPlace } from './runs.js';
@@ -128,8 +129,8 @@ function imageBox(matrix: readonly number[], box: Box, { rows, columns }: Grid):
   }));
   if (!corners.every(({ row, column }) => Number.isFinite(row) && Number.isFinite(column))) return all;
   const range = (values: readonly number[], end: number) => ({
-    from: Math.min(end, Math.max(0, Math.floor(Math.min(...values)))),
-    to: Math.min(end, Math.max(0, Math.ceil(Math.max(...values)) + 1)),
+    from: Math.min(end, Math.max(0, Math.floor(smallestOf(values)))),
+    to: Math.min(end, Math.max(0, Math.ceil(largestOf(values)) + 1)),
   });
   const row = range(
     corners.map((corner) => corner.row),

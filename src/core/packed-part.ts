@@ -49,7 +49,7 @@ export function plainBytes(part: Part): Uint8Array {
     return new Uint8Array(buffer, byteOffset, byteLength);
   }
   const { rows, columns, matrix, runs } = part.raster;
-  const head = Float64Array.of(rows, columns, ...(matrix ?? new Array<number>(6).fill(Number.NaN)));
+  const head = Float64Array.from([rows, columns, ...(matrix ?? new Array<number>(6).fill(Number.NaN))]);
   const bytes = new Uint8Array(8 * RASTER_HEAD + 4 * runs.length);
   bytes.set(new Uint8Array(head.buffer));
   bytes.set(new Uint8Array(Uint32Array.from(runs).buffer), 8 * RASTER_HEAD);

@@ -4,6 +4,7 @@ import type { DrawnOn } from './drawn-object.js';
 import { pairExperts } from './expert-folder.js';
 import { isId, type StudyId, studyIdOf } from './ids.js';
 import { isLinkTable, type LinkTable } from './link-table.js';
+import { appendAll, largestOf } from './long-lists.js';
 import type { Problem } from './problem.js';
 import {
   byCodeUnit,
@@ -54,8 +55,8 @@ export function pairFiles(
   const drafts: Draft[] = [];
   const problems: Problem[] = [];
   const take = (made: Drafts): void => {
-    drafts.push(...made.studies);
-    problems.push(...made.problems);
+    appendAll(drafts, made.studies);
+    appendAll(problems, made.problems);
     if (made.claimed.size > 0) rest = rest.filter(({ path }) => !made.claimed.has(path));
   };
   for (const root of challengeRoots(rest)) take(pairChallenge(root, rest, tables));
@@ -63,13 +64,13 @@ export function pairFiles(
   const keyOf = new Map(files.map(({ path, study }) => [path, study]));
   const keysOf = (draft: Draft) =>
     [...new Set(draft.images.flatMap(({ path }) => keyOf.get(path) ?? []))].sort(byCodeUnit);
-  drafts.push(...byStudy(rest));
+  appendAll(drafts, byStudy(rest));
   const seriesAt = new Map(files.map(({ path, series }) => [path, series]));
   const seriesOf = (draft: Draft) => [
     ...new Set(draft.images.flatMap(({ path }) => seriesAt.get(path) ?? [])),
   ];
   const { left, unclear } = attach(rest, drafts, keysOf, seriesOf, drawnOn);
-  problems.push(...unclear);
+  appendAll(problems, unclear);
   const studies: StudyFiles[] = [];
   const ids = new Set<StudyId>();
   const patientAt = new Map(files.map(({ path, patient }) => [path, patient]));
@@ -214,6 +215,6 @@ function studiesOf({ by, images }: DrawnOn, ofImage: ReadonlyMap<string, number>
     const place = ofImage.get(path);
     if (place !== undefined) counts.set(place, (counts.get(place) ?? 0) + 1);
   }
-  const most = Math.max(...counts.values());
+  const most = largestOf(counts.values());
   return [...counts].filter(([, count]) => by === 'plane' || count === most).map(([place]) => place);
 }

@@ -1,6 +1,7 @@
 import type { ImageHeader } from './dicom.js';
 import { HALF_LIMIT, halfBits } from './half.js';
 import { type DType, elementBytes } from './layout.js';
+import { largestOf } from './long-lists.js';
 import type { ProblemCode } from './problem.js';
 import { areSpareBitsClean } from './spare-bits.js';
 
@@ -271,7 +272,7 @@ export function declaredRange(
   const tables =
     header.photometric === 'PALETTE COLOR' ? header.palette : header.modalityTable && [header.modalityTable];
   if (tables) {
-    const bits = Math.max(...tables.map((table) => table.bits));
+    const bits = largestOf(tables.map((table) => table.bits));
     return { min: 0, max: bits <= 8 ? 0xff : 0xffff, whole: true };
   }
   const { slope, intercept } = header.rescale;

@@ -185,7 +185,7 @@ export class ImageFinder {
     } as const;
     if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
     if (open.length > 0) {
-      const others = joined(off.others, ...open);
+      const others = joined([off.others, ...open]);
       return { ...off, by: isIn ? 'name' : 'elsewhere', images: [], others, reason: OPEN };
     }
     const named = [...bySeries.values()].map(({ images: [first] }) => first!);
@@ -194,8 +194,8 @@ export class ImageFinder {
     return {
       ...found,
       ...off,
-      others: joined(found.others, off.others),
-      beside: joined(found.beside, off.beside),
+      others: joined([found.others, off.others]),
+      beside: joined([found.beside, off.beside]),
     };
   }
 
@@ -271,7 +271,7 @@ function byName(named: readonly LocatedImage[]): Found {
 }
 
 /** Lists as one; one that is the only one is the very same, which others may know already. */
-function joined(...lists: readonly (readonly LocatedImage[])[]): readonly LocatedImage[] {
+function joined(lists: readonly (readonly LocatedImage[])[]): readonly LocatedImage[] {
   const [first, second] = lists.filter(({ length }) => length > 0);
   return first && !second ? first : lists.flat();
 }

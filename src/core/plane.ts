@@ -1,3 +1,4 @@
+import { largestOf } from './long-lists.js';
 /** The plane of an image in a frame of reference, in mm, and where its pixels lie in it (DICOM PS3.3, section C.7.6.2.1.1). */
 export interface Plane {
   /** The centre of the first pixel. */
@@ -177,8 +178,8 @@ export function pixelsBetween(from: Plane, to: Projection): readonly number[] {
 /** How far, in pixels, such a matrix moves a pixel of a grid at most from the pixel of the same column and row. */
 export function greatestShift(matrix: readonly number[], grid: Grid): number {
   const [a, b, c, d, e, f] = matrix as [number, number, number, number, number, number];
-  return Math.max(
-    ...corners(grid).map(([column, row]) =>
+  return largestOf(
+    corners(grid).map(([column, row]) =>
       Math.max(Math.abs(a * column + b * row + c - column), Math.abs(d * column + e * row + f - row)),
     ),
   );

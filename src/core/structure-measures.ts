@@ -3,6 +3,7 @@ import { type EdgeFit, measureEdgeFit } from './edge-fit.js';
 import { type Extent, fillExtent } from './extent.js';
 import type { Containment } from './finding-codes.js';
 import type { Size } from './fit.js';
+import { smallestOf } from './long-lists.js';
 import { describeOutline } from './outline.js';
 import { measureTurnedFit, type TurnedFit } from './turned-fit.js';
 
@@ -63,7 +64,7 @@ export function measureStructures(
       outlines.reduce((total, outline) => total + outline[key], 0);
     return {
       structure,
-      points: outlines.length > 0 ? Math.min(...outlines.map(({ points }) => points)) : null,
+      points: outlines.length > 0 ? smallestOf(outlines.map(({ points }) => points)) : null,
       crossings: sum('crossings'),
       repeats: sum('repeats'),
       outside: outlines.reduce((most, { outside }) => Math.max(most, outside), 0),

@@ -15,6 +15,7 @@ export function jumpsOf(slices: readonly PlacedSlice[]): Map<StructureMeasures, 
       if (!plane || !measures.centre) continue;
       const known = byName.get(measures.structure) ?? [];
       byName.set(measures.structure, known);
+      const [column, row] = measures.centre;
       known.push({
         measures,
         stacked: {
@@ -22,7 +23,7 @@ export function jumpsOf(slices: readonly PlacedSlice[]): Map<StructureMeasures, 
           position: plane.position,
           time: plane.time,
           area: measures.area * plane.pixelArea,
-          centre: plane.toPlane(...measures.centre),
+          centre: plane.toPlane(column, row),
         },
       });
     }

@@ -3,6 +3,7 @@ import { contourName, imageName } from './contour-name.js';
 import type { DrawnOn } from './drawn-object.js';
 import type { StudyId } from './ids.js';
 import { isNoLinkTable, type LinkTable, linkTableOf } from './link-table.js';
+import { appendAll } from './long-lists.js';
 import { pairFiles } from './pairing.js';
 import type { Problem } from './problem.js';
 import { type ContourFile, emplace, type FoundFile, type ImageFile, type StudyFiles } from './study-files.js';
@@ -49,13 +50,13 @@ export function pairUpload(
   const contours = files.filter(isLoose).map(({ path }) => path);
   const placed = files.filter((file) => !isLoose(file)).map(namedKind);
   const { studies, left, ...found } = pairFiles(placed, tablesOf(placed, tables, problems), hash, drawnOn);
-  problems.push(...found.problems);
+  appendAll(problems, found.problems);
   if (contours.length === 0) return { studies, left, problems };
   const byPath = new Map(files.map((file) => [file.path, file]));
   const named = studies.filter(({ rule }) => rule === 'geometry');
   if (named.length === 0) {
     const detail = 'there is no image that it could have been drawn on';
-    problems.push(...contours.map((file) => withoutImage(byPath.get(file)!, detail)));
+    for (const file of contours) problems.push(withoutImage(byPath.get(file)!, detail));
     return { studies, left, problems };
   }
   const paired = pairLoose(named, contours, byPath, loose);
@@ -64,7 +65,8 @@ export function pairUpload(
     return why ? [{ code: why.code, file, detail: why.detail }] : [];
   });
   if (paired.contours.length === unusable.length) {
-    problems.push(...paired.ownProblems, ...unusable);
+    appendAll(problems, paired.ownProblems);
+    appendAll(problems, unusable);
     return { studies, left, problems };
   }
   const { ownProblems, ...study } = paired;

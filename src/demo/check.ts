@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { largestOf, smallestOf } from '../core/long-lists.js';
 import type { PhantomImage, PhantomTruth } from './phantom.js';
 import type { ReceivedBatch, SessionTimings } from './reader.js';
 
@@ -63,10 +64,10 @@ export function fillEvenOdd(points: Points, rows: number, columns: number): Uint
   const mask = new Uint8Array(rows * columns);
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);
-  const right = Math.min(columns - 1, Math.ceil(Math.max(...xs)));
-  const bottom = Math.min(rows - 1, Math.ceil(Math.max(...ys)));
-  for (let y = Math.max(0, Math.floor(Math.min(...ys))); y <= bottom; y++)
-    for (let x = Math.max(0, Math.floor(Math.min(...xs))); x <= right; x++) {
+  const right = Math.min(columns - 1, Math.ceil(largestOf(xs)));
+  const bottom = Math.min(rows - 1, Math.ceil(largestOf(ys)));
+  for (let y = Math.max(0, Math.floor(smallestOf(ys))); y <= bottom; y++)
+    for (let x = Math.max(0, Math.floor(smallestOf(xs))); x <= right; x++) {
       let inside = 0;
       for (let i = 0, j = points.length - 1; i < points.length; j = i++) {
         if (ys[i]! > y === ys[j]! > y) continue;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
+import { appendAll } from '../core/long-lists.js';
 
 /** Numbers that are written as they are, in the byte order of the transfer syntax; a Uint8Array is taken as raw bytes. */
 export type Samples = NodeJS.TypedArray;
@@ -146,7 +147,7 @@ function encodeDataSet(elements: readonly Element[], encoding: Encoding, groupLe
       const length = members.reduce((sum, { length }) => sum + length, 0);
       parts.push(encodeElement({ tag, vr: 'UL', value: length }, encoding));
     }
-    parts.push(...members);
+    appendAll(parts, members);
   }
   return Buffer.concat(parts);
 }

@@ -1,3 +1,4 @@
+import { largestOf } from '../core/long-lists.js';
 import type { Check } from './check.js';
 import type { ReceivedBatch } from './reader.js';
 
@@ -48,14 +49,14 @@ export function summaryTable(epoch: Epoch): string[] {
     ['trainer waited, ms', epoch.waitMs.toFixed(1)],
     ['warm hits', `${epoch.hits} of ${epoch.steps}`],
   ] as const;
-  const left = Math.max(...rows.map(([name]) => name.length));
-  const right = Math.max(...rows.map(([, value]) => value.length));
+  const left = largestOf(rows.map(([name]) => name.length));
+  const right = largestOf(rows.map(([, value]) => value.length));
   return rows.map(([name, value]) => `  ${name.padEnd(left)}  ${value.padStart(right)}`);
 }
 
 /** One line for each check. */
 export function checkLines(checks: readonly Check[]): string[] {
-  const width = Math.max(...checks.map(({ name }) => name.length));
+  const width = largestOf(checks.map(({ name }) => name.length));
   return checks.map(
     ({ name, passed, detail }) => `  ${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${detail}`,
   );

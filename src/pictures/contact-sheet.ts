@@ -1,3 +1,4 @@
+import { largestOf } from '../core/long-lists.js';
 import { Canvas } from './canvas.js';
 import { drawEmptySlot, drawPanel } from './drawing.js';
 import { gridFor } from './grid.js';
@@ -42,11 +43,11 @@ export function contactSheet(panels: readonly Panel[], options: { readonly title
   shown.forEach(checkPanel);
   const cells = shown.map(cellOf);
   const grid = gridFor(cells.length);
-  const cellWidth = Math.max(NARROWEST_CELL, ...cells.map((cell) => cell.width));
-  const imageHeight = Math.max(1, ...cells.map((cell) => cell.height));
+  const cellWidth = largestOf([NARROWEST_CELL, ...cells.map((cell) => cell.width)]);
+  const imageHeight = largestOf([1, ...cells.map((cell) => cell.height)]);
   const titleSize = cells.every((cell) => textWidth(cell.title, 2) <= cellWidth) ? 2 : 1;
   const legends = cells.map(({ panel }) => (panel.valid ? legendOf(panel, cellWidth) : NO_LEGEND));
-  const underImage = Math.max(0, ...legends.map(legendHeight));
+  const underImage = largestOf([0, ...legends.map(legendHeight)]);
   const cellHeight = textHeight(titleSize) + CAPTION_GAP + imageHeight + underImage;
 
   const gridWidth = grid.columns * (cellWidth + GAP) - GAP;

@@ -1,5 +1,6 @@
 import type { Flagged } from '../catalog/selection.js';
 import type { Snapshot } from '../catalog/snapshot.js';
+import { largestOf } from '../core/long-lists.js';
 import { autoDtype, holdsValue, type ImageDType } from '../core/pixels.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
@@ -122,8 +123,8 @@ function chooseShape(
   const { shapes } = summary;
   const { fit = 'exact', fill = 0 } = asked;
   const largest = {
-    rows: Math.max(...shapes.map(({ rows }) => rows)),
-    columns: Math.max(...shapes.map(({ columns }) => columns)),
+    rows: largestOf(shapes.map(({ rows }) => rows)),
+    columns: largestOf(shapes.map(({ columns }) => columns)),
   };
   const rows = asked.rows ?? largest.rows;
   const columns = asked.columns ?? largest.columns;

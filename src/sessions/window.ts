@@ -1,3 +1,4 @@
+import { largestOf } from '../core/long-lists.js';
 import type { Engine, Loading, Pace } from '../engine/engine.js';
 import { PassingMap } from '../passing-map.js';
 import type { Batch } from './batch.js';
@@ -168,7 +169,7 @@ export class RankWindow {
 
   /** Gives one warm batch back, the furthest ahead; false when there is none. */
   cool(): boolean {
-    const furthest = Math.max(...this.#warm.keys());
+    const furthest = largestOf(this.#warm.keys());
     const warm = this.#warm.get(furthest);
     if (!warm) return false;
     this.#warm.delete(furthest);

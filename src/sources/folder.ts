@@ -3,6 +3,7 @@ import { accessSync, type BigIntStats, constants, statSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardOf } from '../core/guard.js';
+import { appendAll } from '../core/long-lists.js';
 import type { ProblemCode } from '../core/problem.js';
 
 /** A file of a source; `path` is relative to its root, parts joined by `/`. */
@@ -83,7 +84,7 @@ export async function* walkFolder(
           });
       }
     }
-    waiting.push(...folders.reverse());
+    appendAll(waiting, folders.reverse());
   }
 }
 
