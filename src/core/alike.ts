@@ -1,17 +1,19 @@
-/** More kinds than this are no stacks, and to compare with all of them would take long. */
+/** More kinds than this are no stacks, and comparing with all of them would take long. */
 const MOST_KINDS = 256;
 
 /**
- * Tells lists of numbers apart that differ by more than rounding: lists whose numbers lie within `tolerance` of those of an earlier
- * one, each of its own, are of that one's kind. Text made of rounded numbers would not do: 0 and -0 differ in it, and so do the two sides of
- * a half.
+ * Sorts lists of numbers into kinds that differ by more than rounding. A list is of the kind of an earlier
+ * one if each of its numbers is within `tolerance` of the earlier list's number. Rounded text would not do:
+ * it tells 0 from -0, and the two sides of a half from each other.
  */
 export class Alike {
   readonly #kinds: (readonly number[])[] = [];
 
   constructor(readonly tolerance: number) {}
 
-  /** The kind of a list, counted from 0 as they come; null where there are too many. */
+  /**
+   * Returns the kind of a list, counted from 0 in the order of first use; null if there are too many kinds.
+   */
   of(list: readonly number[]): number | null {
     const known = this.#kinds.findIndex(
       (kind) =>

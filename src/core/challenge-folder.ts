@@ -11,7 +11,7 @@ import {
   type ImageFile,
 } from './study-files.js';
 
-// Disks of Windows give names in capitals.
+// Disks of Windows may give names in capitals.
 const IMAGE = /^dicoms\/([^/]+)\/([^/]+)$/i;
 const IMAGE_FILE = /^\d+\.dcm$/i;
 const CONTOUR = /^contourfiles\/([^/]+)\/([^/]+)-contours\/([^/]+)$/i;
@@ -143,7 +143,7 @@ export function pairChallenge(
     for (const path of original === undefined ? [] : (oddContours.get(original) ?? [])) {
       const told = contourName(path);
       const group = CONTOUR.exec(path.slice(root.length))?.[2];
-      // Name and folder say different structures: either may be right.
+      // The file's name and its folder name different structures, and either may be right.
       for (const structure of told && group ? [told.structure, group] : [])
         doubtful.push({ path, number: told!.number, structure });
       report(

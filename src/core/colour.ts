@@ -38,14 +38,16 @@ export function lookupTable(place: TablePlace, bytes: Uint8Array): LookupTable |
   return { first, bits, entries };
 }
 
-/** A table has 65,536 entries at most; more segments than this, those that are named again counted, say nothing. */
+/** A table has at most 65,536 entries. More segments than this, with those that are repeated, are invalid. */
 const MOST_SEGMENTS = 2 ** 18;
 
-/** Segments of entries of 8 bits are told in bytes, by some writers in words as those of 16 bits are. */
+/**
+ * Segments of 8-bit entries are written in bytes; some writers write them in words, like those of 16 bits.
+ */
 function fromSegments(place: TablePlace, bytes: Uint8Array): LookupTable | null {
   const { first, bits } = place;
   const words = wordsOf(bytes, place.big);
-  // In bytes every second unit is a length or an entry, which are not all 0.
+  // If the units are bytes, every second one is a length or an entry, and those are not all 0.
   const isInBytes = bits <= 8 && words.some((word) => word > 0xff);
   const entries = expandSegments(isInBytes ? bytes : words, place.entries);
   return entries && { first, bits, entries };
@@ -59,7 +61,10 @@ function wordsOf(bytes: Uint8Array, big: boolean): Uint16Array {
   );
 }
 
-/** Expands segments: runs of entries, straight lines between entries, and earlier segments again. Null where entries are missing. */
+/**
+ * Expands segments: runs of entries, straight lines between entries, and repeated earlier segments. Returns
+ * null if entries are missing.
+ */
 function expandSegments(units: Uint8Array | Uint16Array, count: number): Uint16Array | null {
   const size = units.BYTES_PER_ELEMENT;
   /** An offset has 32 bits, the lowest unit first. */
@@ -85,7 +90,7 @@ function expandSegments(units: Uint8Array | Uint16Array, count: number): Uint16A
         let offset = 0;
         for (let i = offsetUnits - 1; i >= 0; i--)
           offset = offset * 2 ** (8 * size) + (units[at + 2 + i] ?? 0);
-        // It counts bytes from the start of the segments.
+        // The offset counts bytes from the start of the segments.
         expand(Math.floor(offset / size), length, true);
         at += 2 + offsetUnits;
       } else return;

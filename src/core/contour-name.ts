@@ -11,8 +11,8 @@ const CONTOUR_NAME = /^IM-0*(\d{1,15})-0*(\d{1,15})-([A-Za-z0-9]{1,16})contour-m
 const IMAGE_NAME = /^(?:IM-0*(\d{1,15})-)?0*(\d{1,15})(?:\.dcm)?$/i;
 
 /**
- * Reads `IM-0001-0048-icontour-manual.txt`: the contour `i` of image 48; null for any other name. In capitals, as disks of Windows give it,
- * the name says the same.
+ * Reads `IM-0001-0048-icontour-manual.txt`: the contour `i` of image 48; null for any other name. The name
+ * may be in capitals, as disks of Windows give it.
  */
 export function contourName(path: string): ContourName | null {
   const name = nameOf(path);

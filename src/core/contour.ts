@@ -14,8 +14,8 @@ interface ContourRemark extends ContourProblem {
 }
 
 /**
- * `points` are x, y, x, y … in columns and rows, at least 3, without a repeated first point at the end; `pointsBefore` counts those that were read
- * before the problem.
+ * `points` are x, y, x, y … in columns and rows, at least 3 points, without a repeated first point at the
+ * end; `pointsBefore` counts the points that were read before the problem.
  */
 export type ContourParse =
   | { readonly ok: true; readonly points: Float64Array; readonly problems: readonly ContourRemark[] }

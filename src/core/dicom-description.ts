@@ -41,9 +41,10 @@ export function frameSizeBytes(
 }
 
 /**
- * Bytes from one native frame to the next: those of a frame, a fraction where single bits follow each other without a gap (DICOM PS3.5, section 8.1.1).
- * Some writers fill each frame up to whole or to an even number of bytes. They are told by the length of the pixel data alone: of
- * few and small frames it may be the same either way, which is read as the standard has it.
+ * Bytes from one native frame to the next: the frame's own bytes, a fraction if single bits follow each other
+ * without a gap (DICOM PS3.5, section 8.1.1). Some writers fill each frame up to a whole or even number of
+ * bytes; only the length of the pixel data tells. With few and small frames both readings may fit: then the
+ * standard's holds.
  */
 export function frameStrideBytes(
   image: Pick<

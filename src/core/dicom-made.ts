@@ -1,16 +1,20 @@
-/** Dates and times of when an object was made, the most telling first: StructureSet, Content, and InstanceCreation Date and Time. */
+/**
+ * Dates and times when an object was made, the most telling first: StructureSet, Content, and
+ * InstanceCreation Date and Time.
+ */
 const MADE = [
   [0x30060008, 0x30060009],
   [0x00080023, 0x00080033],
   [0x00080012, 0x00080013],
 ] as const;
 
-/** Tags of the elements that `madeAt` asks for. */
+/** Tags of the elements that `madeAt` reads. */
 export const MADE_TAGS: readonly number[] = MADE.flat();
 
 /**
- * When an object was made, by its own clock: `YYYYMMDD`, and `HHMMSS.ffffff` behind it where it says the time (DICOM PS3.5, section 6.2, DA and TM,
- * with the dots and colons of earlier editions). Null where it does not say. `text` gives the text of a tag.
+ * Returns when an object was made, by its own clock: `YYYYMMDD`, followed by `HHMMSS.ffffff` if the object
+ * has the time (DICOM PS3.5, section 6.2, DA and TM, with the dots and colons of earlier editions). Null if
+ * it has no date. `text` returns the text of a tag.
  */
 export function madeAt(text: (tag: number) => string | null): string | null {
   for (const [dateTag, timeTag] of MADE) {
@@ -28,7 +32,10 @@ function timeOf(text: string | null): string {
 
 const DATE_LENGTH = 8;
 
-/** The place of the one that was made last; null where one does not say when, two were made at once, or only their times could tell and one has none. */
+/**
+ * Returns the place of the object that was made last; null if one has no date, if two were made at once, or
+ * if several were made on the last day and one of these has no time.
+ */
 export function newestOf(made: readonly (string | null)[]): number | null {
   const all = made.flatMap((text) => (text === null ? [] : [text]));
   if (all.length < made.length || all.length === 0) return null;

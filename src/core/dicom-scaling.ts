@@ -18,7 +18,10 @@ const PHILIPS_MR = { creator: 0x20050010, slope: 0x2005100e };
 const PHILIPS_PET = { creator: 0x70530010, suv: 0x70531000, activity: 0x70531009 };
 const MOST_WINDOWS = 32;
 
-/** A real-world value mapping's sequence, and of its items the elements that are read (DICOM PS3.3, section C.7.6.16.2.11). */
+/**
+ * The sequence of real-world value mappings, and the elements that are read of its items (DICOM PS3.3,
+ * section C.7.6.16.2.11).
+ */
 export const REAL_WORLD_VALUES = 0x00409096;
 export const REAL_WORLD_TAGS: readonly number[] = [REAL_WORLD_TABLE, REAL_WORLD_INTERCEPT, REAL_WORLD_SLOPE];
 
@@ -29,7 +32,7 @@ export const SCALING_TAGS: readonly number[] = [
   ...Object.values(PHILIPS_MR), ...Object.values(PHILIPS_PET),
 ];
 
-/** Keeps what the mapping of a whole image says. */
+/** Keeps the mapping of a whole image. */
 export class RealWorldValues implements SequenceVisitor {
   constructor(readonly values: DicomValues) {}
 
@@ -61,7 +64,7 @@ function slopeOf(values: DicomValues, notes: Notes): ImageHeader['rescale'] {
   return { slope: 1, intercept: 0 };
 }
 
-/** A dose grid is in units of DoseGridScaling; null where that is not to be had. */
+/** Returns the rescale of a dose grid, from DoseGridScaling; null if that is missing or invalid. */
 function doseScaling(values: DicomValues, notes: Notes): ImageHeader['rescale'] | null {
   const slope = values.decimals(DOSE_GRID_SCALING)?.[0] ?? Number.NaN;
   if (Number.isNaN(slope) || slope === 0) {
@@ -76,7 +79,7 @@ function doseScaling(values: DicomValues, notes: Notes): ImageHeader['rescale'] 
   return { slope, intercept: 0 };
 }
 
-/** Says of every other scaling that the file holds, and that gives other values, that it is not used. */
+/** Reports every other scaling of the file that gives other values: it is not used. */
 function noteOtherScalings(values: DicomValues, rescale: ImageHeader['rescale'], notes: Notes): void {
   const slope = values.float64(REAL_WORLD_SLOPE) ?? rescale.slope;
   const intercept = values.float64(REAL_WORLD_INTERCEPT) ?? rescale.intercept;
@@ -117,8 +120,8 @@ function voiFunction(values: DicomValues, notes: Notes): ImageHeader['voiFunctio
 }
 
 /**
- * The stored values that fill what is no image (DICOM PS3.3, section C.7.5.1.1.2), from `paddingValue` to `paddingLimit`; null
- * where there are none.
+ * Returns the stored values that stand for no image (DICOM PS3.3, section C.7.5.1.1.2), from `paddingValue`
+ * to `paddingLimit`; null if there are none.
  */
 export function padding(
   values: DicomValues,
@@ -131,7 +134,10 @@ export function padding(
   return { paddingValue: value, paddingLimit: limit };
 }
 
-/** Writers give the number a sign or none, of 16 bits or of those that are stored: it is whichever a sample can have. */
+/**
+ * Writers give the number with or without a sign, of 16 bits or of BitsStored: the reading that a sample can
+ * have is right.
+ */
 function storedValue(
   values: DicomValues,
   [integer, float, double]: readonly number[],

@@ -44,7 +44,7 @@ export function tablePlace(
   const { offset, length } = data;
   const place = { entries, first, bits, offset, length, big: cursor.isBigEndian, segmented };
   if (!segmented) return place;
-  // How many entries segments have is told by expanding them alone.
+  // Only expanding the segments tells how many entries they have.
   cursor.need(offset + length);
   return lookupTable(place, cursor.prefix.subarray(offset, offset + length)) && place;
 }

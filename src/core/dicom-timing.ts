@@ -5,7 +5,10 @@ import type { DicomValues } from './dicom-values.js';
 export interface Timing {
   /** Milliseconds after the R wave: TriggerTime, else NominalCardiacTriggerDelayTime. */
   readonly triggerMs: number | null;
-  /** Of the acquisition: a number that grows with date and time; of one day it is in seconds, and a day later it is larger by `DAY`. */
+  /**
+   * When the image was acquired, as a number that grows with date and time. Within one day it counts seconds;
+   * one day later it is larger by `DAY`.
+   */
   readonly acquired: number | null;
   /** The same of the content. */
   readonly content: number | null;
@@ -13,7 +16,7 @@ export interface Timing {
   readonly temporalPosition: number | null;
 }
 
-/** More than the seconds of a day, so that every day has its own numbers. */
+/** Longer than a day in seconds, so that the numbers of two days never meet. */
 export const DAY = 100_000;
 
 const TRIGGER_TIME = 0x00181060;

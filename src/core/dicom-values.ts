@@ -59,13 +59,19 @@ export class DicomValues {
     return this.text(tag)?.split('\\').map(decimal) ?? null;
   }
 
-  /** The first value of an integer string, as `integerOf` reads it; null where the element is missing or empty. */
+  /**
+   * The first value of an integer string, as `integerOf` reads it; null where the element is missing or
+   * empty.
+   */
   integer(tag: number): number | null {
     const element = this.element(tag);
     return element ? integerOf(this.cursor, element) : null;
   }
 
-  /** The first whole number, however it is written: as `integer` where its VR has texts or 32 bits, else of 16 bits, signed where it says so. */
+  /**
+   * The first whole number, however it is written: read like `integer` if its VR is a text or has 32 bits,
+   * else with 16 bits, signed if the VR is.
+   */
   anyInteger(tag: number): number | null {
     const vr = this.element(tag)?.vr ?? null;
     if (vr !== null && OTHER_NUMBERS.has(vr)) {
@@ -82,7 +88,7 @@ export class DicomValues {
     return element && hasBytes(this.cursor, element, 4) ? this.cursor.uint32(element.offset) : null;
   }
 
-  /** The first finite number of 32 bits with a fraction, null where there is none. */
+  /** The first finite floating point number of 32 bits; null if there is none. */
   float32(tag: number): number | null {
     const element = this.element(tag);
     if (!element || !hasBytes(this.cursor, element, 4)) return null;
@@ -90,7 +96,7 @@ export class DicomValues {
     return Number.isFinite(value) ? value : null;
   }
 
-  /** The first finite number of 64 bits, null where there is none. */
+  /** The first finite floating point number of 64 bits; null if there is none. */
   float64(tag: number): number | null {
     const element = this.element(tag);
     if (!element || !hasBytes(this.cursor, element, 8)) return null;
@@ -106,8 +112,8 @@ export class DicomValues {
 }
 
 /**
- * The first value of an integer string, which some writers give a point or an exponent, or write as a number: NaN where it is
- * none, null where it is empty.
+ * Returns the first value of an integer string, which some writers write with a point or an exponent, or as a
+ * binary number. NaN if it is none, null if it is empty.
  */
 export function integerOf(cursor: DicomCursor, element: DicomElement): number | null {
   if (element.vr === 'US' || element.vr === 'SS') return uint16Of(cursor, element);
@@ -120,8 +126,8 @@ export function integerOf(cursor: DicomCursor, element: DicomElement): number | 
 }
 
 /**
- * The first number of 16 bits, null where there are fewer. One that is written as a text or with 32 bits, as its VR says, is
- * read so, and null where it isn't whole or is over 16 bits.
+ * Returns the first number of 16 bits, null if there are fewer bytes. A value whose VR says text or 32 bits
+ * is read by its VR; null if it is not whole, negative, or over 16 bits.
  */
 export function uint16Of(cursor: DicomCursor, element: DicomElement): number | null {
   if (element.vr !== null && OTHER_NUMBERS.has(element.vr)) {
@@ -169,7 +175,10 @@ function fnv(text: string, seed: number): number {
   return hash >>> 0;
 }
 
-/** A text's number where it is whole and not negative, whatever zeros or sign it begins with; null for any other text. */
+/**
+ * Returns the number of a text that is whole and not negative, with any leading zeros or sign; null for any
+ * other text.
+ */
 export function wholeNumber(text: string | null): number | null {
   const value = decimal(text ?? '');
   return Number.isSafeInteger(value) && value >= 0 ? value : null;

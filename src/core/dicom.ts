@@ -83,7 +83,7 @@ export interface ImageHeader {
   readonly palette: readonly TablePlace[] | null;
   /** In stored values (DICOM PS3.3, section C.7.5.1.1.2). */
   readonly paddingValue: number | null;
-  /** The other end of the range of padding; null where that is one value. */
+  /** The other end of the range of padding; null if padding is one value. */
   readonly paddingLimit: number | null;
   /**
    * Between rows, between columns: PixelSpacing, else ImagerPixelSpacing (then with a note: distances at the

@@ -1,20 +1,23 @@
 import { normalOf } from './normal.js';
 
-/** Planes whose normals differ by less than 0.01 radian are parallel: directions are rounded, and some scanners turn each slice a little. */
+/**
+ * Planes are parallel if their normals differ by less than 0.01 radian: directions are rounded, and some
+ * scanners turn each slice a little.
+ */
 const LEAST_COSINE = Math.cos(0.01);
-/** Cosines whose cross product is shorter span no plane. */
+/** Cosines with a shorter cross product span no plane. */
 const LEAST_NORMAL = 1e-3;
-/** More directions are no stacks, and to compare with all of them would take long. */
+/** More directions are no stacks, and comparing with all of them would take long. */
 const MOST_DIRECTIONS = 256;
 
 /** One direction of planes. */
 export interface Direction {
   readonly index: number;
-  /** Of length 1; that of the first plane that was asked for. */
+  /** The normal of the first plane with this direction, of length 1. */
   readonly normal: readonly [number, number, number];
 }
 
-/** Of length 1; null where the direction cosines span no plane. */
+/** Returns the normal, of length 1; null if the direction cosines span no plane. */
 export function unitNormal(orientation: readonly number[]): [number, number, number] | null {
   const [x, y, z] = normalOf(orientation);
   const length = Math.hypot(x, y, z);
@@ -25,11 +28,11 @@ export function dot(a: readonly number[], b: readonly number[]): number {
   return a[0]! * b[0]! + a[1]! * b[1]! + a[2]! * b[2]!;
 }
 
-/** Finds planes that are parallel, whichever of their two sides their normals point to. */
+/** Finds parallel planes, whichever of their two sides their normals point to. */
 export class Directions {
   readonly #known: Direction[] = [];
 
-  /** Null where the direction cosines span no plane, or there are too many directions. */
+  /** Returns null if the direction cosines span no plane, or if there are too many directions. */
   of(orientation: readonly number[]): Direction | null {
     const normal = unitNormal(orientation);
     if (normal === null) return null;

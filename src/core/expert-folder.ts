@@ -23,7 +23,7 @@ export function isExpertContour(path: string): boolean {
   return EXPERT.test(path);
 }
 
-/** The name of a case by which it is compared: `SC-HF-I-01` and `SC-HF-I-1` are one. */
+/** Returns the form of a case's name that is compared: `SC-HF-I-01` and `SC-HF-I-1` are the same case. */
 export function caseName(name: string): string {
   return name.replace(/(^|-)0+(?=\d+(-|$))/g, '$1');
 }

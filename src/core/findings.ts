@@ -213,19 +213,22 @@ function offsetIn(
   return Math.hypot(x - u, y - v) / (radius(around.area) - radius(inner.area));
 }
 
-/** A number as people read it: three digits that count, whole from a thousand on, and no exponent. */
+/** Returns a number for people: three significant digits, whole from a thousand on, without an exponent. */
 export function shown(value: number): string {
   if (value >= 1e6) return 'over 1,000,000';
   if (value >= 1000) return Math.round(value).toLocaleString('en-US');
   return value > 0 && value < 0.001 ? 'under 0.001' : String(Number(value.toPrecision(3)));
 }
 
-/** A share in percent, whole; where nobody needs the number any more, that it is larger than can be. */
+/**
+ * Returns a share in whole percent; a share so large that its number says nothing is given as more than a
+ * bound.
+ */
 function percent(share: number): string {
   return share > 10 ? 'over 1,000 %' : `${Math.round(100 * share)} %`;
 }
 
-/** A count with its noun, which takes an s where it is not one. */
+/** Returns a count with its noun, which takes an s unless the count is one. */
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -13,7 +13,10 @@ export interface LinkTable {
   readonly problems: readonly Omit<Problem, 'file'>[];
 }
 
-/** The names of the two columns, in any case: of the pipeline's table, and of the challenge's list. */
+/**
+ * The names of the two columns, in upper or lower case: those of the pipeline's table, and those of the
+ * challenge's list.
+ */
 const COLUMNS = [
   ['patient_id', 'original_id'],
   ['patientid', 'originalid'],
@@ -26,12 +29,15 @@ export function isLinkTable(path: string): boolean {
   return NAMES.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
 }
 
-/** Whether a table is of something else: its first line does not name the columns. */
+/** Whether a table is no link table: its first line does not name the columns. */
 export function isNoLinkTable({ problems }: LinkTable): boolean {
   return problems.some(({ code }) => code === 'LINK_TABLE');
 }
 
-/** The path of the `link.csv` of a folder (`''` or with a slash at the end) among these, in whatever case it is written. */
+/**
+ * Returns the path of a folder's `link.csv` among `paths`, in upper or lower case; the folder is `''` or ends
+ * with a slash.
+ */
 export function linkTableOf(folder: string, paths: Iterable<string>): string | undefined {
   const wanted = `${folder}link.csv`;
   let found: string | undefined;

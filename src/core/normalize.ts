@@ -2,9 +2,10 @@
 export type Normalize = 'none' | 'minmax' | 'zscore';
 
 /**
- * Normalizes one slice's values in place: `minmax` to [0, 1], `zscore` to mean 0 and standard deviation 1 (of the
- * population). A constant slice becomes 0. `padded` marks the pixels of each plane that are no image: they and what is not finite
- * count for nothing, and are brought to the same scale; by `minmax` padding becomes 0 or 1 where it would be beyond.
+ * Normalizes one slice's values in place: `minmax` to [0, 1], `zscore` to mean 0 and standard deviation 1 (of
+ * the population). A constant slice becomes 0. `padded` marks the pixels of each plane that are padding.
+ * Padding and values that are not finite do not count for the scale, but are scaled like the others; `minmax`
+ * clamps padding to [0, 1].
  */
 export function normalizeValues(
   values: Float64Array,
@@ -23,7 +24,7 @@ export function normalizeValues(
 function countedOf(values: Float64Array, padded: Uint8Array | null): Float64Array {
   if (padded !== null)
     return values.filter((value, i) => padded[i % padded.length] === 0 && Number.isFinite(value));
-  // Of what is not finite this makes NaN.
+  // A value that is not finite becomes NaN here.
   let zeros = 0;
   for (const value of values) zeros += value * 0;
   return zeros === 0 ? values : values.filter(Number.isFinite);

@@ -13,7 +13,10 @@ export interface NumberedImage {
 export interface NumberedImages<Image> {
   /** The images of the series that the contours are of by number, each where it is the only one with it; none where there are no contours. */
   readonly images: ReadonlyMap<number, Image>;
-  /** For each number of a contour that finds none because it is ambiguous: the images that it could mean. */
+  /**
+   * For each number of a contour that is ambiguous and therefore finds no image: the images that it could
+   * mean.
+   */
   readonly candidates: ReadonlyMap<number, readonly Image[]>;
   readonly problems: readonly Problem[];
 }

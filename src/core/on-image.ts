@@ -3,7 +3,7 @@ import type { Raster } from './part.js';
 import type { Grid } from './plane.js';
 import { holdsPlace } from './runs.js';
 
-/** Said of a contour or a frame's segment that is on no pixel of its image. */
+/** The detail for a contour, or a segment of a frame, that covers no pixel of its image. */
 export const OUTSIDE = 'no pixel of its image is inside it; left out';
 
 /** A rectangle of pixel coordinates, its edges included. */
@@ -14,7 +14,10 @@ interface Box {
   readonly bottom: number;
 }
 
-/** From the outer edges of the first row and column to those of the last: pixel centres are at integers. */
+/**
+ * The area of the image: from the outer edges of the first row and column to those of the last. Pixel centres
+ * are at integers.
+ */
 function areaOf({ rows, columns }: Grid): Box {
   return { left: -0.5, top: -0.5, right: columns - 0.5, bottom: rows - 0.5 };
 }
@@ -26,13 +29,15 @@ export function leavesImage(points: Float64Array, image: Grid): boolean {
   return false;
 }
 
-/** Less of a pixel than this is a rounding error: a contour along the outer edge of the image lies beside it. */
+/**
+ * A smaller share of a pixel is a rounding error: a contour along the outer edge of the image lies beside it.
+ */
 const ROUNDING = 1e-6;
 
 /**
- * Whether some of a closed polygon, its inside included, lies in the area of the image's pixels. Of one that does not, no pixel's centre is
- * inside, nor any share of a pixel. `isText`: pixel centres may be meant at halves (`mask.origin`), which moves it by half a pixel up
- * and left.
+ * Whether a closed polygon, with its inside, meets the area of the image's pixels. If not, the polygon
+ * contains no pixel's centre and no share of a pixel. `isText`: pixel centres may be meant at halves
+ * (`mask.origin`), which moves the polygon by half a pixel up and left.
  */
 export function meetsImage(points: Float64Array, image: Grid, isText = false): boolean {
   const area = areaOf(image);
@@ -49,7 +54,7 @@ export function meetsImage(points: Float64Array, image: Grid, isText = false): b
   for (let i = 0, j = count - 2; i < count; j = i, i += 2) {
     const [x, y, fromX, fromY] = [points[i]!, points[i + 1]!, points[j]!, points[j + 1]!];
     if (isIn(box, x, y) || crosses(box, fromX, fromY, x, y)) return true;
-    // No edge meets the box, so that its middle stands for all of it.
+    // No edge meets the box, so the box is wholly inside or wholly outside: its middle decides.
     if (y > middleY !== fromY > middleY && middleX < ((fromX - x) * (middleY - y)) / (fromY - y) + x)
       isInside = !isInside;
   }
@@ -60,7 +65,10 @@ function isIn({ left, top, right, bottom }: Box, x: number, y: number): boolean 
   return x >= left && x <= right && y >= top && y <= bottom;
 }
 
-/** Whether a line between two points meets a box: what of the line is between the box's edges is cut out, direction by direction. */
+/**
+ * Whether a line between two points meets a box: clips the line to the edges of the box, one direction after
+ * the other.
+ */
 function crosses({ left, top, right, bottom }: Box, x0: number, y0: number, x1: number, y1: number): boolean {
   let from = 0;
   let to = 1;
@@ -79,7 +87,7 @@ function crosses({ left, top, right, bottom }: Box, x0: number, y0: number, x1: 
   return from <= to;
 }
 
-/** Whether a pixel of the image takes one that is inside the raster, which lies at `matrix`. */
+/** Whether a pixel of the image gets its value from an inside pixel of the raster that lies at `matrix`. */
 export function rasterMeetsImage({ rows, columns, matrix, runs }: Raster, image: Grid): boolean {
   if (matrix === null) return runs.length > 0 && runs[0]! < image.rows * image.columns;
   const [a, b, c, d, e, f] = matrix as [number, number, number, number, number, number];
@@ -94,7 +102,7 @@ export function rasterMeetsImage({ rows, columns, matrix, runs }: Raster, image:
   return false;
 }
 
-/** The box around a raster's pixels that are inside, up to their outer edges. */
+/** The box around the inside pixels of a raster, up to their outer edges. */
 function insideBox(runs: ArrayLike<number>, columns: number): Box {
   let [left, right] = [columns, 0];
   for (let i = 0; i < runs.length; i += 2) {
@@ -113,7 +121,9 @@ interface PixelBox {
   readonly to: { readonly row: number; readonly column: number };
 }
 
-/** The image's pixels that may lie in a box of raster coordinates; all of them where the matrix has no inverse. */
+/**
+ * The image's pixels that may lie in a box of raster coordinates; all pixels if the matrix has no inverse.
+ */
 function imageBox(matrix: readonly number[], box: Box, { rows, columns }: Grid): PixelBox {
   const [a, b, c, d, e, f] = matrix as [number, number, number, number, number, number];
   const all = { from: { row: 0, column: 0 }, to: { row: rows, column: columns } };

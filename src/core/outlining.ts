@@ -5,7 +5,7 @@ import { type Holes, type Part, regionsOf } from './part.js';
 export interface StructurePart {
   readonly structure: string;
   readonly part: Part;
-  /** The place of the source that it comes from among those of the study; the first where it is not said. */
+  /** The place of its source among those of the study; missing: the first source. */
   readonly source?: number;
 }
 

@@ -5,8 +5,9 @@ type Padded = Pick<ImageHeader, 'paddingValue' | 'samplesPerPixel' | 'photometri
   Partial<Pick<ImageHeader, 'paddingLimit'>>;
 
 /**
- * Marks the pixels of a frame that hold padding and no image, by its stored values: those of PixelPaddingValue, up to
- * PixelPaddingRangeLimit where there is one (DICOM PS3.3, section C.7.5.1.1.2). Null where none does.
+ * Marks the pixels of a frame that are padding, by their stored values: those from PixelPaddingValue to
+ * PixelPaddingRangeLimit, if there is one (DICOM PS3.3, section C.7.5.1.1.2). Returns null if no pixel is
+ * padding.
  */
 export function paddedPixels(stored: StoredValues, header: Padded): Uint8Array | null {
   const { paddingValue: value, paddingLimit: limit, samplesPerPixel, photometric } = header;

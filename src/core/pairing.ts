@@ -99,7 +99,7 @@ export function pairFiles(
   return { studies, left, problems };
 }
 
-/** The images that no folder's rule took, by the study that they name and its patients. */
+/** The images that no folder's rule took, by the study that they name and by patient. */
 function byStudy(files: readonly FoundFile[]): Draft[] {
   return groupByStudy(files.filter(({ kind }) => kind === 'image')).map(({ apart, files: own }) => ({
     name: null,
@@ -112,7 +112,10 @@ function byStudy(files: readonly FoundFile[]): Draft[] {
   }));
 }
 
-/** Tells that patients share a study: by its StudyInstanceUID, which then is several studies, or in a folder, which stays one. */
+/**
+ * Reports patients that share a study: by its StudyInstanceUID, which then stands for several studies, or in
+ * a folder, which stays one study.
+ */
 function patientProblems({ apart, images }: Draft, patientAt: ReadonlyMap<string, string | null>): Problem[] {
   const file = images[0]?.path ?? null;
   const told = (detail: string): Problem[] => [{ code: 'PATIENTS_MIXED', file, detail }];
@@ -130,11 +133,12 @@ function patientProblems({ apart, images }: Draft, patientAt: ReadonlyMap<string
 }
 
 /**
- * Gives objects with contours to the study of the images that they were drawn on: those of a series that they name, else those that they name one by
- * one, of several studies the one with most of them; and what else is no image, or none that can be used, to
- * the study that it names. Objects that still have none go where their planes are, if that is one study. Where patients share what an object names,
- * it goes to its own patient's study. Gives back those that name none of these, and a problem for each
- * that could belong to several.
+ * Gives objects with contours to the study of the images that they were drawn on: the images of a series that
+ * they name, else the images that they name one by one; of several studies, the one with most of these
+ * images. Other files that are no usable image go to the study that they name. Objects that still have no
+ * study go where their planes are, if that is one study. If patients share what an object names, it goes to
+ * its own patient's study. Returns the files that belong to no study, and a problem for each that could
+ * belong to several.
  */
 function attach(
   files: readonly FoundFile[],
@@ -145,7 +149,7 @@ function attach(
 ): { readonly left: string[]; readonly unclear: Problem[] } {
   const ofStudy = new Map<string, number[]>();
   const ofSeries = new Map<string, number[]>();
-  // Of studies that patients share each is kept, else the first.
+  // If patients share a study, each of its parts is kept; else the first one is.
   const keep = (places: number[], place: number) => {
     if (places.length === 0 || (drafts[place]!.apart !== null && drafts[places[0]!]!.apart !== null))
       places.push(place);

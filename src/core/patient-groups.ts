@@ -1,13 +1,13 @@
 /**
- * Joins patients that a study has together, and those that they have studies together with: returns for each of them one that stands
- * for all of its group, the first by code unit. `patientsOfStudies`: for each study its patients.
+ * Joins patients that share a study, directly or through other patients. Returns for each of them the patient
+ * that stands for the whole group, the first by code unit. `patientsOfStudies`: the patients of each study.
  */
 export function joinPatients(patientsOfStudies: Iterable<readonly string[]>): ReadonlyMap<string, string> {
   const parents = new Map<string, string>();
   const rootOf = (patient: string): string => {
     let root = patient;
     for (let parent = parents.get(root); parent !== undefined; parent = parents.get(root)) root = parent;
-    // Each that was passed points to the root from here on, so that long chains are walked once.
+    // Path compression: each passed patient points to the root, so that a long chain is walked once.
     for (let at = patient; at !== root; ) {
       const next = parents.get(at)!;
       parents.set(at, root);

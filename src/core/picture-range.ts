@@ -3,11 +3,14 @@ import { declaredRange } from './pixels.js';
 import type { Values } from './values.js';
 import { windowRanges } from './window.js';
 
-/** How a picture shows the values of an image, so that one slice looks the same whichever values it is drawn from. */
+/**
+ * How a picture shows the values of an image. One slice looks the same whichever kind of values it is drawn
+ * from.
+ */
 export interface PictureRange {
   /**
-   * Values that are black and white, the first choice first: a picture takes the first one that shows something, and without one
-   * a range of the values themselves.
+   * Values that become black and white, best first: a picture takes the first pair that shows something; if
+   * none does, a range of the values themselves.
    */
   readonly windows: readonly { readonly low: number; readonly high: number }[];
   /** Whether low values are white. */
@@ -20,7 +23,10 @@ const SOFT_TISSUE = { low: 40 - 200, high: 40 + 200 };
 type Shown = Parameters<typeof windowRanges>[0] &
   Pick<ImageHeader, 'modality' | 'voiTable' | 'modalityTable'>;
 
-/** The values that a picture of one pair is drawn from: those of the modality, where the VOI is a table or a curve those of display. */
+/**
+ * The kind of values that a picture of one pair is drawn from: modality values, or display values if the VOI
+ * is a table or a curve.
+ */
 export function pictureValues({
   voiTable,
   voiFunction,
@@ -29,8 +35,9 @@ export function pictureValues({
 }
 
 /**
- * The range for values of an image: its VOI windows (DICOM PS3.3, section C.11.2), for a CT without one that of soft tissue.
- * `values` are as `valuesOf` returns them, not normalised. MONOCHROME1 is inverted.
+ * Returns the range for the values of an image: its VOI windows (DICOM PS3.3, section C.11.2); for a CT
+ * without one, that of soft tissue. `values` are as `valuesOf` returns them, not normalised. MONOCHROME1 is
+ * inverted.
  */
 export function pictureRange(header: Shown, values: Values): PictureRange {
   if (header.samplesPerPixel !== 1) return { windows: [], inverted: false };
@@ -52,7 +59,10 @@ export function pictureRange(header: Shown, values: Values): PictureRange {
   return { windows: stored.filter(isRange), inverted: slope > 0 ? inverted : !inverted };
 }
 
-/** A window of modality values as windowed ones, which are shares of the header's full range and inverted already. */
+/**
+ * Converts a window of modality values to windowed values, which are shares of the header's full range and
+ * already inverted.
+ */
 function shareOf(
   { low, high }: PictureRange['windows'][number],
   header: Shown,

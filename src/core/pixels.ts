@@ -48,7 +48,7 @@ const INTEGERS: Readonly<Record<string, readonly [number, number]>> = {
 };
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-/** Whether a dtype holds a value: the very test that writing it makes. */
+/** Whether a dtype holds a value; writing the value makes this same test. */
 export function holdsValue(dtype: ImageDType, value: number): boolean {
   if (dtype === 'float32') return Number.isFinite(Math.fround(value));
   if (dtype === 'float16') return Math.abs(value) < HALF_LIMIT;

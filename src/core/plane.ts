@@ -15,7 +15,7 @@ export interface Grid {
   readonly columns: number;
 }
 
-/** The part of a normal that something covers, in mm from the origin of its space. */
+/** The part of a normal that an object covers, in mm from the origin of its space. */
 export interface Span {
   readonly low: number;
   readonly high: number;
@@ -111,14 +111,17 @@ export function toPatient(
   return [at(0), at(1), at(2)];
 }
 
-/** How far what covers a span of a plane's normal lies off the plane at most, in mm. */
+/** Returns how far an object that covers `span` of a plane's normal lies off the plane at most, in mm. */
 export function offPlaneMm(projection: Projection, span: Span | null): number {
   if (span === null) return Number.POSITIVE_INFINITY;
   const at = distanceFromOrigin(projection);
   return Math.max(Math.abs(span.low - at), Math.abs(span.high - at));
 }
 
-/** What points x, y, z … from `first` on cover of a normal, in mm; null where that is longer than `mostMm`, or no number. */
+/**
+ * Returns the span of a normal that points x, y, z … from `first` on cover, in mm; null if it is longer than
+ * `mostMm` or not a number.
+ */
 export function spanOfPoints(
   points: Float64Array,
   first: number,
@@ -146,7 +149,7 @@ function corners({ rows, columns }: Grid): readonly (readonly [number, number])[
   ];
 }
 
-/** What a grid's pixels cover of a normal, in mm; null where that is longer than `mostMm`. */
+/** Returns the span of a normal that a grid's pixels cover, in mm; null if it is longer than `mostMm`. */
 export function spanOfGrid(
   plane: Plane,
   grid: Grid,

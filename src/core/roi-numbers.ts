@@ -1,4 +1,4 @@
-/** An ROINumber: the number that an integer string stands for (`01` is 1), or the text of one that is no number. */
+/** An ROINumber: the number that an integer string means (`01` is 1), or the text if it is no number. */
 export type RoiNumber = number | string;
 
 /** An ROI that StructureSetROISequence defines. */
@@ -9,16 +9,18 @@ export interface RoiHead {
 }
 
 /**
- * Which ROI an item of ROIContourSequence belongs to. `unknown`: no ROI has its number. `order`: several have it, and as many items name
- * it, so that each ROI has the item at its place among those. `ambiguous`: several have it, and another count of items.
+ * The ROI of an item of ROIContourSequence. `unknown`: no ROI has its number. `order`: several ROIs have the
+ * number and as many items name it, so the ROI is taken by the item's place among those items. `ambiguous`:
+ * several ROIs have it, and the number of items differs.
  */
 export type RoiMatch<Head> =
   | { readonly kind: 'one' | 'order'; readonly head: Head }
   | { readonly kind: 'unknown' | 'ambiguous'; readonly head: null };
 
 /**
- * Finds the ROI of each item of ROIContourSequence by the number that the item refers to. Some writers give a number to two ROIs (DICOM PS3.3,
- * section C.8.8.5, has each number once); ROIs that are the same in name and frame of reference are one.
+ * Finds the ROI of each item of ROIContourSequence by the number that the item refers to. Some writers give
+ * one number to two ROIs, although DICOM PS3.3, section C.8.8.5, requires different ones. ROIs with the same
+ * name and frame of reference are one.
  */
 export function matchRois<Head extends RoiHead>(
   heads: readonly Head[],

@@ -16,7 +16,7 @@ export interface SegmentRaster {
 export interface Segmentation extends SegmentationHeader {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
-  /** Of the series that it is in itself. */
+  /** The series of the segmentation itself. */
   readonly seriesUid: string;
   /** SHA-256 of the patient's id; null where there is none. */
   readonly patient: string | null;
@@ -27,7 +27,7 @@ export interface Segmentation extends SegmentationHeader {
   readonly threshold: number | null;
   /** Those that have pixels inside, frame after frame. */
   readonly rasters: readonly SegmentRaster[];
-  /** Frames with pixels inside that may be of several structures, and are of none. */
+  /** Frames with inside pixels that may be of several structures and are used for none of them. */
   readonly lost: readonly { readonly frame: number; readonly structures: readonly string[] }[];
   /** Of each raster its runs: places [start, end) in row-major order, start and end in turn. */
   readonly runs: Uint32Array;
@@ -43,7 +43,7 @@ export class SegmentRasters {
   readonly #doubtful: ReadonlyMap<number, readonly string[]>;
   readonly #parts: Uint32Array[] = [];
   readonly #places: ReadonlyMap<number, number>;
-  /** Segments with pixels over 0 in a frame of which none is inside. */
+  /** Segments with a frame that has pixels over 0, of which none reaches the threshold. */
   readonly #faint = new Set<number>();
   #length = 0;
 

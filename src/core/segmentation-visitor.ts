@@ -204,7 +204,7 @@ export class SegmentationVisitor extends ItemVisitor {
     );
   }
 
-  /** The structures of each number that segments of several names have. */
+  /** The structures of each number that segments with different names share. */
   #doubtful(): Map<number, readonly string[]> {
     const named = this.#structures;
     const structuresOf = new Map<number, Set<string>>();
@@ -238,7 +238,7 @@ export class SegmentationVisitor extends ItemVisitor {
         );
         return [];
       }
-      // One that is there again, with the same label, is the same segment.
+      // A repeated segment with the same label is the same segment.
       if (numbers.has(number)) return [];
       numbers.add(number);
       if (isLabelMap && (number === 0 || number === this.#padding || BACKGROUND.has(code))) return [];

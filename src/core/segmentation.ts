@@ -19,7 +19,9 @@ export interface Segment {
 export interface SegmentFrame {
   /** The place among `segments` of the one that it shows; null in a label map, whose values are the segments' numbers. */
   readonly segment: number | null;
-  /** What it may show where that is not certain, because several segments have its number. */
+  /**
+   * The structures that the frame may show, if that is uncertain because several segments have its number.
+   */
   readonly doubtful?: readonly string[];
   readonly plane: Plane | null;
   /** The images that it was made from. */
@@ -34,14 +36,14 @@ export interface SegmentationHeader {
   /** The value of a label map's pixels that belong to no segment, beside 0; null where none is named. */
   readonly padding: number | null;
   readonly segments: readonly Segment[];
-  /** The structures of each number that several segments have, which is none of `segments`. */
+  /** The structures of each number that several segments share; no such number is in `segments`. */
   readonly doubtful: readonly { readonly number: number; readonly structures: readonly string[] }[];
   readonly frames: readonly SegmentFrame[];
   /** SOPInstanceUIDs of the images that its frames name. */
   readonly images: readonly string[];
   /** SeriesInstanceUIDs of the series that it says it was made from. */
   readonly series: readonly string[];
-  /** As `madeAt` has it. */
+  /** The result of `madeAt`. */
   readonly made: string | null;
   readonly problems: readonly HeaderProblem[];
 }

@@ -3,9 +3,9 @@ import { DAY, type Timing } from './dicom-timing.js';
 import { Directions, dot, unitNormal } from './directions.js';
 import { byCodeUnit, emplace } from './study-files.js';
 
-/** A frame of a series, with what its order goes by. */
+/** A frame of a series, with the values that its order depends on. */
 export interface SeriesSlice {
-  /** Of its file: the same on every machine, another one for another file. */
+  /** Identifies the file: the same on every machine, different for every file. */
   readonly identifier: string;
   readonly path: string;
   readonly frame: number;
@@ -15,19 +15,22 @@ export interface SeriesSlice {
 
 export interface SeriesOrder<Slice extends SeriesSlice> {
   readonly slices: readonly Slice[];
-  /** Where the order does not follow from places and times alone: why, and a file that it is about. */
+  /**
+   * The reasons why the order does not follow from places and times alone, each with a file that it is about.
+   */
   readonly remarks: readonly { readonly path: string; readonly detail: string }[];
 }
 
-/** Places nearer than this along the normal are one place: header texts round. */
+/** Places nearer than this along the normal are the same place: texts of headers are rounded. */
 const SAME_PLACE_MM = 1e-3;
-/** Where nothing was made for so long within a day, the time went past midnight. */
+/** A gap this long within one date means that the times go past midnight. */
 const PAST_MIDNIGHT_SECONDS = 18 * 3600;
 
 /**
- * The slices of a series in order: those of parallel planes by place along their normal (DICOM PS3.3, section C.7.6.2.1.1), one direction
- * after the other, the one with the earliest slice first; slices at one place, and those without a place, which come last, by the
- * time of trigger, acquisition and content, temporal position, InstanceNumber, identifier and frame.
+ * Returns the slices of a series in order. Parallel planes are ordered by place along their normal (DICOM
+ * PS3.3, section C.7.6.2.1.1); of several directions the one with the earliest slice comes first. Slices
+ * without a place come last. Slices at one place, or without one, are ordered by the time of trigger,
+ * acquisition and content, then temporal position, InstanceNumber, identifier and frame.
  */
 export function orderSeries<Slice extends SeriesSlice>(found: readonly Slice[]): SeriesOrder<Slice> {
   const remarks: SeriesOrder<Slice>['remarks'][number][] = [];
@@ -68,7 +71,10 @@ function smallest<T>(lists: readonly (readonly T[])[]): readonly T[] {
   return lists.reduce((least, list) => (list.length < least.length ? list : least));
 }
 
-/** Slices of parallel planes, in order of time, as runs that lie at one place each, in order of place. */
+/**
+ * Returns slices of parallel planes as runs: each run lies at one place and is in order of time; runs are in
+ * order of place.
+ */
 function alongNormal<Slice extends SeriesSlice>(members: readonly Timed<Slice>[]): Timed<Slice>[][] {
   const normal = commonNormal(members.map(({ slice }) => unitNormal(slice.header.orientation!)!));
   const placed = members
@@ -87,7 +93,10 @@ function alongNormal<Slice extends SeriesSlice>(members: readonly Timed<Slice>[]
   return runs;
 }
 
-/** The first of normals that are parallel, turned to the side that most of them point to; of two that are equally many, to that of its largest part. */
+/**
+ * Returns the first of parallel normals, turned to the side that most of them point to; with equal counts, so
+ * that its largest part is positive.
+ */
 function commonNormal(normals: readonly (readonly number[])[]): readonly number[] {
   const [first] = normals;
   const sides = normals.reduce((sum, normal) => sum + Math.sign(dot(normal, first!)), 0);
@@ -96,7 +105,10 @@ function commonNormal(normals: readonly (readonly number[])[]): readonly number[
   return isTurned ? first!.map((part) => -part) : first!;
 }
 
-/** Times with a day: those of one day, or of none, that went past midnight are put on two. */
+/**
+ * Dates the times: where times of one date, or of none, go past midnight, the early ones become times of the
+ * next day.
+ */
 function dated<Slice extends SeriesSlice>(
   slices: readonly Slice[],
   remarks: SeriesOrder<Slice>['remarks'][number][],
@@ -125,7 +137,10 @@ function dated<Slice extends SeriesSlice>(
   });
 }
 
-/** Times before this are of the day after the others; null where all are of one day, or of several that are told. */
+/**
+ * Returns the time before which times belong to the next day; null if all are of one day, or the dates
+ * already differ.
+ */
 function midnightOf(times: readonly (number | null)[]): number | null {
   const known = Float64Array.from(times.filter((time) => time !== null)).sort();
   const day = (time: number): number => Math.floor(time / DAY);

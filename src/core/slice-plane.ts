@@ -6,7 +6,10 @@ import { Directions, dot } from './directions.js';
 export interface SlicePlane {
   /** The same for slices whose planes are parallel. */
   readonly stack: number;
-  /** The same for slices whose pixels lie the same way and as far apart, so that pixel coordinates mean the same on them. */
+  /**
+   * The same for slices whose pixels have the same direction and spacing: pixel coordinates mean the same on
+   * them.
+   */
   readonly grid: number;
   /** Along the normal of the planes, in mm. */
   readonly position: number;
@@ -18,23 +21,29 @@ export interface SlicePlane {
   readonly pixelArea: number;
 }
 
-/** Direction cosines that differ by less are one, and spacings by less than a tenth of it in mm: header texts round. */
+/**
+ * Direction cosines that differ by less are the same, and so are spacings that differ by less than a tenth of
+ * it, in mm: texts of headers are rounded.
+ */
 const SAME = 1e-2;
 
-/** What all slices of a stack are measured along. */
+/** The axes along which all slices of a stack are measured. */
 interface Axes {
   readonly across: readonly number[];
   readonly down: readonly number[];
   readonly normal: readonly number[];
 }
 
-/** Finds the planes of a study's slices, of which those that are parallel are one stack. */
+/** Finds the planes of a study's slices; parallel slices are one stack. */
 export class SlicePlanes {
   readonly #directions = new Directions();
   readonly #axes = new Map<number, Axes>();
   readonly #grids = new Alike(SAME);
 
-  /** Null where the header doesn't say where the slice lies, or so many slices lie each in its own direction that there is no stack. */
+  /**
+   * Returns null if the header doesn't give the slice's place, or if the slices lie in too many directions to
+   * be stacks.
+   */
   of(header: Pick<ImageHeader, 'position' | 'orientation' | 'spacingMm' | 'rows' | 'columns' | 'triggerMs'>) {
     const { position, orientation, rows, columns, triggerMs } = header;
     const direction = position && orientation ? this.#directions.of(orientation) : null;

@@ -35,7 +35,7 @@ export function dropCopies<Image extends FoundImage>(
   images: readonly Image[],
 ): {
   readonly images: readonly Image[];
-  /** For each of the others the one that is used. */
+  /** For each image that is not used: the one that is used in its place. */
   readonly copies: ReadonlyMap<Image, Image>;
   readonly problems: readonly Problem[];
 } {
@@ -69,9 +69,10 @@ export function numberedSlices<Image extends FoundImage>(
 }
 
 /**
- * The slices of a study in canonical order: by SeriesNumber and SeriesInstanceUID, inside a series as `orderSeries` has it; what is not
- * known comes last. Images come from `dropCopies`. A slice's id is the number of its image where `numbers` has one, else its
- * SOPInstanceUID, else a hash of it; `hash` is a digest in hexadecimal digits.
+ * Returns the slices of a study in canonical order: by SeriesNumber and SeriesInstanceUID, within a series by
+ * `orderSeries`; unknown values come last. Images come from `dropCopies`. A slice's id is the number of its
+ * image in `numbers`, else its SOPInstanceUID, else a hash of it; `hash` returns a digest in hexadecimal
+ * digits.
  */
 export function arrangeSlices<Image extends FoundImage>(
   images: readonly Image[],

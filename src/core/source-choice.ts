@@ -3,7 +3,10 @@ import { newestOf } from './dicom-made.js';
 
 export type SourceKind = 'text' | 'rtstruct' | 'seg';
 
-/** What a session says of structures that several sources of a study outline: lists are ascending, and what is not asked for is not there. */
+/**
+ * A session's choice among several sources that outline a structure. Lists are ascending; a missing field was
+ * not asked for.
+ */
 export interface SourceChoice {
   readonly file?: readonly string[];
   readonly series?: readonly string[];
@@ -12,17 +15,19 @@ export interface SourceChoice {
   readonly join?: true;
 }
 
-/** What a source is chosen by. */
+/** The properties by which a source can be chosen. */
 export interface ChoosableSource {
   readonly kind: SourceKind;
   readonly file: string;
   readonly series: string | null;
   readonly made: string | null;
-  /** Structures that it has as an earlier source has them, and the place of that source, which is used in its place. */
+  /**
+   * Structures that are the same in an earlier source, with the place of that source, which is used instead.
+   */
   readonly copies: readonly (readonly [structure: string, source: number])[];
 }
 
-/** A request as a choice; null where it asks for nothing. */
+/** Returns a request as a choice; null if it asks for nothing. */
 export function sourceChoice(asked: {
   readonly file?: readonly string[];
   readonly series?: readonly string[];
@@ -42,8 +47,9 @@ export function sourceChoice(asked: {
 }
 
 /**
- * The one source of a contest that a choice leaves, by its place among all of the study: of those that match every list that is given the only one or,
- * with `latest`, the one that was made last. Who names a copy means what it is a copy of. Null where it leaves none or several.
+ * Returns the one source of a contest that a choice leaves, by its place among all sources of the study. A
+ * source matches if it is in every list that is given; of several matches, `latest` takes the one made last.
+ * A copy stands for the source that it is a copy of. Returns null if no source is left, or several.
  */
 export function chooseSource(
   sources: readonly ChoosableSource[],
@@ -51,7 +57,7 @@ export function chooseSource(
   choice: SourceChoice,
 ): number | null {
   const { file, series, kind, latest } = choice;
-  /** Of each that matches when it was made, or the last of its copies. */
+  /** For each matching source: when it was made, or the last of its copies was. */
   const made = new Map<number, string | null>();
   for (const [place, source] of sources.entries()) {
     const used = placeIn(contest, source, place);
@@ -69,7 +75,10 @@ export function chooseSource(
   return newest === null ? null : matching[newest]!;
 }
 
-/** The place of the source in the contest that has what this one has; null where it is of no such source. */
+/**
+ * Returns the place of this source in the contest, or of the source that it is a copy of; null if neither is
+ * part of it.
+ */
 function placeIn({ structure, sources }: Contest, { copies }: ChoosableSource, place: number): number | null {
   if (sources.includes(place)) return place;
   const copy = copies.find(([name, first]) => name === structure && sources.includes(first));

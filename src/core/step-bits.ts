@@ -1,6 +1,6 @@
 /**
- * Sets of steps are kept in rows of this many, a bit each (the lowest bit of a byte first): adding a step to a set changes one row of
- * 256 bytes, whatever the order in which steps come.
+ * The steps in one row of a set of steps, a bit each (the lowest bit of a byte first). Adding a step changes
+ * one row of 256 bytes, whatever the order in which steps come.
  */
 const STEPS_PER_ROW = 2048;
 

@@ -60,10 +60,10 @@ interface OpenContour {
   references: ImageReference[];
 }
 
-/** What is kept of a contour that is left out. */
+/** The part that is kept of a contour that is left out. */
 type Lost = Pick<LostContour, 'code' | 'isEmpty' | 'first' | 'count' | 'references'>;
 
-/** Bytes and points that are looked at of such a contour: so much tells the plane that it lies in. */
+/** The bytes and points that are read of such a contour: enough to tell its plane. */
 const LOST_BYTES = 1024;
 const LOST_POINTS = 3;
 
@@ -156,7 +156,7 @@ export class StructureSetVisitor extends ItemVisitor {
       const item = at + 1;
       const { kind, head } = matches[at]!;
       if (head === null || kind === 'order') this.#tellMatch(kind, roi, item);
-      // Each ROI of an ambiguous number may be the one that was drawn.
+      // The contour may be of each ROI with the ambiguous number.
       const owners = head ? [head] : kind === 'ambiguous' ? heads.filter(({ number }) => number === roi) : [];
       const left = head ? lost : [...lost, ...contours.map(lostForItsNumber)];
       for (const { structure, frameOfReferenceUid: space } of owners)
@@ -221,7 +221,7 @@ export class StructureSetVisitor extends ItemVisitor {
       return;
     }
     const numbers = countDecimals(bytes);
-    // Behind a number that is missing, the others are no points.
+    // After a missing number, the numbers that follow are no points.
     if (numbers % 3 !== 0) {
       lose('CONTOUR_NOT_A_NUMBER', 'its coordinates are no whole number of points', false, 1);
       return;
@@ -265,13 +265,13 @@ export class StructureSetVisitor extends ItemVisitor {
     this.#rois.at(-1)!.contours.push({ type: closed, item: this.#contourItem, first, count, references });
   }
 
-  /** Keeps the first points of a contour that are numbers. */
+  /** Keeps the first points of a contour, as far as they are numbers. */
   #firstPoints(bytes: Uint8Array, most: number): Pick<Lost, 'first' | 'count'> {
     const first = this.#count;
     const start = bytes.subarray(0, LOST_BYTES);
     const numbers = new Float64Array(countDecimals(start));
     if (numbers.length > 0) readDecimals(start, numbers, 0);
-    // One may be cut off at the end.
+    // The last number may be cut off.
     const whole = bytes.length > LOST_BYTES ? numbers.length - 1 : numbers.length;
     for (let at = 0; at + 3 <= whole && this.#count < first + most; at += 3) {
       const point = numbers.subarray(at, at + 3);

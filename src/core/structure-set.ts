@@ -24,16 +24,18 @@ export interface RoiContour {
   readonly references: readonly ImageReference[];
 }
 
-/** A contour that is there and cannot be drawn; where it lies is kept as far as it is known. */
+/** A contour that cannot be drawn; its place is kept as far as it is known. */
 export interface LostContour {
-  /** The ROI that it is of, by its item as `Roi` has it. */
+  /** The item of the contour's ROI, as in `Roi`. */
   readonly roi: number;
   readonly structure: string;
   readonly frameOfReferenceUid: string | null;
   readonly code: ProblemCode;
-  /** Whether it would enclose nothing: an open contour, two points. A single point is nothing that is lost. */
+  /**
+   * Whether the contour encloses nothing: an open contour, or two points. A single point is no lost contour.
+   */
   readonly isEmpty: boolean;
-  /** A few of its points, [first, first + count) of the structure set; none where they cannot be read. */
+  /** A few of its points, [first, first + count) of the structure set; empty if they cannot be read. */
   readonly first: number;
   readonly count: number;
   readonly references: readonly ImageReference[];
@@ -51,11 +53,11 @@ export interface Roi {
 export interface StructureSet {
   readonly sopInstanceUid: string;
   readonly studyUid: string;
-  /** Of the series that it is in itself. */
+  /** The series of the structure set itself. */
   readonly seriesUid: string;
-  /** As `madeAt` has it. */
+  /** The result of `madeAt`. */
   readonly made: string | null;
-  /** The patient's id as it is read; outside the loader its SHA-256. Null where there is none. */
+  /** The patient's id as it was read; outside the loader, its SHA-256. Null if there is none. */
   readonly patient: string | null;
   readonly rois: readonly Roi[];
   readonly lost: readonly LostContour[];

@@ -35,7 +35,10 @@ export interface StudyFiles {
   /** Files that cannot be used are among them: the study's problems say why. */
   readonly images: readonly ImageFile[];
   readonly contours: readonly ContourFile[];
-  /** Contour files whose structure is not certain, once for each that they may be of: not used, and told of. */
+  /**
+   * Contour files of an uncertain structure, once for each structure that they may be of. They are not used;
+   * problems report them.
+   */
   readonly doubtful?: readonly ContourFile[];
   /** DICOM objects of the study that are no images: contours may be in them. */
   readonly objects: readonly string[];
@@ -46,7 +49,10 @@ export interface StudyFiles {
 export interface Draft extends Omit<StudyFiles, 'id' | 'objects'> {
   /** The id that it would like; null where none but its files' own will do. */
   readonly name: string | null;
-  /** What tells it from the other studies of its StudyInstanceUID, as `StudyGroup` has it; null where it is the only one. */
+  /**
+   * Tells this study from the others with its StudyInstanceUID, like `StudyGroup.apart`; null if it is the
+   * only one.
+   */
   readonly apart: string | null;
   readonly objects: string[];
   readonly problems: Problem[];

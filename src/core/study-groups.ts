@@ -1,6 +1,6 @@
 import { byCodeUnit, emplace, type FoundFile } from './study-files.js';
 
-/** What a file says of where it belongs: the study (`studyKey`), and the SHA-256 of its patient's id. */
+/** The study (`studyKey`) that a file names, and the SHA-256 of its patient's id. */
 export type Belonging = Pick<FoundFile, 'study' | 'patient'>;
 
 /** The files of one study. */
@@ -8,19 +8,19 @@ export interface StudyGroup<File> {
   /** The study that all of them name. */
   readonly study: string;
   /**
-   * Null where the study is of one patient. Where several patients share its StudyInstanceUID: whose files these are, `''` for
-   * those that name no patient.
+   * Null if the study has one patient. If several patients share its StudyInstanceUID: the patient of these
+   * files, or `''` for files that name no patient.
    */
   readonly apart: string | null;
-  /** How many groups share the study. */
+  /** The number of groups that share the study. */
   readonly sharing: number;
   readonly files: readonly File[];
 }
 
 /**
- * Groups files by the study that they name, in order of the studies. Where files of several patients name one study, each patient's
- * are a group of their own, and so are those that name no patient; a file without a patient beside those of one patient alone belongs to
- * that patient. Files that name no study are in no group.
+ * Groups files by the study that they name, in order of the studies. If files of several patients name one
+ * study, the files of each patient are a group, and so are those without a patient. If a study has one
+ * patient only, files without a patient belong to that patient. Files that name no study are in no group.
  */
 export function groupByStudy<File extends Belonging>(files: readonly File[]): StudyGroup<File>[] {
   const studies = new Map<string, File[]>();
@@ -38,7 +38,10 @@ export function groupByStudy<File extends Belonging>(files: readonly File[]): St
     });
 }
 
-/** The SeriesInstanceUIDs that images of several groups of one study name: an object that names such a series alone may be of each. */
+/**
+ * Returns the SeriesInstanceUIDs that images of several groups of one study share: an object that names only
+ * such a series may be of each group.
+ */
 export function sharedSeries(images: readonly FoundFile[]): ReadonlySet<string> {
   const ownerOf = new Map<string, StudyGroup<FoundFile>>();
   const shared = new Set<string>();

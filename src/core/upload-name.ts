@@ -15,7 +15,7 @@ export function relativeName(told: string): string | null {
 
 const REPLACED = '\ufffd';
 
-/** Whether a name was no UTF-8: what could not be read of it is gone, and two such names may look the same. */
+/** Whether a name was not UTF-8: its unreadable bytes are lost, so two such names may look the same. */
 export function isGarbled(name: string): boolean {
   return name.includes(REPLACED);
 }

@@ -19,7 +19,7 @@ export interface UploadPairing {
 /** A file of an upload that was read; `path` is the name it was sent under. */
 export interface UploadedFile extends FoundFile {
   readonly instanceNumber: number | null;
-  /** Of text that cannot be used as a contour: why, and whether it begins like one. */
+  /** For text that is no usable contour: the reason, and whether the text begins like a contour. */
   readonly unusable: (Pick<Problem, 'code' | 'detail'> & { readonly beginsLikeContour: boolean }) | null;
 }
 
@@ -31,12 +31,13 @@ const CONTOUR_FOLDER = /(?:^|\/)([A-Za-z0-9]{1,16})-contours\/[^/]+$/i;
 const STRUCTURE = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 
 /**
- * Pairs the files of an upload as those of a folder are, with two rules more. In the challenge's layout one patient's folder and one
- * original's belong together without a table. And where contours lie in no layout, all images that lie in none are one study, with the
- * id `loose`: a contour goes to the image of its number (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of
- * its own name; and where there is one image alone, to that one, unless both names have a number and the numbers differ. Text that does not
- * begin like a contour (README, VERSION) is one only where its name says of which image; without a contour that can be used,
- * the images stay as they are without any.
+ * Pairs the files of an upload like those of a folder, with two more rules. In the challenge's layout, one
+ * patient's folder and one original's belong together without a table. If contours lie in no layout, all
+ * images in no layout are one study with the id `loose`. A contour then goes to the image of its number
+ * (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of its own name. If there is
+ * only one image, the contour goes to it, unless both names have a number and these differ. Text that does
+ * not begin like a contour (README, VERSION) is a contour only if its name gives the image. If no contour can
+ * be used, the images stay as they are without contours.
  */
 export function pairUpload(
   files: readonly UploadedFile[],
@@ -78,7 +79,7 @@ export function pairUpload(
   };
 }
 
-/** What is said of a loose contour that finds no image. */
+/** The detail for a loose contour that finds no image. */
 function withoutImage({ path: file, unusable }: UploadedFile, detail: string): Problem {
   if (unusable && !unusable.beginsLikeContour)
     return { code: 'NOT_A_CONTOUR', file, detail: `it is text, and no contour: ${unusable.detail}` };
@@ -114,7 +115,8 @@ function tablesOf(
     const patients = folders('dicoms/');
     const originals = folders('contourfiles/');
     const place = linkTableOf(root, tables.keys()) ?? `${root}link.csv`;
-    // A table may have been sent without its folder, or under another name; other tables lie beside images too.
+    // A table may have been sent without its folder or under another name, and images may have other tables
+    // beside them.
     const [name = place] = tables.has(place) ? [place] : usable;
     const table = tables.get(name);
     if (table) {
@@ -144,7 +146,10 @@ interface LooseImage {
   readonly instanceNumber: number | null;
 }
 
-/** One study of the images of all these, numbered, with the contours that name them; `ownProblems` are those of the contours. */
+/**
+ * Makes one study of all these images, numbered, with the contours that name them; `ownProblems` are the
+ * problems of the contours.
+ */
 function pairLoose(
   studies: readonly StudyFiles[],
   contours: readonly string[],
@@ -153,7 +158,7 @@ function pairLoose(
 ): StudyFiles & { readonly ownProblems: readonly Problem[] } {
   const files = studies.flatMap(({ images }) => images);
   const objects = studies.flatMap((study) => study.objects);
-  // Here the images of all patients are one study.
+  // In an upload the images of all patients are one study.
   const problems = studies.flatMap((study) => study.problems).filter(({ code }) => code !== 'PATIENTS_MIXED');
   // What cannot be read has no slice, and is told of.
   const isImage = ({ path }: ImageFile) => found.get(path)?.kind === 'image';
@@ -239,7 +244,10 @@ class LooseImages {
     }
   }
 
-  /** The image that a contour was drawn on, or why there is none; the only image there is takes a contour that names none, `isContour`. */
+  /**
+   * Returns the image that a contour was drawn on, or why there is none. If there is only one image, it takes
+   * a contour (`isContour`) that names none.
+   */
   find(name: string, isContour: boolean): LooseImage | string {
     const sameName = this.#byStem.get(stemOf(name)) ?? [];
     if (sameName.length === 1) return sameName[0]!;
@@ -257,7 +265,7 @@ class LooseImages {
       : `there is no image ${number} in the upload`;
   }
 
-  /** The images that a contour may mean which names several. */
+  /** Returns the images that an ambiguous contour may mean. */
   candidates(name: string): readonly LooseImage[] {
     const sameName = this.#byStem.get(stemOf(name)) ?? [];
     return sameName.length > 0 ? sameName : this.#numbered(numberOf(name));
@@ -268,7 +276,7 @@ class LooseImages {
   }
 }
 
-/** The number of the image that a contour's name says. */
+/** Returns the image number in a contour's name. */
 function numberOf(name: string): number | null {
   const [, plain] = PLAIN_NUMBER.exec(stemOf(name)) ?? [];
   return contourName(name)?.number ?? (plain === undefined ? null : Number(plain));

@@ -15,22 +15,26 @@ export interface DisplayRange {
   readonly inverted: boolean;
 }
 
-/** The windows that can be applied: those of a width that the function has (DICOM PS3.3, sections C.11.2.1.2 and C.11.2.1.3). */
+/**
+ * Returns the windows that can be applied: their width is valid for the function (DICOM PS3.3, sections
+ * C.11.2.1.2 and C.11.2.1.3).
+ */
 function windowsOf(header: Windowed): readonly Windowed['window'][number][] {
   const least = (header.voiFunction ?? 'LINEAR') === 'LINEAR' ? 1 : Number.MIN_VALUE;
   return header.samplesPerPixel === 1 ? header.window.filter(({ width }) => width >= least) : [];
 }
 
-/** The first window, where it can be applied. */
+/** Returns the first window, if it can be applied. */
 function windowOf(header: Windowed): Windowed['window'][number] | null {
   const [voi] = windowsOf(header);
   return voi === header.window[0] ? (voi ?? null) : null;
 }
 
 /**
- * The modality values that each window of a header makes black and white, as a linear function over [center - 0.5 - (width - 1) / 2,
- * center - 0.5 + (width - 1) / 2] (DICOM PS3.3, section C.11.2.1.2.1) or, for LINEAR_EXACT and roughly for SIGMOID, over
- * [center - width / 2, center + width / 2] (section C.11.2.1.3).
+ * Returns, for each window of a header, the modality values that become black and white. A LINEAR window
+ * covers [center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2] (DICOM PS3.3, section
+ * C.11.2.1.2.1); LINEAR_EXACT, and roughly SIGMOID, cover [center - width / 2, center + width / 2] (section
+ * C.11.2.1.3).
  */
 export function windowRanges(header: Windowed): { readonly low: number; readonly high: number }[] {
   return windowsOf(header).map((voi) => rangeOf(voi, header));
