@@ -4,7 +4,7 @@ import { carriersOf } from './revision-contests.js';
 import { type Selection, unusedBy } from './selection.js';
 import type { SliceRecord } from './slices.js';
 
-/** Tells which structures slices have of the sources that a selection uses. */
+/** Returns which structures slices have from the sources that a selection uses. */
 export function carriedUnder(
   db: Database,
   selection: Selection,

@@ -14,7 +14,7 @@ export function writeSources(db: Database, study: string, sources: readonly Cont
   });
 }
 
-/** Those of these files or series that no source of any study is of. */
+/** Returns those of `asked` that are the file, or the series, of no source of any study. */
 export function unknownSources(db: Database, field: 'file' | 'series', asked: readonly string[]): string[] {
   const rows = prepare(
     db,
@@ -23,7 +23,9 @@ export function unknownSources(db: Database, field: 'file' | 'series', asked: re
   return rows.map(({ value }) => value);
 }
 
-/** Where the structures of a study's present state come from, in the order by which parts know their source. */
+/**
+ * The sources of the structures of a study's present state, in the order by which parts name their source.
+ */
 export function listSources(db: Database, study: string): ContourSource[] {
   const rows = prepare(
     db,

@@ -6,13 +6,18 @@ import { type Database, prepare } from '../sqlite.js';
 /** What a session may ask of a slice before it loads it. */
 export interface Traits {
   readonly structures: readonly string[];
-  /** Structures that are drawn on it and cannot be used there in full; not there: none. */
+  /**
+   * Structures that are drawn on the slice and cannot be used there in full; missing where there are none.
+   */
   readonly unusable?: readonly string[];
-  /** Whether any other structure may be drawn on it, because an object of its study could not be read. */
+  /** Whether other structures may be drawn on the slice, because an object of its study could not be read. */
   readonly unread?: true;
-  /** Of each that is contested in the revision the sources that it has here; not there where none is. */
+  /**
+   * For each structure that is contested in the revision: its sources on this slice. Missing where there are
+   * none.
+   */
   readonly sources?: readonly StructureSources[];
-  /** Of each that is contested and unusable the sources that it is so of. */
+  /** For each contested structure that is unusable on this slice: the sources that it is unusable from. */
   readonly lost?: readonly StructureSources[];
   readonly modality: string | null;
   readonly series: string;
@@ -29,7 +34,7 @@ export interface SliceGroup {
   readonly ordinals: Uint32Array;
 }
 
-/** Which slices are asked for: those that match, where lists are given. */
+/** Limits the slices: a slice matches if it is in each list that is given. */
 export interface Where {
   readonly modality?: readonly string[];
   readonly series?: readonly string[];
@@ -64,12 +69,14 @@ export function traitsOf(
   };
 }
 
-/** Whether a slice of these traits has a structure of that name, from a source that is used. */
+/** Whether a slice with these traits has the structure `name` from a source that is used. */
 export function carries({ structures, sources = [] }: Traits, name: string, dropped: Dropped): boolean {
   return structures.includes(name) && isUsed(name, sources, dropped);
 }
 
-/** Whether a structure of that name, from a source that is used, is drawn on it and cannot be used there in full. */
+/**
+ * Whether the structure `name`, from a source that is used, is drawn on the slice and cannot be used in full.
+ */
 export function isUnusable({ unusable = [], lost = [] }: Traits, name: string, dropped: Dropped): boolean {
   return unusable.includes(name) && isUsed(name, lost, dropped);
 }

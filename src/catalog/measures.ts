@@ -155,7 +155,7 @@ export class Measures {
   ): Promise<Map<number, SliceMeasures>> {
     const { quarantine, containments, measureSlices } = this.#options;
     const found = new Map<number, SliceMeasures>();
-    // A task that fails while others are prepared waits for them, and is told when they have ended.
+    // If a task fails while others are prepared, its error is thrown once those have ended.
     const failures: unknown[] = [];
     const tasks: Promise<void>[] = [];
     for (let from = 0; from < ordinals.length; from += SLICES_PER_TASK) {

@@ -8,8 +8,8 @@ import { contestsOf } from './revision-contests.js';
 import type { SlicePlace } from './slices.js';
 
 /**
- * All parts of the structures of a slice, in order of structures, each structure's as its source has them; of a contested structure those
- * of its first source alone.
+ * Returns all parts of the structures of a slice, in order of structures. The parts of one structure are in
+ * the order of its source. A contested structure has only the parts of its first source.
  */
 export function partsOf(db: Database, revision: number, ordinal: number): readonly StructurePart[] {
   return partsRead(db).get(`${revision}/${ordinal}`, () => readParts(db, revision, ordinal));
@@ -27,8 +27,8 @@ function readParts(db: Database, revision: number, ordinal: number): readonly St
 }
 
 /**
- * The parts of these structures at each of the places, each structure's as its source has them, as they are kept, without those of
- * sources that are not used of the place's revision.
+ * Returns the stored parts of these structures at each place, without the parts of sources that are not used
+ * in the place's revision. The parts of one structure are in the order of its source.
  */
 export function packedPartsAt(
   db: Database,

@@ -1,7 +1,7 @@
 import type { Problem, ProblemCode } from '../core/problem.js';
 import { type Database, prepare } from '../sqlite.js';
 
-/** Takes a problem of a study's file. */
+/** Receives a problem of a study's file. */
 export type Report = (code: ProblemCode, file: string, detail: string) => void;
 
 /** Replaces the problems of a study, '' for those of none; call it inside a transaction. */

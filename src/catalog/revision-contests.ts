@@ -5,7 +5,7 @@ import { carries, groupsOf, isWhere, type Where } from './groups.js';
 import type { StudyState } from './studies.js';
 
 const REVISIONS_REMEMBERED = 256;
-/** Revisions never change, and their ids are never given again. */
+/** The cache needs no refresh: revisions never change, and their ids are never used again. */
 const remembered = new WeakMap<Database, Recent<`${number}`, readonly Contest[]>>();
 
 /** The structures of a revision that several sources outline on one series. */
@@ -21,7 +21,7 @@ export function contestsOf(db: Database, revision: number): readonly Contest[] {
   });
 }
 
-/** Those of the studies that have contests. */
+/** Returns those of the studies that have contests. */
 export function contestedStudies(db: Database, studies: readonly StudyState[]): readonly StudyState[] {
   const rows = prepare(
     db,
@@ -31,7 +31,9 @@ export function contestedStudies(db: Database, studies: readonly StudyState[]): 
   return studies.filter(({ revision }) => contested.has(revision));
 }
 
-/** The contests of these names that are left among the slices that `where` names, with the sources that are there. */
+/**
+ * Returns the contests of these names among the slices that match `where`, with the sources on those slices.
+ */
 export function contestsWhere(
   db: Database,
   revision: number,
@@ -53,7 +55,10 @@ export function contestsWhere(
     .filter(({ sources }) => sources.length > 1);
 }
 
-/** Tells whether a slice of a revision, by its place, has a structure of that name once some sources are not used. */
+/**
+ * Returns a test: does the slice at a place of a revision have the structure `name` without the unused
+ * sources?
+ */
 export function carriersOf(
   db: Database,
   revision: number,

@@ -30,8 +30,8 @@ export interface Selection {
    */
   readonly leftOut?: { readonly codes: readonly FindingCode[]; readonly digest: string };
   /**
-   * Where several sources of a study have a structure, which one is used: what was asked for (null: the first), and a digest that names what came
-   * of it when the snapshot was made.
+   * Which source is used where several sources of a study have a structure: `choice` is the request (null:
+   * the first source), `digest` names the result at the time of the snapshot.
    */
   readonly sources?: { readonly choice: SourceChoice | null; readonly digest: string };
 }
@@ -39,7 +39,7 @@ export interface Selection {
 /** Slices of a revision by place, that are left out. */
 export type Flagged = ReadonlyMap<number, ReadonlySet<number>>;
 
-/** Structures of sources that are not used, by revision; none where a revision is not there. */
+/** Structures of sources that are not used, by revision; a revision that is missing has none. */
 export type Unused = ReadonlyMap<number, Dropped>;
 
 /** What a session must know of a study's pairs before it loads one; made from headers, never from pixels. */
@@ -49,7 +49,9 @@ export interface SelectionSummary {
   readonly channels: readonly (1 | 3)[];
   readonly stored: ValueRange | null;
   readonly rescaled: ValueRange | null;
-  /** Slices that are no pairs because what is drawn on them cannot be used in full; not there: none. */
+  /**
+   * The number of slices that are no pairs because a structure on them cannot be used in full; missing: 0.
+   */
   readonly unusable?: number;
 }
 
@@ -79,7 +81,7 @@ export function selectionKey({ structures, missing, rename, where, leftOut, sour
   ]);
 }
 
-/** What a selection is looked up by: its key may hold as many names as a request. */
+/** The digest by which a selection is looked up: the key itself may hold as many names as a request. */
 function selectionDigest(selection: Selection): string {
   return createHash('sha256').update(selectionKey(selection)).digest('hex');
 }
@@ -90,8 +92,8 @@ export function namesOf(structure: string, rename: Selection['rename']): readonl
 }
 
 /**
- * Whether slices are pairs. `unusable`: they would be if all that is drawn on them could be used, or if it were known that all that is
- * drawn was read: their masks would be too small.
+ * Whether slices with these traits are pairs. `unusable`: their masks would be too small, because a structure
+ * that is drawn on them cannot be used in full, or because an object of the study could not be read.
  */
 function fit(
   traits: Traits,
@@ -117,8 +119,9 @@ export function joinRanges(a: ValueRange | null, b: ValueRange | null): ValueRan
 }
 
 /**
- * The pairs of a revision under a selection: worked out once, then kept with the revision. `flagged` and `unused`: what a selection that leaves
- * slices out, or chooses among sources, leaves out, when it is worked out.
+ * Returns the pairs of a revision under a selection; they are worked out once and kept with the revision.
+ * `flagged` are the slices to leave out, `unused` the structures of sources that are not used; both count
+ * only the first time.
  */
 export function selectPairs(
   db: Database,
@@ -170,7 +173,7 @@ export function selectedOrdinals(db: Database, revision: number, selection: Sele
   return row.ordinals ? new Uint32Array(row.ordinals.slice().buffer) : null;
 }
 
-/** What a selection that was made does not use of each revision. */
+/** Returns, for each revision, the structures of sources that a stored selection does not use. */
 export function unusedBy(db: Database, selection: Selection): (revision: number) => Dropped {
   if (!selection.sources) return () => NONE_DROPPED;
   const digest = selectionDigest(selection);
@@ -187,7 +190,10 @@ function readDropped(db: Database, revision: number, selection: string): Dropped
   return row.dropped === null ? NONE_DROPPED : new Set(JSON.parse(row.dropped) as string[]);
 }
 
-/** The groups that are pairs, without what is left out of them, in order of their first slices; `unusable`: slices as `fit` has them. */
+/**
+ * Returns the groups that are pairs, without flagged slices, in order of their first slices; `unusable`
+ * counts the slices that `fit` calls unusable.
+ */
 function fittingGroups(
   db: Database,
   revision: number,

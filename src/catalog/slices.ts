@@ -10,7 +10,10 @@ export interface SlicePlace {
   readonly ordinal: number;
 }
 
-/** A slice as the catalogue has it; `path` is its file there, `header` the JSON of its `ImageHeader`, `structures` and `unusable` that of their names. */
+/**
+ * A slice as the catalogue has it. `path` is its file in the catalogue, `header` the JSON of its
+ * `ImageHeader`, `structures` and `unusable` the JSON of their names.
+ */
 export interface SliceRecord extends SlicePlace {
   readonly slice: SliceId;
   readonly path: string;
@@ -20,7 +23,7 @@ export interface SliceRecord extends SlicePlace {
   readonly headerDigest: string;
   readonly checksum: number | null;
   readonly structures: string;
-  /** Structures that are drawn on it and cannot be used there in full. */
+  /** Structures that are drawn on the slice and cannot be used there in full. */
   readonly unusable: string;
 }
 

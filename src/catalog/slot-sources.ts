@@ -39,8 +39,8 @@ export class SlotSources {
   }
 
   /**
-   * Answers what gives the sources of slices, in their order, for one outlining; `unused`: structures of sources that are not drawn, by
-   * revision.
+   * Returns a function that gives the sources of slices, in their order, for one outlining. `unused`:
+   * structures of sources that are not drawn, by revision.
    */
   outlinedBy(
     outlining: Outlining,

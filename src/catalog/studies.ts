@@ -80,7 +80,10 @@ function studiesVersion(db: Database): string {
   return `${version}/${others}`;
 }
 
-/** How many problems of each code the catalogue has; counted anew only where it changed since the last call. */
+/**
+ * Counts the problems of the catalogue by code; counts anew only if the catalogue changed since the last
+ * call.
+ */
 export function problemCounts(db: Database): ReadonlyMap<string, number> {
   const version = studiesVersion(db);
   const known = problemsCounted.get(db);
@@ -96,7 +99,7 @@ export function problemCounts(db: Database): ReadonlyMap<string, number> {
 
 const problemsCounted = new WeakMap<Database, { version: string; counts: ReadonlyMap<string, number> }>();
 
-/** How many slices of these studies, of those that `where` names, carry each structure. */
+/** Counts, for each structure, the slices of these studies that match `where` and carry it. */
 export function structureCounts(
   db: Database,
   studies: readonly StudyState[],
@@ -135,13 +138,13 @@ function countWhere(db: Database, studies: readonly StudyState[], where: Where):
   return counts;
 }
 
-/** The patients of a state of a study, as hashes; none where its files name none. */
+/** The patients of a state of a study, as hashes; empty if its files name none. */
 export function patientsOf(db: Database, revision: number): readonly string[] {
   const row = prepare(db, 'SELECT patient FROM revision WHERE id = ?').get(revision);
   return (row as { patient: string | null } | undefined)?.patient?.split(' ') ?? [];
 }
 
-/** The patients of every present study, by its revision: the same map until one of the studies changes. */
+/** The patients of every present study, by revision. Returns the same map until a study changes. */
 export function presentPatients(db: Database): ReadonlyMap<number, readonly string[]> {
   const studies = presentStudies(db);
   let known = patients.get(studies);

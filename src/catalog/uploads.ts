@@ -64,8 +64,9 @@ export class Uploads {
   }
 
   /**
-   * Gives an upload a folder and one of the places for the time of `work`, and removes what is left of the folder afterwards, whatever happened.
-   * `work` may give the place back before it ends, by calling `freePlace`. Throws `SlfError` where no place is free.
+   * Gives an upload a folder and one of the places while `work` runs, then removes the rest of the folder
+   * whatever happened. `work` may call `freePlace` to give the place back early. Throws `SlfError` if no
+   * place is free.
    */
   async withStaging<T>(
     durable: boolean,
@@ -239,7 +240,7 @@ export class Uploads {
       recordUpload(db, record, revision, { problems: problemsOf(content), sources: study.sources });
       return true;
     } catch (error) {
-      // Its study was deleted while this rescan was on its way to it.
+      // The study was deleted after this rescan had begun and before it came to the study.
       if (!existsSync(this.#kept.pathOf(key))) return false;
       log.error({ upload: key, reason: reasonOf(error) }, 'a kept upload cannot be read: it is left out');
       return false;

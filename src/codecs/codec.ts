@@ -22,11 +22,12 @@ export interface Codec {
   /** Why it can't read an image of one of its transfer syntaxes (`PIXELS_UNSUPPORTED`), null where it can. */
   refuses(header: ImageHeader): HeaderProblem | null;
   /**
-   * What a frame says of itself otherwise than the header and every decode of it reads around, from its first bytes, or from
-   * all of them where `isWhole`. Throws `PixelError` where every decode will; `PIXELS_SHORT` may mean that more bytes are needed.
+   * Returns where a frame describes itself otherwise than the header and every decode reads it all the same.
+   * Needs the first bytes of the frame, or all of them if `isWhole`. Throws `PixelError` if every decode
+   * will; `PIXELS_SHORT` may mean that more bytes are needed.
    */
   inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): readonly HeaderProblem[];
-  /** Whether frames end with the marker that `hasEnd` looks for; one without it is inspected whole. */
+  /** Whether frames end with the marker that `hasEnd` looks for; a frame without it is inspected whole. */
   readonly endsWithMarker?: true;
   /**
    * Keeps no reference to `frameBytes` (all fragments of the frame in a row), other than in what it returns. Throws, or

@@ -23,7 +23,7 @@ export interface MainHeader extends CodedSamples {
   readonly isTransformed: boolean;
 }
 
-/** A codestream that is there up to its end, which is added with a note where nothing else is missing. */
+/** A codestream up to its end. A missing end is added, with a note, if nothing else is missing. */
 export interface Codestream extends MainHeader {
   readonly notes: readonly HeaderProblem[];
 }
@@ -133,7 +133,10 @@ export function asUnsigned(coded: Codestream): CodedImage {
   return { ...coded, bytes, bias: 2 ** (coded.bits - 1) };
 }
 
-/** By the first coding style: the transform of components, and whether that of samples can be undone (table A.20). */
+/**
+ * By the first coding style: the transform of components, and whether that of samples can be undone (table
+ * A.20).
+ */
 function codingOf(view: DataView): Pick<MainHeader, 'isTransformed' | 'isLossy'> {
   for (let at = 2; at + 14 <= view.byteLength; ) {
     const marker = view.getUint16(at);

@@ -5,9 +5,9 @@ import { CODECS } from './codecs.js';
 import { hasEnd } from './ending.js';
 import { codecOfContent } from './family.js';
 
-/** Bytes of a frame in which its own header is, nearly always. */
+/** The first bytes of a frame, which nearly always hold its own header. */
 export const FRAME_START_BYTES = 4096;
-/** Bytes at the end of a frame in which its last marker is. */
+/** The last bytes of a frame, which hold its last marker. */
 export const FRAME_END_BYTES = 128;
 
 /** A compressed frame that can be read in parts. */
@@ -19,9 +19,9 @@ export interface InspectedFrame {
 }
 
 /**
- * What a compressed frame says otherwise than the image's header and every decode of it reads around: known without decoding it.
- * Its first and its last bytes are read, all of it only where those leave something open. Throws `PixelError` where every decode
- * of the frame will.
+ * Returns where a compressed frame describes itself otherwise than the image's header and every decode reads
+ * it all the same, without decoding it. Reads the first and the last bytes of the frame; reads all of it only
+ * if those leave something open. Throws `PixelError` if every decode of the frame will.
  */
 export function inspectFrame(frame: InspectedFrame, header: ImageHeader): readonly HeaderProblem[] {
   const { codec: chosen, problem } = chooseCodec(CODECS, header);

@@ -18,7 +18,7 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refuseDescription(header, [8, 16, 32]);
 }
 
-/** What the image says before its first scan, compared with the header. Throws `PixelError`. */
+/** Compares the parameters before the first scan of the image with the header. Throws `PixelError`. */
 function checked(frameBytes: Uint8Array, header: ImageHeader): JpegFrame {
   const coded = readJpegFrame(frameBytes);
   if (coded.process !== 0xf7)

@@ -12,7 +12,7 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refuseDescription(header, [8, 16]);
 }
 
-/** What the image says before its first frame, compared with the header. Throws `PixelError`. */
+/** Compares the parameters before the first frame of the image with the header. Throws `PixelError`. */
 function checked(frameBytes: Uint8Array, header: ImageHeader): CodedSamples {
   const isLossy = header.transferSyntax !== LOSSLESS;
   const coded = { ...readXlHeader(frameBytes), channels: header.samplesPerPixel, signed: false, isLossy };

@@ -33,7 +33,7 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return refused ?? (header.bitsStored > MOST_BITS ? tooDeep(header.bitsStored) : null);
 }
 
-/** Throws `PixelError` where a codestream is not as the header says, or not read. */
+/** Throws `PixelError` if a codestream differs from the header or cannot be read. */
 function check(coded: MainHeader, header: ImageHeader): void {
   checkCoded(coded, header);
   if (coded.bits > MOST_BITS) throw new PixelError('PIXELS_UNSUPPORTED', tooDeep(coded.bits).detail);

@@ -30,7 +30,10 @@ function refuses(header: ImageHeader): HeaderProblem | null {
   return detail === null ? null : { code: 'PIXELS_UNSUPPORTED', detail };
 }
 
-/** How many bytes a frame has, and the bit of the first at which it begins. Throws `PixelError` where there are others. */
+/**
+ * Returns the bytes of a frame and the bit of its first byte at which it begins. Throws `PixelError` if the
+ * frame has another number of bytes.
+ */
 function checkSize(
   frameBytes: Uint8Array,
   header: ImageHeader,

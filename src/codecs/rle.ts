@@ -16,7 +16,7 @@ function sampleSize({ bitsAllocated }: ImageHeader): number {
   return Math.ceil(bitsAllocated / 8);
 }
 
-/** Where a segment starts outside of the frame is told of a whole one alone. */
+/** Only a whole frame tells whether a segment starts outside of it. */
 function inspect(frame: Uint8Array, header: ImageHeader, isWhole: boolean): HeaderProblem[] {
   const wanted = header.samplesPerPixel * sampleSize(header);
   if (isWhole) segmentOffsets(frame, wanted);
@@ -52,7 +52,7 @@ function bitPlanes(packed: Uint8Array, planeSamples: number, channels: number): 
   return out;
 }
 
-/** How many segments there are, which is as many as are wanted. Throws `PixelError`. */
+/** Returns the number of segments. Throws `PixelError` if the image needs another number. */
 function checkCount(bytes: Uint8Array, wanted: number): number {
   if (bytes.length < HEADER_BYTES)
     throw new PixelError('PIXELS_SHORT', 'the frame ends inside its RLE header');

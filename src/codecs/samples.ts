@@ -9,7 +9,10 @@ export interface CodedSamples {
   /** Bits of a sample, its sign's included. */
   readonly bits: number;
   readonly signed: boolean;
-  /** Whether a sample may be a little off: one that is over BitsStored is taken as it is, for it would wrap when cut. */
+  /**
+   * Whether samples may be a little off: then a sample over BitsStored is kept as it is, because it would
+   * wrap if it were cut.
+   */
   readonly isLossy?: boolean;
 }
 
@@ -33,7 +36,9 @@ export function checkCoded(coded: CodedSamples, header: ImageHeader): void {
     );
 }
 
-/** What a compressed image says of its samples otherwise than the header, and is read around. */
+/**
+ * Returns where a compressed image describes its samples otherwise than the header and is read all the same.
+ */
 export function sampleNotes(
   coded: Pick<CodedSamples, 'bits' | 'signed'>,
   { bitsStored, signed }: Pick<ImageHeader, 'bitsStored' | 'signed'>,
@@ -46,9 +51,10 @@ export function sampleNotes(
 }
 
 /**
- * A decoder's samples as the header wants them: one element of BitsAllocated each, cut to BitsStored, the sign extended
- * (DICOM PS3.5, section 8.1.1). Most compressed images say nothing of a sign: then it is the highest bit of BitsStored, or of
- * their own bits where those are fewer. One whose sign is not the header's is read with the header's, with a note.
+ * Brings a decoder's samples to the form of the header: one element of BitsAllocated each, cut to BitsStored,
+ * with the sign extended (DICOM PS3.5, section 8.1.1). Most compressed images do not tell whether they are
+ * signed: then the sign is the highest bit of BitsStored, or of their own bits if those are fewer. An image
+ * whose sign differs from the header's is read with the header's, with a note.
  */
 export function fitSamples(
   values: StoredValues,
