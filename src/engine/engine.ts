@@ -6,8 +6,8 @@ import type { Lethal } from '../loader/supervise.js';
 export type { Pace };
 
 /**
- * `asked`: a trainer waits for it. `warm`: for a step that nobody asked for yet. `aside`: somebody waits for it, a person who looks at a
- * picture, and no trainer is to wait longer for that.
+ * `asked`: a trainer waits for the load. `warm`: nobody asked for the step yet. `aside`: a person who looks
+ * at a picture waits for it; it must not make a trainer wait longer.
  */
 export type Urgency = 'asked' | 'warm' | 'aside';
 
@@ -26,7 +26,7 @@ export interface BatchOrder {
   /** Bytes of the segment: that of a full batch, also for a short one, so that segments fit again. */
   readonly segmentBytes: number;
   readonly recipe: Recipe;
-  /** Whether a session reserved room for it; without, only what no session reserved is taken. */
+  /** Whether a session reserved room for the load; otherwise it only gets room that no session reserved. */
   readonly isReserved: boolean;
   /** Called once, when loading begins. */
   readonly units: () => readonly LoadUnit[];
@@ -41,7 +41,7 @@ export interface Lease {
   read(offset: number, length: number, into: Uint8Array): void;
   /** The whole data section without a copy, until `release`; null where there is none. */
   readonly view: Uint8Array | null;
-  /** Draws the batch; answers a PNG file. Rejects with the signal's reason where that comes first. */
+  /** Draws the batch and returns a PNG file. Rejects with the signal's reason if that comes first. */
   draw(unit: Omit<DrawUnit, 'segment' | 'shape'>, signal: AbortSignal): Promise<Uint8Array>;
   /** Gives the batch back; the second call does nothing. */
   release(): void;
@@ -53,7 +53,10 @@ export interface Loading {
   readonly lease: Promise<Lease>;
   /** Whether the batch is loaded. */
   readonly finished: boolean;
-  /** Whether it is loaded and a source file was away, another or unreadable: worth a second look when somebody asks. */
+  /**
+   * Whether it is loaded while a source file was missing, changed or unreadable: load it again when somebody
+   * asks.
+   */
   readonly stale: boolean;
   /** Somebody waits now: it goes before what is only warmed. */
   raise(): void;

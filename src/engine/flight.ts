@@ -76,7 +76,7 @@ export class Flight implements Claim {
     return this.#order.layout.sizeBytes;
   }
 
-  /** Whether any of those who want it has room reserved. */
+  /** Whether anyone who wants the load has room reserved. */
   get isReserved(): boolean {
     return this.#isReserved;
   }
@@ -115,7 +115,7 @@ export class Flight implements Claim {
     const units = [{ ...unit, segment: segment.path, shape: layout.shape }];
     const task = { kind: 'draw' as const, units };
     const job = pictures().submit<'draw'>(task, { priority: 'asked', turn, deadlineMs: pairTimeoutMs });
-    // A loader that draws already reads the segment until it is done, whoever waits for it.
+    // A loader that is already drawing reads the segment until it is done, even if nobody waits.
     job.outcomes.catch(() => {}).finally(() => this.leave());
     try {
       return (await untilAborted(job.outcomes, signal))[0]!;
@@ -131,8 +131,8 @@ export class Flight implements Claim {
   }
 
   /**
-   * Loads once more where the first try had no room, or somebody removed its segment: in a new segment, as those that were
-   * kept for use again are gone.
+   * Tries a load once more, in a new segment, if it had no room or its segment was removed. `discard` has
+   * freed the segments that were kept for reuse.
    */
   async #again(error: unknown): Promise<Loaded> {
     if (!(error instanceof NoRoom) || this.#cancelled) throw error;
@@ -212,11 +212,14 @@ export class Flight implements Claim {
     }
   }
 
-  /** A batch that somebody waits for may press for room and wait; a warm one takes what is free. */
+  /**
+   * Takes a segment. A batch that somebody waits for may press for room and wait; a warm one only takes free
+   * room.
+   */
   async #room(spool: Spool, segmentBytes: number, waitMs: number, isAgain: boolean): Promise<Segment> {
-    // Not before the next turn: by then whoever joins at once has raised the urgency.
+    // Wait one turn: a request that joins in the same turn has raised the urgency by then.
     await null;
-    // Of those that were given back meanwhile another one may be gone too.
+    // Other free segments may be gone too: drop them first.
     if (isAgain) spool.look();
     const segment = spool.tryTake(segmentBytes, this.#isReserved);
     if (segment) return segment;

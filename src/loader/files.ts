@@ -15,7 +15,7 @@ const ROOM = new Set([
   'EROFS',
 ]);
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
-/** These say that this machine has run out of something, whatever file was asked for. */
+/** These codes mean that this machine has run out of something, whichever file was asked for. */
 const RUN_OUT = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 function codeOf(error: unknown): string {
@@ -23,8 +23,8 @@ function codeOf(error: unknown): string {
 }
 
 /**
- * Whether an error tells of the machine: too many open files, no memory, or a folder of the service that takes no more. What is wrong
- * with a file of a source is a `SourceUnreadable` and none of these.
+ * Whether an error is about the machine: too many open files, no memory, or a full folder of the service. A
+ * fault of a source file is a `SourceUnreadable` and not one of these.
  */
 export function isRoomError(error: unknown): boolean {
   return ROOM.has(codeOf(error));
@@ -35,7 +35,7 @@ export class ShortRead extends Error {
   override readonly name = 'ShortRead';
 }
 
-/** The system does not let a file of a source be read: it is away, forbidden, or its storage fails. */
+/** The system cannot read a source file: it is missing, forbidden, or its storage fails. */
 export class SourceUnreadable extends Error {
   override readonly name = 'SourceUnreadable';
   /** `errno`: the system's name of the error, such as `EACCES`. */
@@ -49,7 +49,7 @@ export function isGoneError(error: unknown): boolean {
   return error instanceof ShortRead || (error instanceof SourceUnreadable && GONE.has(error.errno));
 }
 
-/** Calls the system for a file of a source. Throws `SourceUnreadable` for what is wrong with that file. */
+/** Runs a system call on a source file. Throws `SourceUnreadable` if that file is at fault. */
 function ofSource<T>(call: () => T): T {
   try {
     return call();
@@ -65,7 +65,7 @@ export interface SourceFile {
   readonly sizeBytes: number;
   /** The file's guard when it was opened. */
   readonly guard: string;
-  /** Names this file as it was when it was opened: its place and its guard. */
+  /** Names this file as it was when it was opened, by its path and its guard. */
   readonly identity: string;
   /** Whether the file is the one that was opened, untouched. */
   isUntouched(): boolean;
@@ -74,8 +74,8 @@ export interface SourceFile {
 }
 
 /**
- * Opens a file below a root for the time of `work`; the path comes from the catalogue and may not leave the root. Throws
- * `SourceUnreadable`, also out of `work`'s reads.
+ * Opens a file below a root while `work` runs. The path comes from the catalogue and may not leave the root.
+ * Throws `SourceUnreadable`, also from the reads of `work`.
  */
 export function withSourceFile<T>(root: string, path: string, work: (file: SourceFile) => T): T {
   const whole = resolve(root, path);

@@ -12,8 +12,8 @@ import { framePlaces, placesBytes, readPlaces } from './image.js';
 import type { LoaderLimits } from './messages.js';
 
 /**
- * What compressed frames say of themselves otherwise than the header, told by the first frame. Throws `PixelError` where no frame of
- * the file can be decoded; where the first one alone can't, that is a note.
+ * Returns where the first compressed frame describes itself otherwise than the header. Throws `PixelError` if
+ * no frame of the file can be decoded; if only the first one can't, that is a note.
  */
 export function frameNotes(
   data: SourceFile,
@@ -32,7 +32,7 @@ export function frameNotes(
   }
 }
 
-/** A frame that had to be read whole to tell is given the benefit of the doubt. */
+/** Thrown if only reading the whole frame could decide: such a frame counts as one that may be read. */
 class Undecided extends Error {}
 
 function mayBeRead(data: SourceFile, header: ImageHeader, frame: number, limits: LoaderLimits): boolean {
@@ -61,7 +61,7 @@ function frameOf(data: SourceFile, header: ImageHeader, frame: number, limits: L
   };
 }
 
-/** The bytes of a frame from `from` up to `to`, whichever of its parts they are in. */
+/** Returns the bytes [from, to) of a frame, which may lie in several fragments. */
 function readPart(data: SourceFile, places: readonly number[], from: number, to: number): Buffer {
   const bytes = Buffer.alloc(to - from);
   for (let i = 0, start = 0; i < places.length && start < to; start += places[i + 1]!, i += 2) {

@@ -54,7 +54,7 @@ async function readValues(
     });
     return values;
   } catch (error) {
-    // It may be there, or readable, the next time.
+    // The file may be there, or readable, the next time.
     if (isGoneError(error) || error instanceof SourceUnreadable) return 'changed';
     if (error instanceof PixelError) return { unread: `${error.code}: ${error.message}` };
     throw error;

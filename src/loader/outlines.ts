@@ -79,7 +79,7 @@ export async function readSegments(root: string, path: string, limits: LoaderLim
   };
 }
 
-/** The patient's id names a person: it leaves this process as a hash alone. */
+/** The patient's id identifies a person: only its hash leaves this process. */
 export function hashedPatient(patientId: string | null): string | null {
   return patientId === null ? null : sha256(patientId);
 }
@@ -100,7 +100,10 @@ function openSegmentation(
   return { header, head: read.segmentation };
 }
 
-/** Frames of single bits follow each other without a gap: one may begin inside a byte (DICOM PS3.5, section 8.1.1). */
+/**
+ * Reads a frame of single bits. Such frames follow each other without a gap, so one may begin inside a byte
+ * (DICOM PS3.5, section 8.1.1).
+ */
 function runsOfFrame(bytes: Uint8Array, header: ImageHeader, frame: number): Uint32Array {
   const { rows, columns } = header;
   return runsOfBits(bytes, (frame * frameStrideBytes(header) * 8) % 8, rows * columns);

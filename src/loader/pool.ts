@@ -6,7 +6,7 @@ import { type Priority, type Queued, TurnQueue } from './queue.js';
 export interface PoolOptions extends ChildOptions {
   readonly size: number;
   readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>;
-  /** Told of each loader that ended otherwise than by plan. */
+  /** Called for each loader whose end was not planned. */
   readonly onDeath?: (cause: DeathCause) => void;
   /** Tasks after which a child is replaced, so that what a decoder leaks has an end. */
   readonly tasksPerChild?: number;
@@ -50,7 +50,7 @@ const BACK_OFF_MS = [0, 100, 200, 400, 800, 1600, 3200, 5000];
 /** The loader children, shared by all: one task each at a time, the most urgent first, every dead child replaced. */
 export class LoaderPool {
   readonly size: number;
-  /** Loaders that ended otherwise than by plan and were replaced. */
+  /** The number of loaders that were replaced although their end was not planned. */
   restarts = 0;
   #options: PoolOptions;
   #children = new Set<LoaderChild>();
@@ -125,7 +125,7 @@ export class LoaderPool {
     await Promise.all(children.map((child) => child.exited));
   }
 
-  /** Why the last loader could not be started; null where one could. */
+  /** The reason why the last loader could not be started; null if it was. */
   get startFailure(): string | null {
     return this.#startFailure;
   }
@@ -135,7 +135,7 @@ export class LoaderPool {
     try {
       child = new LoaderChild(this.#options);
     } catch (error) {
-      // Some failures of the system are thrown, others come as an event.
+      // Some system failures are thrown, others come as an event.
       const { code, name } = error as NodeJS.ErrnoException;
       this.#deathsBeforeReady++;
       this.#spawnLater(code ?? name);
@@ -171,7 +171,7 @@ export class LoaderPool {
     this.#spawnLater(dead.startFailure);
   }
 
-  /** Starts another child: the later, the more did not get ready one after the other. */
+  /** Starts another child. The delay grows with the number of children in a row that did not get ready. */
   #spawnLater(startFailure: string | null): void {
     const { log } = this.#options;
     const deaths = this.#deathsBeforeReady;
@@ -211,7 +211,8 @@ export class LoaderPool {
 
   #give(child: LoaderChild, entry: Entry): void {
     entry.options.onStart?.();
-    // Before anybody is told of the outcome: whoever submits the next task then must not be given a child that leaves.
+    // Retire a worn child before reporting the outcome: a caller that submits the next task at once must not
+    // get a child that is leaving.
     const retireIfWorn = () => {
       if (child.tasksDone >= (this.#options.tasksPerChild ?? TASKS_PER_CHILD)) child.kill('closing');
     };

@@ -2,12 +2,12 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { Recent } from '../recent.js';
 import { type SharedMemory, WORTH_MAPPING_BYTES } from './shared-memory.js';
 
-/** A segment's file is not there any more: somebody removed it. */
+/** A segment's file is gone: somebody removed it. */
 export class SegmentGone extends Error {
   override readonly name = 'SegmentGone';
 }
 
-/** Opens a segment. Throws `SegmentGone` where somebody removed it. */
+/** Opens a segment. Throws `SegmentGone` if somebody removed it. */
 export function openSegment(path: string, flags: 'r' | 'r+'): number {
   try {
     return openSync(path, flags);

@@ -5,10 +5,7 @@ import { FolderLock } from '../lock.js';
 
 const NAMED = /^\.?slicefeed-spool-[0-9a-f]{16}$/;
 const ALIVE = { file: 'alive', ownOnly: true };
-/**
- * A sweep of another start may come between making a folder and locking it, and take it for one that was left
- * behind.
- */
+/** Attempts: another process may sweep the folder away between its making and its locking. */
 const TRIES = 10;
 
 /** No file can be made in the folder; the message says why, without a path. */
@@ -17,8 +14,8 @@ export class NoSegment extends Error {
 }
 
 /**
- * A folder of a random name for the files of one process, which a later start tells by its lock from what was
- * left behind, and sweeps. Where somebody removes it, another one is made.
+ * A folder with a random name for the files of one process. A later start tells by its lock whether it was
+ * left behind, and sweeps it then. If somebody removes the folder, a new one is made.
  */
 export class SpoolFolder {
   #base: string;
@@ -27,7 +24,8 @@ export class SpoolFolder {
   #problem: string | null = null;
 
   /**
-   * Makes the folder below `base`, and removes those whose process is gone. Throws where that can't be done.
+   * Makes the folder below `base` and removes the folders of processes that have ended. Throws if it can't be
+   * made.
    */
   constructor(base: string) {
     this.#base = base;
@@ -40,14 +38,12 @@ export class SpoolFolder {
     return this.#path;
   }
 
-  /** Why no file can be made in it; null where all is well. */
+  /** The reason why no file can be made in the folder; null if all is well. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /**
-   * Makes a file for reading and writing, in another folder where this one was removed. Throws `NoSegment`.
-   */
+  /** Makes a file for reading and writing, in a new folder if this one was removed. Throws `NoSegment`. */
   open(name: string): { readonly path: string; readonly fd: number } {
     try {
       return this.#openHere(name);
@@ -61,7 +57,7 @@ export class SpoolFolder {
     return this.#openHere(name);
   }
 
-  /** Makes the folder again where it was removed; where that fails `problem` says so. */
+  /** Makes the folder again if it was removed; `problem` tells if that fails. */
   look(): void {
     this.#problem = this.#lock.holds() ? null : this.#makeAgain();
   }
@@ -80,7 +76,7 @@ export class SpoolFolder {
     return { path, fd: openSync(path, 'wx+', 0o600) };
   }
 
-  /** Makes the folder again, and returns the reason where it cannot be made; null where it was. */
+  /** The reason why the folder could not be made; null if it was. */
   #makeAgain(): string | null {
     try {
       mkdirSync(this.#base, { recursive: true });
@@ -110,15 +106,15 @@ function make(base: string): [path: string, lock: FolderLock] {
 }
 
 /**
- * Removes a folder whose process is gone. One of a running process is locked and stays; and so does one that
- * is another user's, open to others, or reached by a link: nothing in it is opened.
+ * Removes a folder whose process has ended. It leaves the locked folder of a running process. It also leaves
+ * a folder that belongs to another user, is open to others, or is reached by a link, and opens nothing in it.
  */
 function sweep(path: string): void {
   try {
     const lock = FolderLock.take(path, ALIVE);
     if (!lock) return;
     try {
-      // Through the folder's own descriptor where there is a way: the path may lead elsewhere by then.
+      // Use the folder's own descriptor where possible: the path may lead elsewhere by this time.
       const inside = process.platform === 'linux' ? `/proc/self/fd/${lock.fd}` : path;
       for (const name of readdirSync(inside)) rmSync(join(inside, name));
       rmdirSync(path);
@@ -126,6 +122,6 @@ function sweep(path: string): void {
       lock.release();
     }
   } catch {
-    // Not ours to remove, or another start sweeps it at this moment.
+    // It is not ours to remove, or another start is sweeping it.
   }
 }

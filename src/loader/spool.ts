@@ -17,11 +17,11 @@ export class BudgetExceeded extends Error {
   override readonly name = 'BudgetExceeded';
 }
 
-/** Who wants room; looked at again with each look for it. */
+/** A request for room; its fields are read again at each attempt. */
 export interface Claim {
-  /** Whether a session reserved room for it; without, only what no session reserved is taken. */
+  /** Whether a session reserved room for it; otherwise it only gets room that no session reserved. */
   readonly isReserved: boolean;
-  /** Nobody waits for it any more. */
+  /** Whether nobody waits for it any more. */
   readonly isOver: boolean;
 }
 
@@ -34,7 +34,7 @@ interface Waiter {
 
 /** How long a segment is kept for use again. */
 const KEPT_MS = 30_000;
-/** A quarter of the files that this process may open: the others are its connections' and the catalogue's. */
+/** A quarter of the files that this process may open; connections and the catalogue need the rest. */
 const MOST_SEGMENTS = Math.max(64, Math.floor(openFilesLimit() / 4));
 
 /** Where segments lie: the folder asked for, else memory where it has room for the whole budget, else the state folder. */
@@ -58,11 +58,11 @@ export class Spool {
   #memory: SharedMemory | null;
   #mapped = new WeakMap<Segment, Buffer>();
   #free: Segment[] = [];
-  /** Segments there are, free ones among them: each is an open file. */
+  /** The number of segments, free ones included: each is an open file. */
   #count = 0;
   /** When each free segment was given back. */
   #freeSince = new WeakMap<Segment, number>();
-  /** Bytes that sessions reserved, and those of segments that others hold. */
+  /** Bytes that sessions reserved; and bytes of segments that other requests hold. */
   #reservedBytes = 0;
   #besideBytes = 0;
   #beside = new WeakSet<Segment>();
@@ -80,12 +80,12 @@ export class Spool {
     this.#tidying.unref();
   }
 
-  /** Where new segments lie: another folder after somebody removed the one before. */
+  /** The folder of new segments; it changes when somebody removes it. */
   get folder(): string {
     return this.#folder.path;
   }
 
-  /** Why no segment can be made; null where all is well. */
+  /** The reason why no segment can be made; null if all is well. */
   get problem(): string | null {
     return this.#folder.problem;
   }
@@ -106,8 +106,9 @@ export class Spool {
   }
 
   /**
-   * Sets bytes aside for a session: what no session asks for never takes them. Answers what gives them back (once), and with them the
-   * memory of segments that nobody uses; null where the budget has fewer left. `heldBytes`: so many of them are in use from the beginning.
+   * Reserves bytes of the budget for a session: requests of no session never take them. `heldBytes` of them
+   * count as used from the start. Returns a function that releases them once and frees unused segments; null
+   * if the budget has fewer bytes left.
    */
   reserve(bytes: number, heldBytes = 0): (() => void) | null {
     if (this.#reservedBytes + bytes > this.budgetBytes) return null;
@@ -130,7 +131,10 @@ export class Spool {
     if (bytes < 0) this.lookAgain();
   }
 
-  /** A segment of exactly this size if the budget has room now, else null; beside what sessions reserved, where no session asks. */
+  /**
+   * Takes a segment of exactly this size, or returns null if the budget has no room. Without `isReserved` it
+   * leaves the bytes that sessions reserved alone.
+   */
   tryTake(sizeBytes: number, isReserved = true): Segment | null {
     if (!isReserved && !this.#hasRoomBeside(sizeBytes)) return null;
     const segment = this.#tryTake(sizeBytes);
@@ -166,8 +170,9 @@ export class Spool {
   }
 
   /**
-   * A segment for a batch that somebody waits for: warm ones give way. Null where the claim is over. Rejects with `BudgetExceeded` after
-   * `waitMs`, and at once where sessions reserved so much that there will be no room.
+   * Waits for a segment for a batch that somebody waits for; warm batches give way. Resolves to null if the
+   * claim is over. Rejects with `BudgetExceeded` after `waitMs`, or at once if sessions reserved too much for
+   * it ever to fit.
    */
   take(sizeBytes: number, waitMs: number): Promise<Segment>;
   take(sizeBytes: number, waitMs: number, claim: Claim): Promise<Segment | null>;
@@ -175,7 +180,7 @@ export class Spool {
     let { isReserved } = claim;
     let until = Date.now() + waitMs;
     for (;;) {
-      // A trainer that joins does not wait for what is left of another's time.
+      // A trainer that joins gets the full wait, not the rest of another request's wait.
       if (claim.isReserved !== isReserved) until = Date.now() + waitMs;
       isReserved = claim.isReserved;
       if (claim.isOver) return null;
@@ -209,7 +214,8 @@ export class Spool {
   }
 
   /**
-   * Gives a segment back that is gone, or that the disk had no room for, and with it those that are kept for use again.
+   * Gives back a segment that is gone or that the disk had no room for, and frees the segments that are kept
+   * for reuse.
    */
   discard(segment: Segment): void {
     this.#letGo(segment);
@@ -217,9 +223,12 @@ export class Spool {
     this.lookAgain();
   }
 
-  /** Has all who wait look again: room came back, or a claim is another. Those whom a session reserved room for look first. */
+  /**
+   * Lets all waiting requests try again, after room came back or a claim changed. Requests with reserved room
+   * try first.
+   */
   lookAgain(): void {
-    // Each looks for itself: what came back may be enough for several, or too little for the first.
+    // Each tries for itself: the room may be enough for several, or too little for the first.
     const waiting = [...this.#waiting];
     for (const waiter of waiting) if (waiter.claim.isReserved) waiter.wake();
     for (const waiter of waiting) if (!waiter.claim.isReserved) waiter.wake();
@@ -229,7 +238,7 @@ export class Spool {
     if (this.#beside.delete(segment)) this.#besideBytes -= segment.sizeBytes;
   }
 
-  /** Gives the memory of segments back that nobody has used for so long. */
+  /** Frees segments that nobody has used for `ms`. */
   #dropFree(ms: number): void {
     const before = Date.now() - ms;
     const old = this.#free.filter((segment) => this.#freeSince.get(segment)! <= before);
@@ -262,8 +271,8 @@ export class Spool {
   }
 
   /**
-   * Looks after the folder and its segments, which a cleaner of temporary files may have removed: to be called from time
-   * to time.
+   * Checks that the folder and its free segments still exist: a cleaner of temporary files may remove them.
+   * Called at intervals.
    */
   look(): void {
     this.#folder.look();
@@ -301,6 +310,6 @@ function remove(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody else removed it, or the folder that it was in; its bytes go with the last descriptor.
+    // Somebody else removed the file or its folder; its bytes are freed with the last descriptor.
   }
 }

@@ -33,7 +33,10 @@ export async function unpack(task: Task<'unpack'>): Promise<Unpacked[]> {
   return outcomes;
 }
 
-/** The directory of the zip that is expanded part by part. The zip itself is closed between two parts: the next one may never be asked for. */
+/**
+ * The directory of the zip that is expanded part by part. The zip is closed between two parts, because the
+ * next one may never be asked for.
+ */
 let lastRead: { readonly path: string; readonly entries: readonly ZipEntry[] } | null = null;
 
 function unpackPart(unit: UnpackUnit): Promise<Unpacked> {

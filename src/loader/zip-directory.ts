@@ -20,11 +20,12 @@ export interface ZipEntry {
   readonly raw: Entry;
 }
 
-/** A zip that is open. */
+/** An open zip. */
 export interface OpenZip {
   /**
-   * The files of its directory, none hidden, in their order. The zip is refused as a whole for one entry that is encrypted, a link, a device, named
-   * by no relative path or twice, compressed in another way, or that shares bytes with another one; and for more files than `filesLeft`.
+   * The files of the zip's directory in their order, without hidden ones. Refuses the whole zip if one entry
+   * is encrypted, is a link or a device, has a name that is no relative path or is there twice, is compressed
+   * in another way, or shares bytes with another entry; and if there are more files than `filesLeft`.
    */
   entries(filesLeft: number): Promise<readonly ZipEntry[]>;
   /** An entry's content; the stream fails where it has not the size that the directory says. */
@@ -42,7 +43,7 @@ const FOLDER = 0o040000;
 /** Folders and hidden files are no files of the upload, and no way around its limit either. */
 const SPARE_ENTRIES = 1000;
 
-/** Opens a zip for the time of `work`, and closes it however that ends. */
+/** Opens a zip while `work` runs, and closes it however that ends. */
 export async function withZip<T>(path: string, work: (zip: OpenZip) => Promise<T>): Promise<T> {
   const zip = await opened(path);
   try {
@@ -106,7 +107,7 @@ function checkEntry(raw: Entry, isFolder: boolean): void {
 
 function opened(path: string): Promise<ZipFile> {
   return new Promise((resolve, reject) => {
-    // Names with the separators of Windows are read as paths.
+    // Names with Windows separators are read as paths.
     open(path, { lazyEntries: true, autoClose: false, strictFileNames: false }, (error, zip) =>
       error ? reject(error) : resolve(zip),
     );
