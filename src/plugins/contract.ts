@@ -17,15 +17,16 @@ function shareTitled(node: unknown, shared: Record<string, unknown>): unknown {
   const copy = Object.fromEntries(
     Object.entries(node).map(([key, value]) => [key, shareTitled(value, shared)]),
   );
-  // A property of an object may be called title as well; its schema is no text.
+  // A property of an object may be called `title` as well; its value is a schema, not a text.
   if (typeof copy.title !== 'string' || copy.type === undefined) return copy;
   shared[copy.title] ??= copy;
   return { $ref: `#/components/schemas/${copy.title}` };
 }
 
 /**
- * Finishes the OpenAPI document that the framework makes of the routes. A JSON body may be left out: an empty one means all defaults, and
- * none means the same; a form has at least one file. Schemas with a title are written once, so that what generates clients makes one type of each.
+ * Finishes the OpenAPI document that the framework makes from the routes. A JSON body is optional: no body
+ * means the same as an empty one, all defaults. A form has at least one file. Each schema with a title is
+ * written once, so that generators of clients make one type of it.
  */
 export function finishContract<Made extends Contract>(made: Made): Made {
   const { paths = {} } = made as { paths?: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
@@ -33,7 +34,7 @@ export function finishContract<Made extends Contract>(made: Made): Made {
     for (const { requestBody } of Object.values(path)) {
       const { 'application/json': json, 'multipart/form-data': form } = requestBody?.content ?? {};
       if (json) requestBody!.required = false;
-      // Routes check no form, whose parts are still on their way when the check would be.
+      // Routes check no forms, whose parts are still arriving when the check would run.
       if (form) form.schema.required = ['file'];
     }
   const schemas: Record<string, unknown> = {};

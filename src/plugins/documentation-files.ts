@@ -17,8 +17,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads the files that the page of the contract is made of, by their names. All answers share them: an answer from memory opens no file, which
- * one that its reader leaves could keep.
+ * Reads the files of the contract's page, by name. All answers share them: an answer from memory opens no
+ * file that a reader who leaves could keep open.
  */
 export function readPageFiles(): ReadonlyMap<string, PageFile> {
   const folder = join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static');

@@ -26,7 +26,7 @@ export const documentation = plugin<{ tokens: Tokens }>(
           { name: 'batches', description: 'what trainers read' },
         ],
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-        // Where none is needed, one that is sent is no fault.
+        // Where no token is needed, sending one is no fault.
         security: tokens.needed ? [{ token: [] }] : [{}, { token: [] }],
       },
       transformObject: (made) =>
@@ -38,7 +38,7 @@ export const documentation = plugin<{ tokens: Tokens }>(
     });
     const pageFiles = readPageFiles();
     let contract: PageFile | null = null;
-    /** The same bytes for every answer: many that wait for their readers take no more memory than one. */
+    /** All answers share these bytes, so answers that wait for their readers take no more memory than one. */
     const readContract = (): PageFile => {
       contract ??= {
         type: 'application/json; charset=utf-8',
@@ -48,7 +48,7 @@ export const documentation = plugin<{ tokens: Tokens }>(
     };
     await app.register(async (scope) => {
       await scope.register(pages);
-      // In front of the library's own handlers, which open a file or write the contract out for each answer.
+      // Run before the library's own handlers, which open a file or write the contract out for each answer.
       scope.addHook('onRequest', (request, reply, done) => {
         const { url } = request.routeOptions;
         if (url === '/docs/json') return sendFile(reply, readContract());

@@ -133,7 +133,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
   socket.destroySoon();
 }
 
-/** The error code that each answer was sent with, for those who count answers. */
+/** The error code of each answer, for metrics. */
 export const codeOf = new WeakMap<object, ErrorCode>();
 
 /** Sends an error as problem+json. */

@@ -25,9 +25,9 @@ function isOwnOrigin(origin: string, asked: string): boolean {
 }
 
 /**
- * Whether a page of another site has a browser ask. An Origin header comes with what a script or a form sends; for pictures, frames and links, which are
- * GETs, only Sec-Fetch-Site tells (W3C Fetch Metadata, section 2.3). Another port of this machine is `same-site`, an address that was
- * typed in is `none`.
+ * Whether a browser sends this request for a page of another site. A script or a form sends an Origin header.
+ * For pictures, frames and links, which are GETs, only Sec-Fetch-Site tells (W3C Fetch Metadata, section
+ * 2.3): another port of this machine is `same-site`, an address that was typed in is `none`.
  */
 function isFromOtherSite({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders, asked: string): boolean {
   if (origin !== undefined) return !isOwnOrigin(origin, asked);
@@ -54,9 +54,11 @@ function refusal(request: FastifyRequest, localOnly: boolean): SlfError | null {
 }
 
 /**
- * Refuses requests without a Host header, or with two (RFC 9112, section 3.2). Where no token is needed, names of the public DNS are refused as well: a web page
- * can have its own name lead to this machine, and would then read what only this machine may. So are requests that pages of other sites
- * have a browser send: a form needs nobody's leave to upload or to move a cursor, nor a picture to have a batch counted as delivered.
+ * Refuses requests without a Host header, or with two (RFC 9112, section 3.2). Where no token is needed,
+ * names of the public DNS are refused as well: a web page can have its own name lead to this machine, and
+ * would then read what only this machine may. So are requests that pages of other sites have a browser send:
+ * a form needs nobody's leave to upload or to move a cursor, nor a picture to have a batch counted as
+ * delivered.
  */
 export const host = plugin<{ localOnly: boolean }>(
   async (app, { localOnly }) => {

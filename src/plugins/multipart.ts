@@ -51,7 +51,7 @@ export async function receiveForm(request: FastifyRequest, staging: Staging): Pr
     throw refuseUpload(new UploadRefused('limit', `the upload is over ${bytes} bytes`));
   const fields: IgnoredField[] = [];
   let received = 0;
-  // The library waits for the close of the request, which may have been before it listens.
+  // The library waits for the request to close, which may have happened before it listens.
   if (request.gone.aborted) throw new Disconnected('the sender left before the form was read');
   try {
     for await (const part of request.parts({ limits: limitsOf(staging.limits) })) {

@@ -20,7 +20,7 @@ const OPTIONS = {
   // The schemas are the routes' own: to check them too would double what compiling them takes.
   meta: false,
   validateSchema: false,
-  // Of files in forms, which are not looked at here.
+  // The format of files in forms, which are not checked here.
   formats: { binary: true },
   // What it would win is less than it takes.
   code: { optimize: false },

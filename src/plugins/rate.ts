@@ -33,7 +33,7 @@ export const rate = plugin<{ tokens: Tokens; perMinute: number }>(
     });
     const byAddress = app.createRateLimit({ max: perMinute, timeWindow: WINDOW_MS });
     const counted = async (request: FastifyRequest) => {
-      // A connection that was reset has no address any more.
+      // A connection that was reset has lost its address.
       if (!request.bearer && request.raw.socket.remoteAddress === undefined)
         throw new Disconnected('the connection closed before its request was looked at');
       const count = await (request.bearer ? byToken : byAddress)(request);

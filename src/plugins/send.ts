@@ -209,7 +209,7 @@ export class BodyStream {
     beforeLast: () => void,
   ): Promise<Uint8Array | null> {
     try {
-      // TLS encrypts all that is written at once, into memory of its own.
+      // TLS encrypts everything that is written at once into additional memory.
       const view = this.#request.raw.socket instanceof TLSSocket ? null : lease?.view;
       const last = view
         ? await writeViewButLast(this.#way, body, lastBytes, view)

@@ -2,28 +2,28 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import plugin from 'fastify-plugin';
 import { refuseConnection } from './failure.js';
 
-/** An upload that brings fewer bytes a second than this is not coming. */
+/** An upload that brings fewer bytes a second counts as stalled. */
 const LEAST_BYTES_A_SECOND = 1024;
 /** How long the rest of an unwanted body is read, so that its sender can read the answer. */
 const LINGER_MS = 10_000;
 const CLOSES_WITHIN_MS = 1_000;
 
 interface Watched {
-  /** What its connection had brought when its time began. */
+  /** Bytes that its connection had received when the current period began. */
   bytes: number;
   sinceMs: number;
-  /** May take any time as long as it goes on. */
+  /** An upload may take any time as long as bytes arrive. */
   readonly isUpload: boolean;
-  /** It was too slow when it was last looked at. */
+  /** Whether it was too slow at the last check. */
   overdue: boolean;
   readonly response: ServerResponse;
 }
 
 /**
- * Ends requests whose body is too slow, with 408 where nothing was answered yet. A form of files may take any time, as long as each `slowMs`
- * bring 1 KiB for each of its seconds; one that the service itself does not read on is not to blame. Any other body, which the
- * service holds in memory until it is whole, has `slowMs` in all. A body that goes on behind its answer is read for a while, so that the
- * answer arrives, and then cut off.
+ * Ends requests with a slow body, with 408 if no answer has begun. A form of files may take any time, as long
+ * as each period of `slowMs` brings 1 KiB for each second; it is not ended while the service itself does not
+ * read it. Any other body is held in memory until it is whole, and has `slowMs` in all. A body that goes on
+ * after its answer is read for a while, so that the answer arrives, and then cut off.
  */
 export const slowBodies = plugin<{ slowMs: number }>(
   async (app, { slowMs }) => {
@@ -45,11 +45,11 @@ export const slowBodies = plugin<{ slowMs: number }>(
           seen.sinceMs = now;
           seen.overdue = false;
         } else if (now - seen.sinceMs >= slowMs && !seen.overdue) {
-          // After a long turn of the event loop, what has arrived is read before the next look.
+          // After a long turn of the event loop, data that has arrived is read before the next check.
           seen.overdue = true;
         } else if (seen.overdue) {
           watched.delete(request);
-          // Once its answer has begun, no other one fits in.
+          // Once an answer has begun, another one can't be sent.
           if (seen.response.headersSent) socket.destroy();
           else
             refuseConnection(Object.assign(new Error('slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);

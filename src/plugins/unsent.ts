@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import plugin from 'fastify-plugin';
 
-/** How many bytes of answers may wait for their readers. */
+/** The most bytes of answers that may wait for their readers. */
 export interface UnsentLimits {
   /** For the readers of one address. */
   readonly ofAddress: number;
@@ -16,7 +16,7 @@ interface Unsent {
   readonly bytes: number;
 }
 
-/** Answers that are made and have not left, the oldest first. */
+/** Answers that are made and not yet sent, oldest first. */
 class UnsentAnswers {
   #answers = new Set<Unsent>();
   #byAddress = new Map<string, number>();
@@ -30,7 +30,10 @@ class UnsentAnswers {
     this.#onEnd = onEnd;
   }
 
-  /** Counts an answer, ending connections to make room for it; returns a function that is called once the answer has left. */
+  /**
+   * Counts an answer, and ends connections to make room for it. Returns a function to call once the answer is
+   * sent.
+   */
   add(socket: Socket, bytes: number): () => void {
     const address = socket.remoteAddress ?? '';
     while (this.#isOver(this.#byAddress.get(address) ?? 0, bytes, this.#limits.ofAddress))
@@ -42,7 +45,7 @@ class UnsentAnswers {
     return () => this.#forget(answer);
   }
 
-  /** An answer that is larger than the limit may wait alone. */
+  /** An answer that is larger than the limit may wait if it is the only one. */
   #isOver(waiting: number, bytes: number, limit: number): boolean {
     return waiting > 0 && waiting + bytes > limit;
   }
@@ -81,9 +84,10 @@ class UnsentAnswers {
 }
 
 /**
- * Bounds the bytes of answers that wait for their readers, for each address and in all. A new answer has room made for it: the connection
- * that has waited longest ends, of the same address or of the one that most bytes wait for. Batches are not counted here: they leave
- * from segments that the memory budget holds.
+ * Limits the bytes of answers that wait for their readers, per address and in all. To make room for a new
+ * answer, the oldest waiting connection is ended: one of the same address, or, for the limit in all, one of
+ * the address with the most waiting bytes. Batches are not counted here: they are sent from segments in the
+ * memory budget.
  */
 export const unsent = plugin<{ limits?: UnsentLimits }>(
   async (app, { limits = LIMITS }) => {
@@ -92,7 +96,8 @@ export const unsent = plugin<{ limits?: UnsentLimits }>(
     );
     app.addHook('onSend', (request, reply, payload, done) => {
       const isBytes = typeof payload === 'string' || payload instanceof Uint8Array;
-      // Nobody waits for an answer whose connection closed while it was made, and its end is not told again.
+      // If the connection closed while the answer was made, nobody waits for it and no further `close` event
+      // comes.
       if (isBytes && !reply.raw.destroyed)
         reply.raw.once('close', answers.add(request.raw.socket, Buffer.byteLength(payload)));
       done(null, payload);

@@ -28,7 +28,7 @@ export interface Audit {
 }
 
 const NAMED = 100;
-/** Steps and pairs that are gone through before the event loop turns: a few milliseconds of them. */
+/** How many steps and pairs are handled before the event loop turns: a few milliseconds of work. */
 const STEPS_PER_TURN = 500;
 const PAIRS_PER_TURN = 50_000;
 

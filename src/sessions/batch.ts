@@ -50,12 +50,15 @@ export interface BatchDescription {
   readonly segmentBytes: number;
   readonly recipe: Recipe;
   readonly structures: readonly string[];
-  /** What is said of pairs beside what is said of broken ones; null: nothing. Names no file: where that lies may change, the bytes of an address may not. */
+  /**
+   * Returns further problems of pairs, beside those of broken ones; null: there are none. They name no file:
+   * a file's place may change, the bytes of an address may not.
+   */
   readonly tell: ((pairs: readonly NonNullable<BatchPair>[]) => readonly BatchProblem[]) | null;
   /** What the slots of slices are loaded from, in their order. */
   readonly sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
   readonly turn: string;
-  /** Whether a session reserved room for it. */
+  /** Whether a session reserved room for the batch. */
   readonly isReserved: boolean;
   /** Where broken pairs are masked: who remembers what was said of them. */
   readonly masks: { readonly verdicts: Verdicts; readonly address: MaskAddress } | null;

@@ -11,16 +11,25 @@ import type { Database } from '../sqlite.js';
 import { filesText } from './outside-sources.js';
 import type { SpecRequest } from './request.js';
 
-/** Which sources a session uses of structures that several outline: for its selection, and by revision. */
+/**
+ * The sources that a session uses for structures that several sources outline: for its selection, and by
+ * revision.
+ */
 export interface ChosenSources {
-  /** Null where nothing was asked for, and nothing had to be. */
+  /** Null if nothing was asked for and no choice was needed. */
   readonly frozen: NonNullable<Selection['sources']> | null;
   readonly unused: Unused;
-  /** Whether a contested structure is of another source than the first, which the quality report looks at. */
+  /**
+   * Whether a contested structure comes from another source than the first, which the quality report looks
+   * at.
+   */
   readonly isOther: boolean;
 }
 
-/** What a request says of sources; null: nothing. Throws `SlfError` for what does not go together. */
+/**
+ * Returns a request's choice of sources; null if it has none. Throws `SlfError` if its fields contradict each
+ * other.
+ */
 export function sourcesOf({ sources }: SpecRequest): SourceChoice | null {
   const choice = sourceChoice(sources ?? {});
   if (choice?.join && Object.keys(choice).length > 1)
@@ -31,8 +40,8 @@ export function sourcesOf({ sources }: SpecRequest): SourceChoice | null {
 }
 
 /**
- * Chooses among the sources of these studies for each asked structure that several of them outline on images of one series. Throws `SlfError` that
- * names the files where the request does not say which.
+ * Chooses a source for each requested structure that several sources of a study outline on images of one
+ * series. Throws `SlfError`, with the files, if the request does not decide.
  */
 export function chooseSources(
   db: Database,
@@ -71,7 +80,7 @@ export function chooseSources(
   return { frozen: choice && { choice, digest: hash.digest('hex') }, unused, isOther };
 }
 
-/** Throws `SlfError` for a file or a series that is no source of any study. */
+/** Throws `SlfError` if a file or series is no source of any study. */
 function checkSources(db: Database, { file = [], series = [] }: SourceChoice): void {
   const check = (field: 'file' | 'series', asked: readonly string[]) => {
     const [unknown] = unknownSources(db, field, asked);

@@ -11,7 +11,10 @@ import { foldOf, inFolds, splitKeys, splitOf } from './folds.js';
 import type { SpecRequest } from './request.js';
 import { canonicalJson, type Split } from './spec.js';
 
-/** Those of the candidates that a request names, before its split. Throws `SlfError` for one that is neither among them nor present. */
+/**
+ * Returns the candidates that a request names, before its split. Throws `SlfError` for a named study that is
+ * neither a candidate nor present.
+ */
 function namedStudies(
   db: Database,
   request: SpecRequest,
@@ -37,7 +40,10 @@ function namedStudies(
   return candidates.filter(({ study }) => asked.has(study) && !excluded.has(study));
 }
 
-/** Those of the candidates that a request asks for. Throws `SlfError` for a study that is neither among them nor present. */
+/**
+ * Returns the candidates that a request asks for. Throws `SlfError` for a study that is neither a candidate
+ * nor present.
+ */
 export function chooseStudies(
   db: Database,
   request: SpecRequest,
@@ -54,7 +60,7 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
   const named = namedStudies(db, request, presentStudies(db));
   const { missing = 'exclude', rename = {}, where = {} } = request;
   checkRename(rename);
-  // Every part of a split has the structures of the whole, which may be others than most of its own slices carry.
+  // Every part of a split has the structures of the whole, even if most of its own slices carry others.
   const structures = request.structures ?? defaultStructures(db, named, rename, where);
   if (new Set(structures).size < structures.length)
     throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
@@ -187,7 +193,7 @@ export function defaultStructures(
   return ranked.slice(0, 1).map(([name]) => name);
 }
 
-/** Throws `SlfError` for a structure that no slice carries under any of its names: its masks would all be empty. */
+/** Throws `SlfError` if no slice carries a structure under any of its names: all its masks would be empty. */
 function checkCarried(
   structures: readonly string[],
   rename: Selection['rename'],
@@ -215,7 +221,9 @@ function thereAre(carried: ReadonlyMap<string, number>): string {
     : 'there is none, GET /v1/studies tells the problems';
 }
 
-/** None of the folds asked for holds a study: few patients, of which a hash sends none there. */
+/**
+ * The error if none of the requested folds has a study: with few patients, the hash may leave a fold empty.
+ */
 function emptyFolds(db: Database, named: readonly StudyState[], { of, parts, seed }: Split): SlfError {
   const keyOf = splitKeys(db, named);
   const folds = new Map(named.map((state) => [keyOf(state), foldOf(keyOf(state), { of, seed })]));

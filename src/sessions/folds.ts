@@ -6,7 +6,7 @@ import { type Database, prepare } from '../sqlite.js';
 import type { SpecRequest } from './request.js';
 import type { Split } from './spec.js';
 
-/** The part of the studies that a request asks for; null: all. Throws `SlfError`. */
+/** Returns the split that a request asks for; null: all studies. Throws `SlfError`. */
 export function splitOf({ split }: SpecRequest): Split | null {
   if (!split) return null;
   const beyond = split.parts.find((part) => part >= split.of);
@@ -18,8 +18,9 @@ export function splitOf({ split }: SpecRequest): Split | null {
 }
 
 /**
- * Names for a split what must not be parted: a study's patient, of a study without one the study itself. Where a study has several
- * patients, all present studies of any of them, and of those that these have studies together with, have one name.
+ * Returns a function that names the group of a study, which a split never parts: the study's patient, or the
+ * study itself if it has none. If a study has several patients, all present studies of these patients have
+ * one name, and so do those of patients who share other studies with them.
  */
 export function splitKeys(db: Database, studies: readonly StudyState[]): (state: StudyState) => string {
   const lists = new Map(presentPatients(db));
@@ -37,7 +38,7 @@ export function foldOf(key: string, { of, seed }: Pick<Split, 'of' | 'seed'>): n
   return Number(hash.readBigUInt64BE(0) % BigInt(of));
 }
 
-/** The studies that lie in the folds of a split; null: all of them. */
+/** Returns the studies in the folds of a split; null: all of them. */
 export function inFolds(
   db: Database,
   studies: readonly StudyState[],
@@ -52,13 +53,13 @@ export function inFolds(
 export interface SplitStudy {
   readonly study: string;
   readonly fold: number;
-  /** The first study that is never parted from it: itself, or another one of its patients. */
+  /** The first study of its group: the study itself, or another one of its patients. */
   readonly group: string;
   readonly slices: number;
   readonly pairs: number;
 }
 
-/** What a fold holds; `groups`: patients, and studies without one. */
+/** The totals of a fold. `groups` counts its patients, and its studies without one. */
 export interface Fold {
   readonly fold: number;
   studies: number;
@@ -68,7 +69,7 @@ export interface Fold {
   readonly structures: Map<string, number>;
 }
 
-/** Every present study with its fold, in order of ids, and every fold with what it holds. */
+/** Returns every present study with its fold, in order of ids, and every fold with its totals. */
 export function splitStudies(
   db: Database,
   split: Pick<Split, 'of' | 'seed'>,

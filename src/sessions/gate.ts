@@ -36,7 +36,7 @@ export class Gate {
     };
   }
 
-  /** Does work inside; throws like `enter`. */
+  /** Runs `work` inside the gate; throws like `enter`. */
   async within<T>(waitMs: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const leave = await this.enter(waitMs, signal);
     try {

@@ -1,19 +1,22 @@
 import type { PairId } from '../core/ids.js';
 import type { BatchProblem } from '../wire/body.js';
 
-/** A pair with the structures that it has contours of; `file` is relative to its source, null where a batch must not depend on it. */
+/**
+ * A pair with the structures that it has contours of. `file` is relative to its source; null if a batch must
+ * not depend on it.
+ */
 export interface CarryingPair {
   readonly id: PairId;
   readonly file: string | null;
   readonly carried: readonly string[];
 }
 
-/** A batch of many pairs and structures would have more text than pixels. */
+/** With more problems, a batch of many pairs and structures would have more text than pixels. */
 const TOLD = 1000;
 
 /**
- * A problem for each mask of a batch that is empty because nobody drew its structure on the pair. `names`: for each structure
- * every name that means it. Past a thousand the rest are counted in one problem.
+ * Returns a problem for each mask of a batch that is empty because nobody drew its structure on the pair.
+ * `names`: all names of each structure. After a thousand problems, one more counts the rest.
  */
 export function missingStructures(
   pairs: readonly CarryingPair[],

@@ -9,16 +9,22 @@ import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
 import type { BatchProblem } from '../wire/body.js';
 
-/** Which sources a call outside a session uses of the structures of a study that several outline. */
+/** The sources that a call outside a session uses for structures of a study that several sources outline. */
 export interface OutsideSources {
   readonly dropped: Dropped;
-  /** For the selection of the study's pairs; null where nothing is contested. */
+  /** For the selection of the study's pairs; null if nothing is contested. */
   readonly frozen: NonNullable<Selection['sources']> | null;
-  /** For these structures of a batch: that the first source was taken without being asked for. */
+  /**
+   * Returns the problems for these structures of a batch: the first source was taken although nobody asked
+   * for it.
+   */
   readonly told: (structures: readonly string[]) => readonly BatchProblem[];
 }
 
-/** Of each contested structure the source of that file, as the study lists it; else, and with null, the first. Throws `SlfError`. */
+/**
+ * Takes, for each contested structure of a study, the source `file`; if that does not have it, or is null,
+ * the first source. Throws `SlfError`.
+ */
 export function sourcesOutside(
   db: Database,
   { study, revision }: StudyState,
@@ -37,13 +43,13 @@ export function sourcesOutside(
 
 const MOST_NAMED = 5;
 
-/** `a and in b`: of many files the first ones, and how many more. */
+/** Returns `a and in b`; of many files the first ones, and the number of the others. */
 export function filesText(files: readonly string[]): string {
   const more = files.length - MOST_NAMED;
   return files.slice(0, MOST_NAMED).join(' and in ') + (more > 0 ? ` and in ${more} more` : '');
 }
 
-/** Throws `SlfError` where `source` is the file of none of these. */
+/** Throws `SlfError` if `source` is the file of none of these sources. */
 export function checkSource(sources: readonly Pick<ChoosableSource, 'file'>[], source: string | null): void {
   const files = sources.map(({ file }) => file);
   if (source !== null && !files.includes(source))
@@ -54,7 +60,10 @@ export function checkSource(sources: readonly Pick<ChoosableSource, 'file'>[], s
     );
 }
 
-/** Of each contest the source of that file; of one without it, and with null, the first, which is told. */
+/**
+ * Takes, for each contest, the source `file`; if that is no part of it, or is null, the first source, with a
+ * problem.
+ */
 export function useSource(
   contests: readonly Contest[],
   sources: readonly ChoosableSource[],

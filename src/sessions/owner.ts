@@ -2,7 +2,10 @@ import { createHmac } from 'node:crypto';
 import { stateKey } from '../state-key.js';
 import type { Bearer } from '../tokens.js';
 
-/** Answers how sessions name the token that opened them: by a hash that is keyed with the state folder; null where no token is asked for. */
+/**
+ * Returns a function that names the token of a session's owner: a hash that is keyed with the state folder,
+ * or null if the service asks for no token.
+ */
 export function ownersOf(state: string): (bearer: Bearer | null) => string | null {
   let key: string | null = null;
   return (bearer) => {

@@ -7,16 +7,16 @@ import type { StoredSession } from './store.js';
 
 /** A pair of a session's snapshot. */
 export interface ListedPair {
-  /** Its place in the snapshot, which batches have in `pairs`. */
+  /** Its place in the snapshot; batches list these places in `pairs`. */
   readonly index: number;
   readonly id: string;
   readonly study: string;
   readonly slice: string;
-  /** The fold of its study in the session's split; null without one. */
+  /** The fold of its study in the session's split; null if there is no split. */
   readonly fold: number | null;
-  /** Those of the session's structures that it has contours of. */
+  /** The session's structures that it has contours of. */
   readonly structures: readonly string[];
-  /** The others, whose masks are empty. */
+  /** The session's other structures, whose masks are empty. */
   readonly missing: readonly string[];
 }
 

@@ -24,17 +24,17 @@ export interface PairRequest {
   readonly slice: string;
   /** A list for `askedNames`; null: those that the slice carries. */
   readonly structures: string | null;
-  /** The file of the source whose contours are used of structures that several have; null: the first. */
+  /** The file of the source to use where several have a structure; null: the first source. */
   readonly source: string | null;
   readonly rule: MaskRule;
   readonly holes: Holes;
-  /** Null: those that a picture is drawn from. */
+  /** Null: the kind of values that a picture is drawn from. */
   readonly values: Values | null;
 }
 
 export interface PairContext extends BatchContext {
   readonly engine: Engine;
-  /** Bytes that a batch may have. */
+  /** The most bytes of a batch. */
   readonly batchBytesLimit: number;
 }
 
@@ -105,7 +105,7 @@ export async function fetchPair(
   }
 }
 
-/** The overlay of one pair, as a PNG file. Throws `SlfError`, or the signal's reason. */
+/** Draws the overlay of one pair and returns a PNG file. Throws `SlfError`, or the signal's reason. */
 export async function drawPair(
   context: PairContext,
   request: Omit<PairRequest, 'values'>,

@@ -25,7 +25,7 @@ const SENDING_WAIT_MS = 10_000;
 /** Ranks whose first batch is loaded when the session opens. */
 const WARMED_UP = 64;
 
-/** What a session may hold in memory beside its batches before it counts in the budget. */
+/** A session's memory beside its batches counts in the budget only beyond this size. */
 const UNCOUNTED_BYTES = 128 * 1024;
 const SPEC_BYTES_EACH = 4;
 const STUDY_BYTES = 256;
@@ -33,7 +33,10 @@ const RANK_BYTES = 2048;
 const BATCH_BYTES = 1024;
 const PAIR_BYTES = 512;
 
-/** Bytes for a session's spec and list of studies, and for each rank what describes its batches; estimates, rather too high. */
+/**
+ * Estimates the bytes of a session's spec and list of studies, and of each rank's descriptions of batches;
+ * rather too high.
+ */
 function heldBytes({ spec, snapshot }: StoredSession): number {
   const { batchSize, worldSize, prefetch } = spec;
   const bytes =
@@ -58,7 +61,7 @@ export interface Delivery {
 export interface SessionContext extends BatchContext {
   readonly engine: Engine;
   readonly verdicts: Verdicts;
-  /** Throws where a delivery could not be recorded. */
+  /** Throws if a delivery could not be recorded. */
   readonly checkRoom: () => void;
 }
 
@@ -104,7 +107,7 @@ export class Session {
   #recipe: Recipe;
   #tell: BatchDescription['tell'] = null;
   #sourcesOf: (slices: readonly SliceRecord[]) => readonly SealedSource[];
-  /** Of the ranks that have asked, or whose first batch was loaded ahead. */
+  /** The windows of ranks that have asked, or whose first batch was loaded ahead. */
   #windows = new Map<number, RankWindow>();
   #ended: 'deleted' | 'suspended' | null = null;
 
@@ -142,12 +145,15 @@ export class Session {
         );
   }
 
-  /** Bytes of the budget that are this session's: one batch for each rank, and what it holds beside its batches. */
+  /**
+   * Bytes of the budget that this session reserves: one batch for each rank, and its memory beside its
+   * batches.
+   */
   get reservedBytes(): number {
     return this.layout.sizeBytes * this.stored.spec.worldSize + this.heldBytes;
   }
 
-  /** Bytes that it holds beside its batches, where they are worth counting. */
+  /** Bytes that the session holds beside its batches, as far as they count. */
   get heldBytes(): number {
     return heldBytes(this.stored);
   }
@@ -162,7 +168,7 @@ export class Session {
     return this.#sum((window) => window.gate.inside);
   }
 
-  /** Starts to load the first batch of each rank, of the first ranks where there are many. */
+  /** Starts to load the first batch of each rank; of many ranks, only of the first ones. */
   warmUp(): void {
     for (let rank = 0; rank < Math.min(this.stored.spec.worldSize, WARMED_UP); rank++)
       this.#window(rank).warm(0);
@@ -211,13 +217,14 @@ export class Session {
   }
 
   /**
-   * A contact sheet of a step, drawn from the bytes of its batch; it counts as no delivery. Throws `SlfError`, or the signal's reason.
+   * Draws a contact sheet of a step from the bytes of its batch; this counts as no delivery. Throws
+   * `SlfError`, or the signal's reason.
    */
   async draw(step: number, rank: number, signal: AbortSignal): Promise<Uint8Array> {
     this.check(step, rank);
     this.lastUsedMs = Date.now();
     const batch = this.batch(step, rank);
-    // What the session reserved is for its trainers.
+    // The room that the session reserved is for its trainers.
     const loading = this.#context.engine.load({ ...batch.order, isReserved: false }, 'aside');
     try {
       const lease = await untilAborted(loading.lease, signal);
@@ -236,7 +243,7 @@ export class Session {
     }
   }
 
-  /** How each pair of a contact sheet is shown; normalised values have a range of their own. */
+  /** How a contact sheet shows each pair; normalised values have a range of their own. */
   #rangesOf({ pairs }: Batch): PictureRange[] {
     const { values, normalize } = this.stored.spec.image;
     if (normalize !== 'none') return [];
@@ -328,12 +335,15 @@ export class Session {
   #refuseEnded(): void {
     if (this.#ended === 'deleted')
       throw new SlfError('SLF_SESSION_UNKNOWN', 'the session was deleted meanwhile');
-    // Whoever asks again gets it as it was.
+    // The next request finds the session as it was.
     if (this.#ended === 'suspended')
       throw new SlfError('SLF_CLOSING', 'the session was suspended meanwhile: ask again');
   }
 
-  /** What has no room waits for the next batch: it is known in memory, and found out again by another process. */
+  /**
+   * Writes the facts learned from loads to the database. If the disk is full, they wait for the next batch:
+   * memory has them, and another process learns them again.
+   */
   #writeLearned(): void {
     try {
       writeLearned(this.#context.db);

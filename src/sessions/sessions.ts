@@ -17,7 +17,7 @@ export interface SessionsOptions extends Omit<SessionContext, 'checkRoom'> {
   readonly journal: Journal<Delivered>;
   readonly idleMs: number;
   readonly batchBytesLimit: number;
-  /** Bytes that a spec may have as JSON. */
+  /** The most bytes of a spec as JSON. */
   readonly specBytesLimit: number;
   readonly sessionsOfToken: number;
   /** Told of each snapshot that a session in use stands on. */
@@ -36,7 +36,7 @@ export class Sessions {
   #options: SessionsOptions;
   #context: SessionContext;
   #live = new Map<SessionId, Session>();
-  /** What gives back the share of the budget that each of them has. */
+  /** For each session that is held, the function that releases its share of the budget. */
   #releases = new Map<SessionId, () => void>();
   /** Of sessions that rest, too. */
   #timings = new Map<SessionId, Timings>();
@@ -64,7 +64,10 @@ export class Sessions {
     return [...this.#live.values()].reduce((sum, session) => sum + session.reservedBytes, 0);
   }
 
-  /** Throws `SlfError` where an owner may not open a session of this request; one that is there may be joined. */
+  /**
+   * Throws `SlfError` if an owner may not open a session with this request; joining an existing session is
+   * always allowed.
+   */
   checkLimits(request: SpecRequest, name: SessionId | null, owner: string | null): void {
     if (name !== null && this.store.get(name)) return;
     this.#checkSpecBytes(canonicalJson(request));
@@ -77,8 +80,8 @@ export class Sessions {
   }
 
   /**
-   * Opens a session, its first batch already loading; with a name it joins the one that is there. `owner`: who opens it, null where nobody
-   * is told apart. Throws `SlfError`.
+   * Opens a session and starts to load its first batch; if a session of this name exists, joins it. `owner`:
+   * who opens it, null if owners are not told apart. Throws `SlfError`.
    */
   open(
     request: SpecRequest,
@@ -210,7 +213,7 @@ export class Sessions {
     }
   }
 
-  /** Takes a session's share of the budget; answers what gives it back. Throws `SLF_BUDGET`. */
+  /** Reserves a session's share of the budget; returns the function that releases it. Throws `SLF_BUDGET`. */
   #reserve(session: Session): () => void {
     const { spool } = this.#options;
     const { reservedBytes, heldBytes } = session;

@@ -26,7 +26,7 @@ export interface Spec extends Omit<Selection, 'leftOut' | 'sources'> {
   /** The snapshot asked for by name. */
   readonly snapshot: string | null;
   readonly exclude: readonly string[];
-  /** Not there where nothing was asked for, so that such a spec has the digest that it would have without this field. */
+  /** Missing if nothing was asked for: then the spec has the digest that it would have without this field. */
   readonly sources?: SourceChoice;
   readonly batchSize: number;
   readonly worldSize: number;

@@ -10,7 +10,7 @@ import type { Spec } from './spec.js';
 
 /** What of a session outlives the process. */
 export interface StoredSession {
-  /** Tells it from every other session, also from those that had its name before or take it later. */
+  /** Identifies the session among all sessions, even those that had its name before or take it later. */
   readonly incarnation: Incarnation;
   readonly id: SessionId;
   /** Names the request that opened it: equal requests, equal digests. */
@@ -24,7 +24,7 @@ export interface StoredSession {
 
 export type Incarnation = number & { readonly brand: 'Incarnation' };
 
-/** Drawn, not counted: a journal that outlived its database names no session of another one. */
+/** Random instead of counted: the journal of a lost database then names no session of a new one. */
 export function newIncarnation(): Incarnation {
   return randomInt(2 ** 47) as Incarnation;
 }
@@ -51,7 +51,7 @@ interface DeliveredOfFormat8 extends Omit<Delivered, 'incarnation'> {
   readonly id: string;
 }
 
-/** Whether a line of the journal is a delivery, also one as a release of state format 8 told it. */
+/** Whether a line of the journal is a delivery, in the form of this release or of state format 8. */
 export function isDelivered(value: unknown): value is Delivered | DeliveredOfFormat8 {
   const { id, incarnation, rank, step, movesCursor } = (value ?? {}) as Partial<
     Delivered & DeliveredOfFormat8
@@ -110,7 +110,7 @@ export class SessionStore {
     return row ? this.#stored(row) : null;
   }
 
-  /** How many sessions an owner has. */
+  /** Counts the sessions of an owner. */
   countOf(owner: string | null): number {
     const row = prepare(this.#db, 'SELECT count(*) AS sessions FROM session WHERE owner IS ?').get(owner);
     return (row as { sessions: number }).sessions;
@@ -124,7 +124,7 @@ export class SessionStore {
     return (rows as { id: string }[]).map((row) => row.id as SessionId);
   }
 
-  /** Ends a session; a body of it that is on its way yet is recorded for nobody. */
+  /** Deletes a session. A body of it that is still being sent records nothing. */
   delete(id: SessionId): void {
     transact(this.#db, () => {
       prepare(
@@ -145,7 +145,10 @@ export class SessionStore {
     return cursors;
   }
 
-  /** Throws where deliveries could not be recorded, and can't be: a body that is sent all the same would have to be broken off. */
+  /**
+   * Throws if deliveries could not be recorded and still can't be: a body that was sent anyway would have to
+   * be broken off.
+   */
   checkRoom(): void {
     this.#settleLate();
     this.#journal.checkRoom();
@@ -161,12 +164,16 @@ export class SessionStore {
       try {
         this.#settle();
       } catch {
-        // They stay in the journal, and who asks next meets the same failure, if it is still there, as an answer.
+        // The deliveries stay in the journal. The next request meets the same failure, if it lasts, and
+        // answers it.
       }
     }, SETTLE_MS).unref();
   }
 
-  /** Answers whether a rank got a step whole, for steps of [from, to): as it is known at the call. */
+  /**
+   * Returns a test whether a rank received a step whole, for the steps [from, to), as known at the time of
+   * the call.
+   */
   deliveredIn(incarnation: Incarnation, from: number, to: number): (rank: number, step: number) => boolean {
     this.#settle();
     const rows = prepare(
@@ -201,7 +208,7 @@ export class SessionStore {
     this.#journal.close();
   }
 
-  /** Settles what could not be settled when it was its time. */
+  /** Settles deliveries that could not be settled in time. */
   #settleLate(): void {
     if (this.#unsettled.length > 0 && !this.#settling) this.#settle();
   }
@@ -245,7 +252,10 @@ export class SessionStore {
     return { incarnation, rank, number, steps: known?.steps ?? emptySteps() };
   }
 
-  /** A line that a release of state format 8 left in the journal: it names the session that had the name then. */
+  /**
+   * Converts a journal line of state format 8, which names the session by its id, to the session that has the
+   * id.
+   */
   #ofFormat8(entry: Delivered | DeliveredOfFormat8): Delivered[] | null {
     if (!('id' in entry)) return null;
     const { id, rank, step, movesCursor } = entry;

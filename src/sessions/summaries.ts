@@ -2,13 +2,13 @@ import type { BaseLogger } from 'pino';
 
 const MINUTE_MS = 60_000;
 
-/** One body of a session, as far as a summary counts it. */
+/** One body of a session, with the values that a summary counts. */
 export interface CountedBody {
   readonly bytes: number;
   readonly warm: 'hit' | 'miss';
   readonly waitMs: number;
   readonly sendMs: number;
-  /** False: its reader left before its end. */
+  /** False if its reader left before the end. */
   readonly whole: boolean;
 }
 
@@ -24,8 +24,8 @@ interface Summary {
 }
 
 /**
- * Logs one line a minute for each session that sent batches in that minute. It holds a few numbers for each of these sessions
- * until their line is written.
+ * Logs one line a minute for each session that sent batches in that minute. Until then it holds a few numbers
+ * for each of these sessions.
  */
 export class SessionSummaries {
   #log: Pick<BaseLogger, 'info'>;

@@ -70,7 +70,7 @@ export class Verdicts {
     });
   }
 
-  /** The row of answered steps that an address falls into. */
+  /** Returns the row of answered steps that an address belongs to. */
   #answered({ snapshot, specDigest, rank, step }: MaskAddress): Uint8Array {
     const row = prepare(
       this.#db,

@@ -136,7 +136,10 @@ export class RankWindow {
     while (this.cool());
   }
 
-  /** Starts to load a step that nobody asked for yet. What fails is met again, and told, when somebody asks for the step. */
+  /**
+   * Starts to load a step that nobody asked for yet. A failure comes up again, and is reported, when somebody
+   * asks for the step.
+   */
   warm(step: number, pace: Pace = 'brisk'): void {
     if (this.#warm.has(step) || step >= (this.#reach.steps ?? Number.MAX_SAFE_INTEGER)) return;
     let warm: Warm;
