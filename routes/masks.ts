@@ -60,15 +60,15 @@ const MasksQuery = query({
   caption: Caption,
 });
 
-/** Answers that may be on their way at a time: a reader that takes its time holds no place of those who upload. */
+/** The most answers that may be on their way at a time: a slow reader holds no place of those who upload. */
 const ANSWERS_AT_A_TIME = 16;
 const WAIT_MS = 10_000;
 
-/** What became of the answer to an upload. */
+/** How the answer to an upload ended. */
 interface Sent {
   readonly bodies: number;
   readonly bytes: number;
-  /** False: the reader left before the end. */
+  /** False if the reader left before the end. */
   readonly whole: boolean;
 }
 

@@ -42,7 +42,7 @@ export const How = {
     default: 'rescaled',
   }),
 };
-/** Whether an overlay has words below it. */
+/** Whether an overlay has a caption below it. */
 export const Caption = Type.Unsafe<0 | 1>({
   type: 'integer',
   enum: [0, 1],

@@ -5,7 +5,7 @@ import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { Empty, problems } from './schemas.js';
 
-/** The answer to a scan that failed: the reason lies in no request. */
+/** The answer to a failed scan: no request is to blame. */
 function refuseScan(error: unknown): unknown {
   const refusal = refuseLoad(error);
   const { code } = error as NodeJS.ErrnoException;

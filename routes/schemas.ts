@@ -4,7 +4,7 @@ import { ERRORS } from '../src/errors.js';
 
 const closed = { additionalProperties: false };
 
-/** Makes a query schema that refuses what it does not know; what has a default may be left out. */
+/** Makes a query schema that refuses unknown fields; a field with a default may be left out. */
 export function query<T extends Record<string, TSchema>>(fields: T) {
   const schema = Type.Object(fields, closed);
   const { required = [] } = schema as { required?: readonly string[] };
@@ -49,10 +49,13 @@ export function problems(...statuses: ProblemStatus[]) {
   return Object.fromEntries(statuses.map((status) => [status, { description: 'problem', content }]));
 }
 
-/** Adds what a route has for being one: whether it is open, and error answers for who asks, how often, by which host, with what body, and when. */
+/**
+ * Adds to the schema of a route what all routes have: whether it is open, and error answers that depend on
+ * the caller, the rate, the host, the body, and the time.
+ */
 export function describeShared({ method, config, schema }: RouteOptions): void {
   if (!schema || schema.hide) return;
-  // The contract as a whole asks for a token.
+  // The contract as a whole requires a token.
   if (config?.access === 'open') schema.security = [];
   const shared: ProblemStatus[] = [400, 408, 431, 503];
   if (config?.access !== 'open') shared.push(401, 403, 421, 429);
@@ -61,7 +64,7 @@ export function describeShared({ method, config, schema }: RouteOptions): void {
   schema.response = { ...problems(...shared), ...(schema.response as object) };
 }
 
-// The examples are those of the demo's phantom and of a session that is opened with the example of its own call.
+// The examples are of the demo's phantom and of a session opened with the example of its own call.
 const StudyParam = Type.String({ description: 'as `GET /v1/studies` lists them', examples: ['PHANTOM001'] });
 const SliceParam = Type.String({
   description: 'as `GET /v1/studies/{study}/pairs` lists them',
@@ -113,13 +116,13 @@ export const BatchBody = {
   },
 };
 
-/** Batch bodies one after the other, which are safetensors only. */
+/** Batch bodies one after the other, always safetensors. */
 export const BatchBodies = {
   description: 'batches one after the other, see the wire format',
   content: { 'application/x-safetensors': { schema: Type.String({ format: 'binary' }) } },
 };
 
-/** The answer where `If-None-Match` has the body's tag. */
+/** The answer if `If-None-Match` has the body's tag. */
 export const Unchanged = Type.Null({ description: 'the asker has these bytes' });
 
 export const Picture = {

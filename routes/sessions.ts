@@ -16,7 +16,7 @@ import type { Session } from '../src/sessions/session.js';
 import type { Bearer } from '../src/tokens.js';
 import { PageQuery, problems, SessionParams } from './schemas.js';
 
-/** A page of sessions ends behind the one whose spec passes this. */
+/** A page of sessions ends after the session whose spec exceeds this size. */
 const PAGE_BYTES = 1024 * 1024;
 /** A cursor as JSON. */
 const CURSOR_BYTES = 17;
@@ -121,7 +121,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     const owner = ownerOf(bearer);
     if (!service.scans.hasEnded)
       throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
-    // Before the report is asked for, which may take a while.
+    // Check this before asking for the report, which may take a while.
     all.checkLimits(request, name, owner);
     const opened = all.open(request, name, await flaggedBy(request, name), owner);
     // The first batch is with a loader, if one is free, before the answer leaves.
@@ -218,7 +218,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
       for (const id of ids.slice(0, limit)) {
         if (bytes > PAGE_BYTES) break;
         last = id;
-        // It may have been ended meanwhile.
+        // The session may have been ended since.
         if (!all.store.get(id)) continue;
         const session = seen(id);
         shown.push(session);
@@ -276,7 +276,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
   app.delete(
     '/v1/sessions/:id',
     {
-      // Looked at below: a read-only token may end what it opened.
+      // Checked below: a read-only token may end the sessions that it opened.
       config: { access: 'read' },
       schema: {
         operationId: 'deleteSession',

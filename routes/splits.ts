@@ -26,7 +26,7 @@ const SplitStudy = Type.Object({
   ...Counts,
 });
 
-/** Which study falls into which fold. */
+/** Lists the fold of each study. */
 export const splits: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
   app.get(
     '/v1/splits',

@@ -6,7 +6,7 @@ import type { BackupSummary } from './backup/contents.js';
 import { openFilesLimit } from './machine.js';
 import type { SettingName } from './settings.js';
 
-/** Fewer are not enough to read the program itself, whose modules are opened side by side. */
+/** With fewer open files the program itself can't be read: its modules are opened side by side. */
 const LEAST_OPEN_FILES = 192;
 const openFiles = openFilesLimit();
 if (openFiles < LEAST_OPEN_FILES) {
@@ -185,7 +185,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** The state folder that a command is about: named, or that of a data folder. */
+/** The state folder for a command: the named one, or the one of a data folder. */
 function stateOf(options: Partial<Record<SettingName, string>>): string {
   const { data, state } = readConfig(process.env, options);
   const isNamed = options.STATE !== undefined || Boolean(process.env.SLICEFEED_STATE) || data !== '';

@@ -78,7 +78,7 @@ function tokensOf(text: string): readonly string[] {
   if (text === '') return [];
   try {
     const tokens = parseTokens(text);
-    // A service that is to be closed is not opened by a list that turned out empty.
+    // If the list turns out empty, a service that should ask for a token would be open to all.
     if (tokens.length === 0) throw new TokenError('it holds no token: give one, or leave the setting out');
     return tokens;
   } catch (error) {

@@ -7,9 +7,9 @@ interface Part {
 }
 
 /**
- * The parts of something that runs, each with what ends it. They end one after the other, the last one first;
- * one that fails, or takes longer than its limit, is told to the log and keeps none of the others from
- * ending.
+ * The parts of a running service, each with the function that ends it. They end one after the other, the last
+ * one first. If a part fails, or takes longer than its limit, the log tells, and the other parts end all the
+ * same.
  */
 export class Ending {
   #log: Pick<BaseLogger, 'error'>;
@@ -20,12 +20,14 @@ export class Ending {
     this.#log = log;
   }
 
-  /** `end` is called once, before those of all parts that were added earlier. */
+  /** `end` is called once, before the ends of all parts that were added earlier. */
   add(name: string, limitMs: number, end: () => unknown): void {
     this.#parts.push({ name, limitMs, end });
   }
 
-  /** Ends every part; a second call waits for the first. Rejects at the end where some did not end well. */
+  /**
+   * Ends every part; a second call waits for the first. Rejects, after all parts, if some did not end well.
+   */
   run(): Promise<void> {
     this.#run ??= this.#endAll();
     return this.#run;

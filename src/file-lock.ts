@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module';
 import type Koffi from 'koffi';
 
-// Numbers of Linux's own headers: asm-generic/fcntl.h, and sys/file.h, where other systems have the same.
+// Numbers of Linux's headers asm-generic/fcntl.h and sys/file.h; other systems have the same in sys/file.h.
 const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 const LOCK_EXCLUSIVE_NOW = 6;
 
 interface Calls {
-  /** Both answer 0, or -1 and leave a number in `errno`. */
+  /** Both return 0, or -1 with a number in `errno`. */
   readonly flock: (fd: number, operation: number) => number;
   readonly setLock: (fd: number, lock: Buffer) => number;
   readonly errno: () => number;
@@ -47,23 +47,22 @@ function isTaken(result: number): boolean {
 }
 
 /**
- * Takes flock's exclusive lock of what a descriptor leads to, a folder too; false while another descriptor
- * holds it. The kernel gives it back with the last copy of the descriptor, however its process ends. On a
- * network's disk it may hold on this machine alone.
+ * Takes flock's exclusive lock on a file or folder that a descriptor has open; returns false while another
+ * descriptor holds it. The kernel releases it with the last copy of the descriptor, however the process ends.
+ * On a network disk it may hold on this machine only.
  */
 export function tryFlock(fd: number): boolean {
   return isTaken(library().flock(fd, LOCK_EXCLUSIVE_NOW));
 }
 
 /**
- * Takes the exclusive lock of a whole file that is open for writing, until its descriptor is closed; false
- * while another holds one. On Linux it is one that SQLite's locks meet, which earlier releases took, and that
- * holds over a network's disk.
+ * Takes the exclusive lock on a whole file that is open for writing, until its descriptor is closed; returns
+ * false while another descriptor holds one. On Linux it excludes SQLite's locks, which earlier releases took,
+ * and it holds over a network disk.
  */
 export function tryLockFile(fd: number): boolean {
   if (process.platform !== 'linux') return tryFlock(fd);
-  // struct flock: type, whence, start, length (0: to the end, wherever that is), and a process id, which has
-  // to be 0.
+  // struct flock: type, whence, start, length (0: to the end of the file), and a process id, which must be 0.
   const lock = Buffer.alloc(32);
   lock.writeInt16LE(F_WRLCK, 0);
   return isTaken(library().setLock(fd, lock));

@@ -6,23 +6,23 @@ import type { Config } from './config.js';
 const ANSWERS_WITHIN_MS = 5_000;
 
 /**
- * Where a service of these settings is asked from its own machine: an address that stands for all of them is
- * no place to ask.
+ * Returns the address at which this machine asks a service with these settings: a wildcard address is no
+ * address to ask.
  */
 export function ownUrl({ host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>, path: string): URL {
   const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return new URL(`${tls ? 'https' : 'http'}://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`);
 }
 
-/** The answer of a service: its status and text; null and the reason where there is none. */
+/** A service's answer; a null status with the reason if it does not answer. */
 export interface Health {
   readonly status: number | null;
   readonly said: string;
 }
 
 /**
- * Asks a service of this machine. Nothing secret is sent, so its certificate is not looked at: whether
- * clients trust it is not what is asked, and it may be of another name than the address.
+ * Asks a service of this machine. Its certificate is not checked, because nothing secret is sent, the check
+ * is not about trust, and the certificate may be for another name than the address.
  */
 export function askHealth(url: URL): Promise<Health> {
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;

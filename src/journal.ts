@@ -14,7 +14,10 @@ import {
 
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
 const NEWLINE = 0x0a;
-/** More than an entry has. If a killed process leaves some of it, no line ends there, and the next start cuts it off. */
+/**
+ * More bytes than an entry has. The unfinished end of an entry that a killed process leaves has no line end;
+ * the next start cuts it off.
+ */
 const PROBE_BYTES = 4096;
 
 /**
@@ -22,21 +25,21 @@ const PROBE_BYTES = 4096;
  * the memory of the system, a fraction of a transaction. As with the database, a machine that loses its power may lose the last of them.
  */
 export class Journal<Entry> {
-  /** Lines that the last process left and that are no entries: they lie in `PATH.damaged`. */
+  /** The number of lines of the last process that are no entries; they are kept in `PATH.damaged`. */
   readonly setAside: number;
   #path: string;
   #fd: number;
   #sizeBytes: number;
   #isFull = false;
 
-  /** `isEntry` tells what a line may hold. */
+  /** `isEntry` tells whether the value of a line is an entry. */
   constructor(path: string, isEntry: (value: unknown) => boolean) {
     this.#path = path;
     this.setAside = keepEntries(path, isEntry);
     this.#fd = openSync(path, O_RDWR | O_CREAT | O_APPEND, 0o600);
     try {
       this.#sizeBytes = wholeLines(readFileSync(path)).length;
-      // A line that an earlier process did not finish was appended for nobody.
+      // An earlier process did not finish this line, so nobody relies on it.
       ftruncateSync(this.#fd, this.#sizeBytes);
     } catch (error) {
       closeSync(this.#fd);
@@ -54,7 +57,10 @@ export class Journal<Entry> {
     this.#sizeBytes += this.#write(`${JSON.stringify(entry)}\n`);
   }
 
-  /** Throws where the last entry had no room and the next one would have none, before anything depends on it. */
+  /**
+   * Throws if the last entry had no room and another one would have none: checked before work begins, so that
+   * nothing has to be undone.
+   */
   checkRoom(): void {
     if (!this.#isFull) return;
     this.#write(' '.repeat(PROBE_BYTES));
@@ -88,7 +94,10 @@ export class Journal<Entry> {
   }
 }
 
-/** Moves the lines of a journal that are no entries to a file beside it, and answers how many. Either file is whole at any moment. */
+/**
+ * Moves the lines of a journal that are no entries to a file beside it and returns their number. Each file is
+ * complete at any moment.
+ */
 function keepEntries(path: string, isEntry: (value: unknown) => boolean): number {
   if (!existsSync(path)) return 0;
   const lines = linesOf(readFileSync(path));

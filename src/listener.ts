@@ -16,11 +16,11 @@ export interface ListenerOptions {
   readonly slowMs: number;
 }
 
-/** How many requests of one connection may wait behind the one that is being answered. */
+/** The most requests of one connection that may wait behind the one that is being answered. */
 const MOST_WAITING = 64;
-/** How many bytes their heads may take in memory. */
+/** The most bytes that the heads of these requests may take in memory. */
 const MOST_WAITING_BYTES = 64 * 1024;
-/** The memory that a header takes beside its text. */
+/** The memory that a header takes in addition to its text. */
 const HEADER_BYTES = 64;
 const KEEP_ALIVE_MS = 72_000;
 const LONGEST_CHECK_MS = 5_000;
@@ -58,15 +58,15 @@ function headBytes({ url = '', rawHeaders }: IncomingMessage): number {
 }
 
 /**
- * Handles the requests of a connection one after the other: each when the answers before it have left. A pipelined request that
- * can't be answered yet holds nothing but its head: no file, no answer in memory, no place of others. A connection that closes
- * takes the requests that wait with it, and so does one that sends too many of them.
+ * Handles the requests of a connection one after the other, each when the answers before it have left. A
+ * pipelined request that waits holds only its head: no file, no answer in memory, no place of others. When a
+ * connection closes, or sends too many requests, its waiting requests are dropped.
  */
 function oneAtATime(handler: RequestListener): RequestListener {
   const waitingOf = new WeakMap<Socket, Waiting>();
   return (request, response) => {
     const { socket } = request;
-    // A read that holds too many requests is parsed to its end.
+    // Node parses a read to its end, even if it holds too many requests.
     if (socket.destroyed) return;
     if (response.socket) {
       handler(request, response);
@@ -81,7 +81,7 @@ function oneAtATime(handler: RequestListener): RequestListener {
     waiting.count++;
     waiting.bytes += bytes;
     waitingOf.set(socket, waiting);
-    // Node gives an answer the connection when the one before it has been handed to the network.
+    // Node gives an answer its connection once the answer before it has gone to the network.
     response.once('socket', () => {
       waiting.count--;
       waiting.bytes -= bytes;

@@ -4,14 +4,14 @@ import { tryFlock, tryLockFile } from './file-lock.js';
 
 const { O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
-/** Whether a path leads to nothing, or to something else than what was opened there. */
+/** Whether a path leads to nothing, or to another file than the open one. */
 function isGone(path: string, fd: number): boolean {
   try {
     return !isSame(statSync(path), fstatSync(fd));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return true;
-    // A disk that does not answer now tells nothing.
+    // If the disk does not answer, this is unknown.
     return false;
   }
 }
@@ -20,9 +20,12 @@ function isSame(a: Stats, b: Stats): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
 
-/** A lock of a file in a folder: null while another process, or another lock of this one, holds it. */
+/**
+ * Locks a file in a folder and returns its descriptor; null while another process, or another lock of this
+ * one, holds it.
+ */
 function lockFile(path: string): number | null {
-  // No link is followed, and a pipe that somebody put there keeps nobody waiting.
+  // Follow no link, and do not wait for the other end of a pipe that somebody put there.
   const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   try {
     if (!fstatSync(fd).isFile()) throw new Error(`${path} is no file: remove it`);
@@ -36,21 +39,19 @@ function lockFile(path: string): number | null {
 }
 
 export interface FolderLockOptions {
-  /** The name of the file in it that is locked too. */
+  /** The name of the file in the folder that is locked too. */
   readonly file: string;
-  /**
-   * Whether a folder of somebody else, one that others may enter, and a link count as one that can't be had.
-   */
+  /** Whether to refuse a link, and a folder that belongs to another user or that others may enter. */
   readonly ownOnly?: boolean;
 }
 
 /**
- * A folder that one holder has to itself, until its process ends, however it ends. Two locks: that of the
- * folder's own descriptor, which lasts whatever is removed from it, and that of an empty file, which also
+ * A folder that one process has for itself until it ends, however it ends. There are two locks: one on the
+ * folder's descriptor, which lasts whatever is removed from the folder, and one on an empty file, which also
  * holds against other machines that share the disk.
  */
 export class FolderLock {
-  /** The folder itself, also while its path leads elsewhere. */
+  /** The descriptor of the folder, even if its path leads elsewhere. */
   readonly fd: number;
   #path: string;
   #filePath: string;
@@ -64,7 +65,7 @@ export class FolderLock {
     this.#file = file;
   }
 
-  /** Takes a folder that is there; null while somebody else has it. Throws where it can't be opened. */
+  /** Locks an existing folder; returns null while another process has it. Throws if it can't be opened. */
   static take(path: string, { file: name, ownOnly = false }: FolderLockOptions): FolderLock | null {
     const fd = openSync(path, O_RDONLY | O_DIRECTORY | (ownOnly ? O_NOFOLLOW : 0));
     const filePath = join(path, name);
@@ -82,8 +83,8 @@ export class FolderLock {
   }
 
   /**
-   * Whether the path still leads to this folder and nobody else has it: to be asked from time to time. A file
-   * that was removed is made and locked again.
+   * Whether the path still leads to this folder and nobody else has it. Called at intervals; makes and locks
+   * the file again if it was removed.
    */
   holds(): boolean {
     if (!this.#held || isGone(this.#path, this.fd)) return false;
@@ -93,8 +94,7 @@ export class FolderLock {
     try {
       this.#file = lockFile(this.#filePath);
     } catch {
-      // Want of room, or of descriptors: the folder's own lock holds meanwhile, and the next look tries
-      // again.
+      // No room, or no descriptors: the folder's own lock still holds, and the next call tries again.
       return true;
     }
     return this.#file !== null;

@@ -1,26 +1,26 @@
 import { write, writeSync } from 'node:fs';
 import { type DestinationStream, pino, symbols } from 'pino';
 
-/** Lines wait so long for others to be written with them: each write is a trip to another thread. */
+/** Lines wait this long for others, to be written together: each write is a trip to another thread. */
 const TOGETHER_MS = 50;
 const TOGETHER_BYTES = 12 * 1024;
-/** One write is at most so long. */
+/** The most bytes of one write. */
 const WRITE_BYTES = 64 * 1024;
-/** How long who does not take lines is left alone. */
+/** How long to wait before writing again to a reader that takes no lines. */
 const RETRY_MS = 100;
-/** Lines that nobody takes are held up to here, and left out beyond. */
+/** The most bytes of lines that are held while nobody takes them; further lines are left out. */
 const MOST_HELD_BYTES = 4 * 1024 * 1024;
-/** The end of the process waits no longer than this for who does not take its last lines. */
+/** How long the end of the process waits for a reader that does not take its last lines. */
 const END_MS = 500;
 
-/** Where bytes go: the calls of `node:fs`; tests hand in others. */
+/** The calls of `node:fs` that write; tests pass others. */
 export interface Writing {
   write(
     fd: number,
     bytes: Buffer,
     done: (error: NodeJS.ErrnoException | null, written: number) => void,
   ): void;
-  /** Throws where nothing can be written now. */
+  /** Throws if nothing can be written at this moment. */
   writeSync(fd: number, bytes: Buffer): number;
 }
 
@@ -30,26 +30,26 @@ const FILE_SYSTEM: Writing = {
 };
 
 /**
- * Writes lines to a descriptor behind the back of who says them, in order and together; one that warns or is
- * worse leaves at once, and those before it with it. Nothing ever waits for a reader that stands still: what
- * it does not take is held within bounds, then left out and counted.
+ * Writes lines to a descriptor without making the caller wait, in order and several at once. A line of level
+ * `warn` or above leaves at once, with the lines before it. If the reader stalls, lines are held up to a
+ * limit, then left out and counted.
  */
 export class LogLines implements DestinationStream {
-  // Has pino say a line's level in `lastLevel`.
+  // Makes pino give a line's level in `lastLevel`.
   readonly [symbols.needsMetadataGsym] = true;
   lastLevel = 0;
-  /** Told how many lines were left out, when there is room again. */
+  /** Called with the number of lines that were left out, when there is room again. */
   onLeftOut: (lines: number) => void = () => {};
   #fd: number;
   #writing: Writing;
   #held: string[] = [];
-  /** Bytes of lines that are held, and of those that are being written. */
+  /** Bytes of lines that are held or being written. */
   #bytes = 0;
   #leftOut = 0;
   #timer: NodeJS.Timeout | null = null;
   /** The bytes that are being written. */
   #rest: Buffer | null = null;
-  /** Whether the system has it: it can't be taken back. */
+  /** Whether a write has been handed to the system and can't be taken back. */
   #isUnderWay = false;
   /** Whether nobody will ever read again. */
   #isBroken = false;
@@ -74,7 +74,7 @@ export class LogLines implements DestinationStream {
     else this.#timer ??= setTimeout(() => this.#begin(), TOGETHER_MS).unref();
   }
 
-  /** Calls back when every line has left, or after the time that the end of the process waits. */
+  /** Calls `done` when every line has been written, or after `END_MS`. */
   flush(done: (error?: Error) => void = () => {}): void {
     this.#begin();
     if (!this.#rest) return void done();
@@ -87,9 +87,9 @@ export class LogLines implements DestinationStream {
     this.#waiting.push(settle);
   }
 
-  /** Writes what is held at once, as far as it is taken: for a process that ends. */
+  /** Writes the held lines synchronously, as far as they are taken: for a process that ends. */
   end(): void {
-    // A write that is under way gets there by itself, or never.
+    // A write that was handed to the system needs no second one.
     const rest = this.#isUnderWay || !this.#rest ? [] : [this.#rest];
     let bytes = Buffer.concat([...rest, ...this.#held.splice(0).map((line) => Buffer.from(line))]);
     this.#rest = null;
@@ -97,7 +97,7 @@ export class LogLines implements DestinationStream {
       while (bytes.length > 0 && !this.#isBroken)
         bytes = bytes.subarray(this.#writing.writeSync(this.#fd, bytes.subarray(0, WRITE_BYTES)));
     } catch {
-      // Nobody takes it, and nobody is left to be told.
+      // Nobody takes the lines, and nobody is left to report it to.
     }
   }
 
@@ -140,7 +140,7 @@ export class LogLines implements DestinationStream {
       this.#rest = null;
       this.#settle();
     }
-    // Full, as a pipe or as a disk: who is behind it gets time.
+    // The pipe or the disk is full: give its reader time.
     else setTimeout(() => this.#go(), RETRY_MS).unref();
   }
 
@@ -149,10 +149,13 @@ export class LogLines implements DestinationStream {
   }
 }
 
-/** The lines of this process on stderr, written whole when it ends as far as anybody takes them. */
+/**
+ * Returns the lines of this process on stderr; when it ends, the held ones are written as far as they are
+ * taken.
+ */
 export function stderrLines(): LogLines {
-  // With its first use Node has a pipe or a socket refuse what it has no room for; else a write would wait,
-  // and the end of the process for it.
+  // Reading `process.stderr` makes Node set a pipe or socket to refuse what it has no room for. Otherwise a
+  // write would block, and with it the end of the process.
   const { fd } = process.stderr;
   const lines = new LogLines(fd);
   process.once('exit', () => lines.end());

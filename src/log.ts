@@ -55,7 +55,7 @@ export function logOptions({ logLevel: level, hashStudyIds, state }: Config): Lo
   };
 }
 
-/** Lines for people, on a terminal in colour: time, level, message, then each field. */
+/** Lines for people, in colour on a terminal: time, level, message, then each field. */
 export function readable(
   destination: NodeJS.WritableStream,
   { colour }: { readonly colour: boolean },
@@ -69,8 +69,9 @@ export function readable(
 }
 
 /**
- * Logs on stderr, because stdout is for results: lines for people on a terminal, or where the settings say so, else JSON lines.
- * But on a terminal they are written behind the request's back, in order, and a reader that stands still holds nothing up.
+ * Logs to stderr, because stdout is for results: lines for people on a terminal or if the settings say so,
+ * else JSON lines. Except on a terminal, lines are written in order without making a request wait, even if
+ * their reader stalls.
  */
 export function makeLog(config: Config): Logger {
   const { logFormat: format } = config;

@@ -6,11 +6,11 @@ import { VERSION } from './version.js';
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 const BYTES = [1e4, 1e5, 5e5, 1e6, 5e6, 1e7, 5e7, 1e8, 5e8];
 
-/** How the parts of the service stand, read whenever the metrics are asked for. */
+/** The state of the parts of the service, read each time the metrics are asked for. */
 export interface Gauges {
   /** Whether the catalogue is scanned and a loader is ready. */
   readonly ready: () => boolean;
-  /** Files seen by the scan under way, or by the last one. */
+  /** Files that the scan under way, or else the last one, has seen. */
   readonly scanFiles: () => number;
   readonly studies: () => number;
   /** Problems of the catalogue by their code. */
@@ -56,7 +56,10 @@ export class Metrics {
   readonly maskUploads: Counter<'result'>;
   /** Uploads to POST /v1/studies by `result`: created, present (the same content was there), refused. */
   readonly uploads: Counter<'result'>;
-  /** Loaders that ended by themselves, were ended for their deadline or memory, or killed from outside; by `cause`. */
+  /**
+   * Loaders that ended without a plan, by `cause`: by themselves, for their deadline or memory, or killed
+   * from outside.
+   */
   readonly loaderDeaths: Counter<'cause'>;
   /** When the certificate expires, in seconds since 1970; not set without TLS. */
   readonly certificateExpiry: Gauge;

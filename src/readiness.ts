@@ -2,7 +2,10 @@ import type { LoaderPool } from './loader/pool.js';
 import type { Spool } from './loader/spool.js';
 import type { Scans } from './scans.js';
 
-/** Returns the reasons why the service cannot serve yet, in sentences without a path; none: it is ready. */
+/**
+ * Returns what the service still waits for before it can serve, in sentences without a path; empty when it is
+ * ready.
+ */
 export function missingOf(
   scans: Pick<Scans, 'hasEnded' | 'progress'>,
   pool: Pick<LoaderPool, 'readyCount' | 'startFailure'>,

@@ -11,7 +11,7 @@ export interface FindingDocument {
   readonly overlay: string;
 }
 
-/** What was found in one study. */
+/** The findings of one study. */
 export interface StudySummary {
   readonly study: string;
   /** Pairs with at least one finding. */
@@ -25,7 +25,7 @@ export interface StudySummary {
 export interface ReportDocument {
   readonly pairs: number;
   readonly findings: readonly FindingDocument[];
-  /** Of the studies that these findings are of, each counted as a whole. */
+  /** The totals of the studies with these findings, each counted as a whole. */
   readonly studies: readonly StudySummary[];
   readonly next: string | null;
 }

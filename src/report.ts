@@ -72,7 +72,7 @@ const STUDIES: readonly Column<StudySummary>[] = [
   ],
 ];
 
-/** The findings, then what each study has of them, then a line that counts. */
+/** The findings, then each study's counts of them, then a line with the totals. */
 function tableOf({ pairs, findings, studies }: ReportDocument): string {
   const flagged = new Set(findings.map(({ pair }) => pair)).size;
   const summary = `${pairs} pairs, ${flagged} with findings, ${findings.length} findings`;
@@ -80,7 +80,7 @@ function tableOf({ pairs, findings, studies }: ReportDocument): string {
   return `${[...linesOf(FINDINGS, findings), '', ...linesOf(STUDIES, studies), '', summary].join('\n')}\n`;
 }
 
-/** Columns under each other below their titles, numbers to the right. */
+/** Lays columns out below their titles, numbers to the right. */
 function linesOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const cells = [
     columns.map(([title]) => title),

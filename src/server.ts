@@ -47,9 +47,9 @@ function tlsFilesOf({ certPath, keyPath }: NonNullable<Config['tls']>): TlsFiles
   }
 }
 
-/** Readers get 5 s of it for the rest of their bodies. */
+/** Of this time readers have 5 s to read the rest of their bodies. */
 const HTTP_ENDS_MS = 6_000;
-/** Its parts have limits of their own. */
+/** Each part has its own limit. */
 const INSIDE_ENDS_MS = 8_500;
 
 /** Starts the service and listens. Throws an error for people when it can't. */
@@ -99,7 +99,7 @@ export async function startServer(
     );
     return { url, service, listener: app.server, close: () => ending.run() };
   } catch (error) {
-    // The log has what did not end well; the reason for it is the failure of the start.
+    // The log has the parts that did not end well; the start's own failure is the error to throw.
     await ending.run().catch(() => {});
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
       throw new Error(
@@ -119,7 +119,7 @@ export async function serve(config: Config): Promise<void> {
   const log = makeLog(config);
   const starting = startServer(config, log, {
     screen: process.stderr,
-    // Nobody catches it: the service ends as after any failure, and whoever watches over it starts it again.
+    // Nothing catches this error: the service ends as after any failure, and its supervisor starts it again.
     onLost: () =>
       setImmediate(() => {
         throw new Error('the state folder is lost');
@@ -130,7 +130,7 @@ export async function serve(config: Config): Promise<void> {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');
     const server = await starting;
-    // What did not end well is in the log, part by part.
+    // The log has each part that did not end well.
     const isClosed = await server.close().then(
       () => true,
       () => false,

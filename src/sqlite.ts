@@ -22,7 +22,7 @@ export function transact<T>(db: Database, work: () => T): T {
     prepare(db, 'COMMIT').run();
     return result;
   } catch (error) {
-    // Where the disk is full SQLite has ended it by itself.
+    // If the disk is full, SQLite has ended the transaction by itself.
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
@@ -45,23 +45,23 @@ export function prepare(db: Database, sql: string): StatementSyncInstance {
   return statement;
 }
 
-/** How long a copy waits for a write of somebody else to end. */
+/** How long a copy waits for a write of another process to end. */
 const COPY_WAITS_MS = 30_000;
 const PAGES_AT_A_TIME = 10_000;
 
 /**
- * Copies a database that others may write to meanwhile, as it is at one moment. `atMoment` runs at that very moment: nobody writes while it
- * does, so it is to be short.
+ * Copies a database as it is at one moment, while others may write to it. `atMoment` runs at that very moment
+ * and blocks all writes, so it must be short.
  */
 export async function copySqlite(path: string, to: string, atMoment: () => void): Promise<void> {
-  // Whatever Node has: its own module copies from Node 22.16 on alone.
+  // Works with every supported Node: its own module copies databases only from Node 22.16 on.
   const { backup, DatabaseSync } = await import('@photostructure/sqlite');
   const reader = new DatabaseSync(path);
   try {
     const writer = new DatabaseSync(path);
     try {
       writer.exec(`PRAGMA busy_timeout = ${COPY_WAITS_MS}; BEGIN IMMEDIATE`);
-      // A transaction reads what there was when it first read.
+      // A transaction sees the database as it was at its first read.
       reader.exec('BEGIN; SELECT count(*) FROM sqlite_schema');
       atMoment();
     } finally {
@@ -74,8 +74,9 @@ export async function copySqlite(path: string, to: string, atMoment: () => void)
 }
 
 /**
- * Closes a connection and leaves all of it in one file: what the write-ahead log holds goes into the database first. Where the disk has no
- * room for that, the log stays beside the database, and the next one who opens it reads both.
+ * Closes a connection and leaves everything in one file: the content of the write-ahead log goes into the
+ * database first. If the disk has no room for that, the log stays beside the database, and the next
+ * connection reads both.
  */
 export function closeSqlite(db: Database): void {
   try {

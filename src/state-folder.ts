@@ -3,8 +3,8 @@ import type { BaseLogger } from 'pino';
 import { FolderLock } from './lock.js';
 
 /**
- * Makes the state folder where it is missing, and has it for this process alone. Throws an error for people
- * where it can't.
+ * Makes the state folder if it is missing, and locks it for this process. Throws an error for people if it
+ * can't.
  */
 export function takeStateFolder(folder: string, log: Pick<BaseLogger, 'warn'>): FolderLock {
   mkdirSync(folder, { recursive: true, mode: 0o700 });

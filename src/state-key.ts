@@ -5,7 +5,10 @@ import { join } from 'node:path';
 const KEY_FILE = 'log.key';
 const KEY_BYTES = 32;
 
-/** The key of a state folder for keyed hashes, made with the first use: equal texts keep equal hashes over restarts. */
+/**
+ * Returns the key of a state folder for keyed hashes; it is made at first use and kept, so equal texts have
+ * equal hashes over restarts.
+ */
 export function stateKey(state: string): string {
   const path = join(state, KEY_FILE);
   mkdirSync(state, { recursive: true, mode: 0o700 });

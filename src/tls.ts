@@ -61,8 +61,9 @@ function tell(ends: Date, log: Pick<BaseLogger, 'info' | 'warn'>): void {
 }
 
 /**
- * Uses a certificate and its key anew whenever they change; while they can't be used, the last good ones stay. `onUsed` is told when
- * the certificate in use expires. Returns a function that ends it.
+ * Reloads a certificate and its key whenever they change; while the new ones can't be used, the last good
+ * ones stay. `onUsed` is called with the time at which the certificate in use expires. Returns a function
+ * that stops this.
  */
 export async function followTlsFiles(
   { certPath, keyPath }: { readonly certPath: string; readonly keyPath: string },

@@ -22,13 +22,13 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Reads tokens of a file: as `parseTokens`, lines that begin with `#` left out. Throws `TokenError`. */
+/** Reads the tokens of a file like `parseTokens`, without lines that begin with `#`. Throws `TokenError`. */
 export function parseTokenLines(text: string): string[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   return parseTokens(lines.filter((line) => !line.trimStart().startsWith('#')).join('\n'));
 }
 
-/** Reads tokens that are parted by commas or stand on lines of their own. Throws `TokenError`. */
+/** Reads tokens that are separated by commas or line ends. Throws `TokenError`. */
 export function parseTokens(text: string): string[] {
   const tokens = text
     .split(/[,\r\n]/)

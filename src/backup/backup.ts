@@ -19,12 +19,13 @@ import {
   uploadKeys,
 } from './contents.js';
 
-/** Studies may be deleted while their files are copied: then all is copied again. */
+/** The most attempts: when a study is deleted while its files are copied, everything is copied again. */
 const TRIES = 3;
 
 /**
- * Copies what is worth keeping of a state folder to a new folder, while a service uses it or not: the database and the deliveries that are not in it
- * yet, as they are at one moment, and the files of every uploaded study. The folder appears whole or not at all. Throws an error for people.
+ * Copies the lasting part of a state folder to a new folder, whether or not a service uses it: the database
+ * and the deliveries that are not in it yet, both as they are at one moment, and the files of every uploaded
+ * study. The folder appears whole or not at all. Throws an error for people.
  */
 export async function backUp(state: string, target: string): Promise<BackupSummary> {
   if (!existsSync(join(state, DATABASE_FILE)))
@@ -67,7 +68,9 @@ async function fill(part: string, state: string): Promise<BackupSummary> {
   }
 }
 
-/** The database and the deliveries of one moment: between two moments deliveries move from one to the other. */
+/**
+ * Copies the database and the deliveries of one moment: deliveries move from one to the other at any time.
+ */
 async function copyDatabase(part: string, state: string): Promise<void> {
   const copy = join(part, DATABASE_FILE);
   for (const ending of ['', '-wal', '-shm']) rmSync(copy + ending, { force: true });
@@ -78,7 +81,10 @@ async function copyDatabase(part: string, state: string): Promise<void> {
   });
 }
 
-/** The folders of uploads that are there, and not yet copied; one is never changed, only removed as a whole. */
+/**
+ * The folders of uploads that exist and are not copied yet. A folder never changes; it is only removed as a
+ * whole.
+ */
 async function copyUploads(
   part: string,
   state: string,
@@ -99,7 +105,7 @@ async function copyUploads(
     } catch (error) {
       progress.clear();
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      // It was deleted meanwhile.
+      // The upload was deleted while it was copied.
       await rm(join(copies, key), { recursive: true, force: true });
     }
   }

@@ -3,15 +3,15 @@ import { copyFile, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from '../sqlite.js';
 
-/** Written last, so that a backup without it is one that was not finished. */
+/** This file is written last: a backup without it was not finished. */
 export const BACKUP_FILE = 'backup.json';
 export const BACKUP_FORMAT = 1;
 
-/** What is copied beside the database and the uploaded studies. */
+/** Files that a backup has beside the database and the uploaded studies. */
 export const DELIVERIES_FILE = 'deliveries';
 export const LOG_KEY_FILE = 'log.key';
 
-/** What a backup says of itself. */
+/** The manifest of a backup. */
 export interface BackupDescription {
   readonly format: number;
   readonly release: string;
@@ -19,7 +19,7 @@ export interface BackupDescription {
   readonly madeAt: string;
 }
 
-/** What was backed up or restored. */
+/** The result of a backup or a restore. */
 export interface BackupSummary {
   readonly sessions: number;
   readonly uploadedStudies: number;
@@ -27,8 +27,9 @@ export interface BackupSummary {
 }
 
 /**
- * Copies a folder of plain files and answers how many bytes they have. Copies, never hard links: another link changes a file's change time, and a
- * running service takes a file whose times change for one that may have other content. File systems that can share blocks do.
+ * Copies a folder of plain files and returns their bytes. It never makes hard links: a new link changes a
+ * file's change time, and a running service takes a file with other times for one with other content. File
+ * systems that can share blocks do so.
  */
 export async function copyFiles(from: string, to: string): Promise<number> {
   await mkdir(to, { recursive: true, mode: 0o700 });
@@ -51,7 +52,7 @@ export function countSessions(db: Database): number {
   return (db.prepare('SELECT count(*) AS count FROM session').get() as { count: number }).count;
 }
 
-/** The folders of all uploaded studies that a database knows. */
+/** Returns the folders of all uploaded studies that a database knows. */
 export function uploadKeys(db: Database): string[] {
   return (db.prepare('SELECT key FROM upload ORDER BY key').all() as { key: string }[]).map(({ key }) => key);
 }

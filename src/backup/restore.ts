@@ -31,18 +31,19 @@ import {
 } from './contents.js';
 
 export interface RestoreSummary extends BackupSummary {
-  /** Uploaded studies of which a file is not the one that was sent, or whose manifest cannot be read. */
+  /** Uploaded studies with a file whose digest is wrong, or with a manifest that cannot be read. */
   readonly damaged: readonly string[];
 }
 
-/** All is put together here, and then moved to its place. */
+/** The new folder is put together here and then moved to its place. */
 const PART = 'restore.part';
-/** A state folder that has nothing else is empty. */
+/** A state folder with no other entries counts as empty. */
 const NOTHING = new Set(['lock', 'lost+found', PART]);
 
 /**
- * Makes a state folder of a backup: the folder is empty or not there yet. Each file of an upload is compared with the digest of when it was sent;
- * those that differ are told, and are there all the same. Throws an error for people.
+ * Makes a state folder from a backup. The target folder is empty or missing. Each file of an upload is
+ * compared with its digest of the time it was sent; a file that differs is reported, and restored all the
+ * same. Throws an error for people.
  */
 export async function restore(from: string, state: string): Promise<RestoreSummary> {
   readDescription(from);
@@ -58,7 +59,7 @@ export async function restore(from: string, state: string): Promise<RestoreSumma
     try {
       const summary = await fill(part, from);
       const { kept } = uploadFolders(state);
-      // The database last: without it the folder is none that a service would take for a whole one.
+      // The database comes last: a service takes no folder without it for a whole one.
       renameSync(dirname(uploadFolders(part).kept), dirname(kept));
       for (const name of [LOG_KEY_FILE, DELIVERIES_FILE, DATABASE_FILE])
         if (existsSync(join(part, name))) renameSync(join(part, name), join(state, name));
@@ -126,8 +127,9 @@ async function restoreUploads(
 }
 
 /**
- * Compares the files of an upload with their digests, and has the catalogue take those that are right for the ones that it read: their
- * times and inodes are others. Answers the name of the study where one differs.
+ * Compares the files of an upload with their digests. For each file that is right it writes the new times and
+ * inode to the catalogue, so that the file counts as the one that was read. Returns the name of the study if
+ * a file differs.
  */
 async function checkUpload(db: Database, kept: KeptUploads, key: string): Promise<string | null> {
   const manifest = await kept.manifest(key).catch(() => null);

@@ -11,14 +11,15 @@ import { displayWindow } from './window.js';
 export type Scale = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const MARGIN = 4;
-/** A picture that is narrower than this has no caption: there would be no room for words. */
+/** A narrower picture has no caption, because there is no room for words. */
 const NARROWEST_CAPTION = 96;
 
 /**
- * The PNG of one pair: the image in its display window, each mask tinted and outlined, in rows · scale × columns · scale pixels
- * without a frame, so that it can be laid over the image; pixels outside every mask are the image alone. With a `caption` the
- * pair's name and the legend of its structures stand below it, where there is room for words. Throws a RangeError where arrays and shape disagree
- * or the picture is over MAX_PICTURE_PIXELS.
+ * Draws one pair as a PNG: the image in its display window, each mask tinted and outlined, in rows · scale ×
+ * columns · scale pixels without a frame, so that it can be laid over the image. Pixels outside every mask
+ * are the image alone. With a `caption`, the pair's name and the legend of its structures stand below, if
+ * there is room for words. Throws a RangeError if arrays and shape disagree or the picture is over
+ * MAX_PICTURE_PIXELS.
  */
 export function overlay(
   panel: Panel,
@@ -39,7 +40,7 @@ export function overlay(
   return encodePng(canvas);
 }
 
-/** The name of the pair above the legend of its structures, within a width in pixels. */
+/** The caption: the name of the pair above the legend of its structures, within a width in pixels. */
 function captionOf(panel: Panel, width: number): { height: number; draw(canvas: Canvas, top: number): void } {
   const room = width - 2 * MARGIN;
   const size = textWidth(panel.title, 2) <= room ? 2 : 1;

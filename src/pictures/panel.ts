@@ -18,9 +18,11 @@ export interface Panel {
   readonly title: string;
   /** False: drawn as an empty, crossed-out slot. */
   readonly valid: boolean;
-  /** In the order in which they are tried; without one the range comes from the values, see `displayWindow`. */
+  /**
+   * In the order in which they are tried. Without one, the range comes from the values; see `displayWindow`.
+   */
   readonly windows?: readonly Window[];
-  /** Whether low values are white; not by default. */
+  /** Whether low values are white; the default is black. */
   readonly inverted?: boolean;
 }
 

@@ -7,10 +7,11 @@ const SAMPLES = 16_384;
 const LEAST_SHARE = 0.01;
 
 /**
- * The range in which a panel is shown: the first of its windows that shows something. Otherwise, NaN and infinite values
- * left aside, for one channel the 1st to the 99th percentile (of an even sample where there are many values), and
- * its first window, or the full range, where those two are equal; for three channels 0 … 255 where all values are within it,
- * 0 … 1 where all are within that and some are fractions, else the full range. A constant image is mid-grey.
+ * The range in which a panel is shown: the first of its windows that shows something. Otherwise, NaN and
+ * infinite values left aside, for one channel the 1st to the 99th percentile (of an even sample where there
+ * are many values), and its first window, or the full range, where those two are equal; for three channels 0
+ * … 255 where all values are within it, 0 … 1 where all are within that and some are fractions, else the full
+ * range. A constant image is mid-grey.
  */
 export function displayWindow(panel: Panel): Window {
   const shows = panel.windows?.find((window) => shareWithin(panel, window) >= LEAST_SHARE);
@@ -25,7 +26,10 @@ export function displayWindow(panel: Panel): Window {
   return robust.low < robust.high ? robust : (panel.windows?.[0] ?? around(range));
 }
 
-/** The share of a panel's finite values, of an even sample where there are many, that lie between the ends of a window. */
+/**
+ * The share of a panel's finite values that lie between the ends of a window; of many values, of an even
+ * sample.
+ */
 function shareWithin({ values, columns }: Panel, { low, high }: Window): number {
   const stride = strideOver(values.length, columns);
   let finite = 0;
@@ -80,10 +84,10 @@ function percentiles(values: ArrayLike<number>, columns: number): Window {
   };
 }
 
-/** How far apart the values of a sample lie. */
+/** The distance between the values of a sample. */
 function strideOver(count: number, columns: number): number {
   let stride = Math.max(1, Math.ceil(count / SAMPLES));
-  // A stride that shares a factor with the row length would look at a few columns only.
+  // With a stride that shares a factor with the row length, the sample would have a few columns only.
   while (stride > 1 && commonDivisor(stride, columns) > 1) stride++;
   return stride;
 }

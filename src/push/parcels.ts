@@ -21,7 +21,9 @@ export interface Parcel {
   readonly files: readonly ParcelFile[];
 }
 
-/** What is said of a folder that is sent; `file` is a path below it, null where it is about several. */
+/**
+ * A remark on a folder that is sent; `file` is a path below it, null if the remark is about several files.
+ */
 export interface PushRemark {
   readonly file: string | null;
   readonly detail: string;
@@ -29,20 +31,21 @@ export interface PushRemark {
 
 export interface Parcels {
   readonly parcels: readonly Parcel[];
-  /** Files and folders that should have been sent and are not. */
+  /** Files and folders that should have been sent and were not. */
   readonly left: readonly PushRemark[];
-  /** What takes nothing from any study. */
+  /** Remarks on things that no study loses anything by. */
   readonly notes: readonly PushRemark[];
 }
 
 const LINK_TABLE = 'link.csv';
-/** An id that is made of what a study names, where that can be none itself. */
+/** An id that was made from a study's name that is no valid id. */
 const MADE_ID = /^study-[0-9a-f]{16}$/;
 
 /**
- * Divides a folder into the studies that a service reads in it, each with its contours and a link table of the rows that are about it; a file that is
- * part of none goes with the study that it lies beside. Ids are those that a service gives, but the only study of a folder without a
- * layout has the folder's name where that can be one.
+ * Divides a folder into the studies that a service reads in it, each with its contours and a link table of
+ * the rows about it. A file that is part of no study goes with the study beside it. Ids are those that a
+ * service gives; but if there is no layout and only one study, its id is the folder's name, if that is a
+ * valid id.
  */
 export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
   const { pairing, guards, tables, files, found, loose } = studies;
@@ -63,7 +66,7 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
   const rows = [...tables.values()].flatMap((table: LinkTable | null) => table?.rows ?? []);
   const [only, ...others] = pairing.studies;
   const name = basename(folder);
-  // No folder of a layout has named it.
+  // The study has no name from a folder of a layout.
   const isUnnamed =
     only !== undefined && (MADE_ID.test(only.id) || found.some(({ study }) => study === only.id));
   const ownName = isUnnamed && others.length === 0 && isId(name) ? name : null;
@@ -73,7 +76,8 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
     return { id: ownName ?? id, files: [...(table ? [table] : []), ...sorted.map(fileAt)] };
   });
   const told = [...loose, ...leftProblems(alone, files)];
-  // A row about folders that are not there, a folder that is sent under another path: no file is missing.
+  // No file is missing if a row is about folders that are not there, or if a folder is sent under another
+  // path.
   const isNote = ({ code, file }: { readonly code: string; readonly file: string | null }) =>
     file === null || code === 'FOLDER_TWICE' || isLinkTable(file);
   const left = told.filter((problem) => !isNote(problem));
@@ -85,20 +89,23 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
   return { parcels, left, notes };
 }
 
-/** All files of a study, those that it cannot use too: the service says why. */
+/** All files of a study, unusable ones too: the service tells why it can't use them. */
 function pathsOf({ images, contours, objects, problems }: StudyFiles): string[] {
   const named = problems.flatMap(({ file }) => file ?? []);
   return [...images.map(({ path }) => path), ...contours.map(({ path }) => path), ...objects, ...named];
 }
 
-/** Answers the one study that has files in the nearest folder above a path that any study has files in or below; null: several. */
+/**
+ * Returns a function that finds the study a path lies beside: the one with files in the nearest folder above
+ * the path that has files of any study in or below it. Null if several studies have.
+ */
 function besideStudies(paths: readonly ReadonlySet<string>[]): (path: string) => number | null {
   const inside = new Map<string, Set<number>>();
   for (const [study, own] of paths.entries())
     for (const path of own)
       for (let at = dirname(path); ; at = dirname(at)) {
         const present = emplace(inside, at, () => new Set<number>());
-        // Its parents have it too.
+        // The folders above have the study already.
         if (present.has(study)) break;
         present.add(study);
         if (at === '.') break;
@@ -112,7 +119,7 @@ function besideStudies(paths: readonly ReadonlySet<string>[]): (path: string) =>
   };
 }
 
-/** A table of the rows whose two folders both are in these paths; null where there is none. */
+/** Returns a table of the rows whose two folders are both in `paths`; null if there is none. */
 function linkTable(rows: readonly LinkRow[], paths: readonly string[]): ParcelFile | null {
   const folders = new Set(paths.flatMap((path) => path.split('/').slice(0, -1)));
   const cases = new Set([...folders].map(caseName));

@@ -8,7 +8,7 @@ import type { ServiceAt } from './service-at.js';
 export interface PushOptions {
   readonly folder: string;
   readonly to: ServiceAt;
-  /** The id of the only study; null: as `parcelsOf` has it. */
+  /** The id of the only study; null: the id that `parcelsOf` gives. */
   readonly id: string | null;
   readonly config: Config;
 }

@@ -8,11 +8,14 @@ import { WrongUse } from '../wrong-use.js';
 export interface ServiceAt {
   readonly url: URL;
   readonly token: string | null;
-  /** Certificates, in PEM form, of those who may vouch for it; null: those that Node knows. */
+  /** PEM certificates of the authorities that may sign its certificate; null: those that Node knows. */
   readonly authorities: readonly string[] | null;
 }
 
-/** Reads what a person wrote of a service. Throws `WrongUse`. */
+/**
+ * Reads a service's address, token file and certificates from the command line and the environment. Throws
+ * `WrongUse`.
+ */
 export function serviceAt(
   to: string | undefined,
   tokenFile: string | undefined,
@@ -26,7 +29,7 @@ export function serviceAt(
   return { url, token: tokenOf(tokenFile), authorities: caFile === undefined ? null : authoritiesOf(caFile) };
 }
 
-/** The token to push with: one that may change something, where there are several. */
+/** Returns the token to push with: of several, one that may change something. */
 function tokenOf(file: string | undefined): string | null {
   const tokens = file === undefined ? parseTokens(process.env.SLICEFEED_TOKEN ?? '') : tokensOfFile(file);
   return tokens.find((token) => !token.startsWith('ro:')) ?? tokens[0] ?? null;
@@ -44,7 +47,7 @@ function tokensOfFile(path: string): string[] {
 function authoritiesOf(path: string): string[] {
   try {
     const text = readFileSync(path, 'utf8');
-    // Its first certificate at least can be read.
+    // Check that at least its first certificate can be read.
     new X509Certificate(text);
     return [...rootCertificates, text];
   } catch (error) {
@@ -54,7 +57,7 @@ function authoritiesOf(path: string): string[] {
   }
 }
 
-/** What went wrong between here and a service, for people. */
+/** Describes, for people, what went wrong on the way to a service. */
 export function unanswered(error: NodeJS.ErrnoException, { origin, hostname }: URL): string {
   switch (error.code) {
     case 'ECONNREFUSED':

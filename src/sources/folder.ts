@@ -49,9 +49,10 @@ interface Folder {
 }
 
 /**
- * The files below a root in lots, those of a folder before its folders, both in order of their names; names with a leading dot are left out. Links are
- * followed, behind all that lies in the root itself, and a folder is read once, however many ways lead to it. A folder or file that is
- * left out becomes a fault and the walk goes on; the root itself throws. Folders `without` (relative to the root) are not gone into.
+ * Returns the files below a root in lots: the files of a folder before its subfolders, both in order of their
+ * names, without names that begin with a dot. Links are followed after everything in the root itself; a
+ * folder is read once, however many ways lead to it. A folder or file that is left out becomes a fault and
+ * the walk goes on; a fault of the root throws. Folders in `without` (relative to the root) are not entered.
  */
 export async function* walkFolder(
   root: string,
@@ -88,10 +89,10 @@ export async function* walkFolder(
   }
 }
 
-/** Folders by what they are, not by the path that leads to them. */
+/** Folders by device and inode, not by the path that leads to them. */
 class KnownFolders {
   #root: string;
-  /** The path that each was first reached by; null: left out. */
+  /** The path by which each folder was reached first; null: it is left out. */
   #paths = new Map<string, string | null>();
 
   constructor(root: string) {
@@ -102,12 +103,12 @@ class KnownFolders {
     const root = await this.#identity('');
     for (const path of folders) {
       const identity = await this.#identity(path).catch(() => null);
-      // One that is not there holds nothing. The root is asked for by name.
+      // A missing folder has no files. The root is always asked for by name.
       if (identity !== null && identity !== root) this.#paths.set(identity, null);
     }
   }
 
-  /** Whether a folder is to be read; says where it was read already. The root throws where it can't be looked at. */
+  /** Whether to read a folder; reports where it was read already. Throws if the root can't be looked at. */
   async enter(path: string, faults: WalkFault[]): Promise<boolean> {
     let identity: string;
     try {
@@ -131,7 +132,7 @@ class KnownFolders {
 
   async #identity(path: string): Promise<string> {
     const { dev, ino } = await stat(join(this.#root, path), { bigint: true });
-    // Some file systems number nothing.
+    // Some file systems give no inode numbers.
     return ino === 0n ? realpath(join(this.#root, path)) : `${dev}:${ino}`;
   }
 }
@@ -150,7 +151,7 @@ async function readEntries(root: string, folder: string, faults: WalkFault[]): P
       const name = entry.name.toString('utf8');
       if (name.startsWith('.')) continue;
       const path = below(name);
-      // Nothing that a path of characters could open.
+      // No path made of characters could open it.
       if (isUtf8(entry.name)) found.push({ path, isLink: entry.isSymbolicLink() });
       else faults.push({ code: 'NAME_NOT_UTF8', path, detail: NAME_DETAIL });
     }
@@ -166,7 +167,9 @@ async function readEntries(root: string, folder: string, faults: WalkFault[]): P
 const NAME_DETAIL =
   'its name is no UTF-8, so that it cannot be opened: rename it (convmv does whole folders)';
 
-/** Whether an entry of a folder is a file, with its guard, or a folder, or neither; or why that cannot be told. */
+/**
+ * Tells whether an entry of a folder is a file, with its guard, a folder, or neither; or why that is unknown.
+ */
 async function look(
   root: string,
   { path }: FolderEntry,
