@@ -76,7 +76,7 @@ export class SpoolFolder {
     return { path, fd: openSync(path, 'wx+', 0o600) };
   }
 
-  /** The reason why the folder could not be made; null if it was. */
+  /** Makes the folder again. Returns the reason if it cannot be made, else null. */
   #makeAgain(): string | null {
     try {
       mkdirSync(this.#base, { recursive: true });
