@@ -14,25 +14,25 @@ export interface ScansOptions {
   readonly db: Database;
   readonly uploads: Pick<Uploads, 'resync'>;
   readonly loaders: ScanLoaders;
-  /** Folders that are not looked into, wherever they lie. */
+  /** Folders that are not scanned, wherever they are. */
   readonly without: () => readonly string[];
   readonly screen: Screen | null;
-  /** Told of each scan that ended, and how long it took. */
+  /** Called after each scan with its result and duration. */
   readonly onEnded: (result: 'done' | 'failed', ms: number) => void;
   readonly log: Logger;
 }
 
-/** Looks at the sources: one scan at a time, the first one from the start on. */
+/** Scans the sources, one scan at a time; the first one begins at once. */
 export class Scans {
-  /** How far the scan under way, or the last one, is. */
+  /** The progress of the scan under way, or of the last one. */
   progress: Readonly<ScanProgress> = begun();
   /** Whether a scan has ended well. */
   hasEnded = false;
-  /** Resolves when the first scan has ended; rejects where it failed. */
+  /** Resolves when the first scan has ended; rejects if it failed. */
   readonly first: Promise<void>;
   #options: ScansOptions;
   #last: Promise<unknown>;
-  /** The scan that has not begun yet: who asks until then shares it. */
+  /** The scan that has not begun yet; all calls until then share it. */
   #next: Promise<ScanResult> | null = null;
   #stopping = false;
 
@@ -42,10 +42,7 @@ export class Scans {
     this.#last = this.first.catch(() => {});
   }
 
-  /**
-   * Looks at the sources again: however many ask while a scan is under way, one more follows, for all of
-   * them.
-   */
+  /** Scans again. Calls that come while a scan is under way share the next one. */
   again(): Promise<ScanResult> {
     if (this.#next) return this.#next;
     const next = this.#last.then(() => {
@@ -57,7 +54,7 @@ export class Scans {
     return next;
   }
 
-  /** Resolves when no scan is under way; those that fail from now on are no news. */
+  /** Resolves when no scan is under way; scans that fail after this call are not reported. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#last;
@@ -75,7 +72,7 @@ export class Scans {
         ...SCAN_DEFAULTS,
         planeToleranceMm: config.planeToleranceMm,
         segmentFraction: config.segmentFraction,
-        // They may lie below the data, and hold uploads.
+        // These folders may lie below the data folder and hold uploads.
         without: without().map((folder) => relative(config.data, folder)),
       });
       this.hasEnded = true;

@@ -37,12 +37,12 @@ import { closeSqlite, type Database } from './sqlite.js';
 import { takeStateFolder } from './state-folder.js';
 import { SendBuffers } from './wire/buffers.js';
 
-/** How long tasks under way may go on when the service ends, and how long it waits for its loaders in all. */
-/** Pictures and single pairs that are made at a time. */
+/** The most pictures and single pairs that are made at a time. */
 const PICTURES_AT_A_TIME = 4;
+/** How long tasks under way may go on when the service ends, and how long it waits for its loaders in all. */
 const CLOSE_GRACE_MS = 3_000;
 const LOADERS_END_MS = 6_000;
-/** For a part that has nothing to wait for. */
+/** The limit for a part that has nothing to wait for. */
 const QUICK_MS = 1_500;
 const LOOK_EVERY_MS = 1_000;
 /** The background's loader gets what processor time the others leave. */
@@ -66,10 +66,13 @@ export interface Service {
   readonly sessions: Sessions;
   readonly uploads: Uploads;
   readonly slotSources: SlotSources;
-  /** Where pictures and single pairs wait for their turn: trainers go first. */
+  /** The queue of pictures and single pairs; trainers go first. */
   readonly pictures: Gate;
   readonly scans: Scans;
-  /** Ends part by part: no new loads, loaders, spool, deliveries, database, lock. Rejects at the end where one did not end well. */
+  /**
+   * Ends the parts in order: new loads, loaders, spool, deliveries, database, lock. Rejects at the end if one
+   * did not end well.
+   */
   close(): Promise<void>;
 }
 
@@ -79,13 +82,13 @@ export interface ServiceOptions {
   readonly loaderEnv?: Record<string, string>;
   /** Where scans show how far they are, if it is a terminal; else the log says so. */
   readonly screen?: Screen;
-  /** Told, once, that the state folder is not the service's own any more: it can't go on. */
+  /** Called once when the state folder no longer belongs to the service, which can't go on then. */
   readonly onLost?: () => void;
 }
 
 /**
- * Starts the inside of the service; the first scan runs in the background. Rejects with an error for people when it can't start, and has
- * given back by then what it took.
+ * Starts the inside of the service; the first scan runs in the background. If it can't start, it releases
+ * everything that it took and rejects with an error for people.
  */
 export async function startService(
   config: Config,
@@ -96,13 +99,13 @@ export async function startService(
   try {
     return assemble(config, log, options, ending);
   } catch (error) {
-    // The log has what did not end well; the reason for it is the failure of the start.
+    // The log has the parts that did not end well; the start's own failure is the error to throw.
     await ending.run().catch(() => {});
     throw error;
   }
 }
 
-/** Puts the parts together, each with what ends it. */
+/** Puts the parts together, each with the function that ends it. */
 function assemble(config: Config, log: Logger, options: ServiceOptions, ending: Ending): Service {
   checkFolder(config.data);
   const lock = takeStateFolder(config.state, log);
@@ -156,7 +159,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
       ...(options.loaderMain === undefined ? {} : { main: options.loaderMain }),
       ...(options.loaderEnv === undefined ? {} : { env: options.loaderEnv }),
     });
-  // Ends with the loaders that do it.
+  // This work ends with the loaders that do it.
   const underWay: (() => Promise<unknown>)[] = [];
   ending.add('work', QUICK_MS, () => Promise.all(underWay.map((end) => end())));
   const pool = makePool(config.loaders, 0);
@@ -281,7 +284,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     () => scans.stop(),
   );
   ending.add('scans', QUICK_MS, () => {
-    // Their loaders end next, which is no news.
+    // Their loaders end next, so their failures need no report.
     void scans.stop();
     void checksums.stop();
   });

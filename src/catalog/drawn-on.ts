@@ -9,15 +9,15 @@ import type { FoundFiles } from './files.js';
 import type { PlaceFile } from './scan-loaders.js';
 import { othersTurn } from './turns.js';
 
-/** Files that are looked at before the event loop turns. */
+/** Files that are handled before the event loop turns. */
 const FILES_PER_TURN = 200;
-/** Images that an object is held against at a time. */
+/** The most images that one task compares an object with. */
 const IMAGES_PER_TASK = 100_000;
 
 /**
- * For each structure set and segmentation that names no series that is there, or one that patients share, the images that it was drawn on:
- * those that it names one by one, else those in whose planes it lies. One that finds none is not among them; where that was not found out,
- * `problems` says why.
+ * Finds the images of each structure set and segmentation that names no series in the folder, or only one
+ * that patients share: the images that it names one by one, else the images in whose planes it lies. An
+ * object without images is not in the result. If it could not be searched, `problems` tells why.
  */
 export async function imagesDrawnOn(
   found: readonly FoundFile[],
@@ -76,7 +76,7 @@ export async function imagesDrawnOn(
   return drawnOn;
 }
 
-/** Images of some frames of reference with their files, packed in lots that fit into a message. */
+/** Images of some frames of reference with their files, packed in lots that fit in a message. */
 class ImagesInSpaces {
   readonly spaces = new Set<string>();
   #lots: { readonly packer: ImagePacker; readonly paths: string[] }[] = [];

@@ -114,7 +114,7 @@ interface FileRow {
   readonly numbers: Uint8Array | null;
 }
 
-/** A finding as text, and the points of a contour, which text would make slow, as bytes. */
+/** Splits a finding into JSON text and, as bytes, the points of a contour, which would be slow as text. */
 function withoutNumbers(finding: ScanFinding): { text: string; numbers: Uint8Array | null } {
   if (finding.kind !== 'contour' || !finding.contour.ok)
     return { text: JSON.stringify(finding), numbers: null };
@@ -128,7 +128,7 @@ function withoutNumbers(finding: ScanFinding): { text: string; numbers: Uint8Arr
 
 function withNumbers(finding: ScanFinding, numbers: Uint8Array | null): ScanFinding {
   if (finding.kind !== 'contour' || !finding.contour.ok || !numbers) return finding;
-  // Numbers lie in a buffer of their own, whose start is a multiple of 8.
+  // `slice` copies the numbers to a buffer of their own: their offset must be a multiple of 8.
   const points = new Float64Array(numbers.slice().buffer);
   return { ...finding, contour: { ...finding.contour, points } };
 }

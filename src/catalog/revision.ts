@@ -22,9 +22,12 @@ export interface FoundSlice {
   /** What tells these pixels from earlier ones under the same header. */
   readonly generation: number | null;
   readonly contours: readonly FoundContour[];
-  /** Structures that are drawn on it and cannot be used there in full, in order; none of `contours` is of these. */
+  /**
+   * Structures that are drawn on the slice and cannot be used there in full, in order; `contours` has none of
+   * them.
+   */
   readonly unusable: readonly string[];
-  /** Of those of them that are contested the sources that it is so of. */
+  /** For each of them that is contested: the sources in which it is unusable. */
   readonly lost?: readonly StructureSources[];
 }
 
@@ -34,7 +37,7 @@ export interface FoundStudy {
   /** SHA-256 of each patient's id that its images name. */
   readonly patients: readonly string[];
   readonly slices: readonly FoundSlice[];
-  /** Whether contours may be on any slice that could not be read. */
+  /** Whether contours that could not be read may be on any slice. */
   readonly isUnread: boolean;
 }
 
@@ -190,7 +193,7 @@ export async function writeRevision(db: Database, study: FoundStudy): Promise<nu
   return revision;
 }
 
-/** Of each contested structure of a slice the sources that it has there. */
+/** Returns, for each contested structure of a slice, the sources that it has there. */
 function sourcesOn(
   { contours }: FoundSlice,
   carried: readonly string[],

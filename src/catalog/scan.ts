@@ -63,7 +63,7 @@ export const SCAN_DEFAULTS: ScanOptions = {
   without: [],
 };
 
-/** The files of a folder as they were read, and the studies that they are. */
+/** The files of a folder as they were read, and the studies that they form. */
 export interface FoundStudies {
   readonly files: FileTable;
   /** The guard of each file, by path. */
@@ -71,12 +71,15 @@ export interface FoundStudies {
   readonly found: readonly FoundFile[];
   readonly tables: ReadonlyMap<string, LinkTable | null>;
   readonly pairing: Pairing;
-  /** What is said of files and folders, but not of those that belong to no study. */
+  /** Problems of files and folders, without those of files that belong to no study. */
   readonly loose: Problem[];
   readonly place: PlaceFile;
 }
 
-/** Reads what changed in a folder since the catalogue saw it last, and puts its files together to studies. */
+/**
+ * Reads the files of a folder that changed since the catalogue last read it, and groups all its files into
+ * studies.
+ */
 export async function findStudies(
   db: Database,
   root: string,
@@ -111,8 +114,8 @@ export async function findStudies(
 }
 
 /**
- * Looks at a data folder and brings the catalogue up to it: reads what changed since the last scan, gives each changed
- * study a new revision, and leaves the old ones to the snapshots that need them.
+ * Scans a data folder and updates the catalogue: reads the files that changed since the last scan, gives each
+ * changed study a new revision, and keeps old revisions for the snapshots that need them.
  */
 export async function scanFolder(
   db: Database,

@@ -13,46 +13,47 @@ import type { ContourSource } from './outlines.js';
 import type { Report } from './problems.js';
 import { inTurns, othersTurn, Turns } from './turns.js';
 
-/** Structures that are told of one by one. */
+/** The most structures that are reported one by one. */
 const MOST_TOLD = 1_000;
 
 /** Where the structures of a study are: the contours of each slice. */
 export type Drawn = ReadonlyMap<SliceId, readonly FoundContour[]>;
 
-/** A slice as far as sources meet on it. */
+/** A slice with the series on which sources may meet. */
 interface SeriesSlice {
   readonly slice: SliceId;
   readonly seriesUid: string;
 }
 
-/** A slice on which a structure is drawn that a source has there and that cannot be used; `isBeside` as in `UnusedPart`. */
+/** A slice on which a source has a structure that cannot be used; `isBeside` as in `UnusedPart`. */
 export interface LostPart {
   readonly slice: SliceId;
   readonly structure: string;
-  /** The place of its source; -1 for one of which nothing is used. */
+  /** The place of its source; -1 for a source of which nothing is used. */
   readonly source: number;
   readonly isBeside: boolean;
 }
 
-/** What is drawn on a slice and cannot be used there in full. */
+/** The structures that are drawn on a slice and cannot be used there in full. */
 export interface Unusable {
   readonly structures: readonly string[];
-  /** Of those of them that are contested the sources that it is so of. */
+  /** For each of them that is contested: the sources in which it is unusable. */
   readonly lost: readonly StructureSources[];
 }
 
-/** What is used of the sources of a study. */
+/** The parts of a study's sources that are used. */
 export interface Settled {
   readonly drawn: Drawn;
   readonly unusable: ReadonlyMap<SliceId, Unusable>;
-  /** Structures that a source has as an earlier one has them, which is used. */
+  /** Structures that are the same in an earlier source, which is used instead. */
   readonly copies: readonly (readonly [structure: string, copy: number, first: number])[];
 }
 
 /**
- * What is used of all sources of a study. A structure that a source has on a slice and that cannot be used there in full is taken out, because a mask of the
- * rest would be too small. What is the very same in an earlier source is let go of, as the copy of a file has it. Contests that are left
- * for a session to decide are told.
+ * Decides which parts of all sources of a study are used. If a source has a structure on a slice and it
+ * cannot be used there in full, the structure is taken out of the slice, because a mask of the rest would be
+ * too small. A structure that is identical in an earlier source, as in a copy of a file, is dropped. Contests
+ * that remain are reported; a session decides them.
  */
 export async function settleSources(
   placed: Drawn,
@@ -109,8 +110,9 @@ export async function settleSources(
 }
 
 /**
- * Those parts whose loss leaves too little. Where another source has the structure on the slice it has all of it, unless the two are
- * in a contest; what lies beside the image takes nothing away from what is there.
+ * Returns the lost parts that make a structure unusable. If another source has the structure on the slice, it
+ * has all of it, unless the two are in a contest. A part beside the image takes nothing away from the parts
+ * that are on it.
  */
 async function lostAmong(
   drawn: Drawn,
@@ -163,7 +165,7 @@ function tellLost(
     })).slices.add(part.slice);
   for (const { part, slices } of slicesOf.values()) {
     const source = sources[part.source];
-    // A text contour's own problem says as much.
+    // The problem of a text contour itself says this already.
     if (!source || source.kind === 'text') continue;
     const { structure } = part;
     told.push({
@@ -201,7 +203,7 @@ function unusableBySlice(
 interface Rival {
   readonly structure: string;
   readonly source: number;
-  /** The source that goes before it. */
+  /** The earlier source. */
   readonly first: number;
 }
 
@@ -215,7 +217,7 @@ async function contestsIn(drawn: Drawn, slices: readonly SeriesSlice[]): Promise
   return finder.find();
 }
 
-/** How many structures each source shares with one that goes before it. */
+/** Counts, for each source, the structures that it shares with each earlier source. */
 function pairsOf(rivals: readonly Rival[]): { source: number; first: number; count: number }[] {
   const pairs = new Map<string, { source: number; first: number; count: number }>();
   for (const { source, first } of rivals)
@@ -253,7 +255,10 @@ async function copiesIn(
   });
 }
 
-/** ROIs by the order in which they come on a slice: which contours are of one counts, its number does not. */
+/**
+ * Returns the place of an ROI in the order of first use on a slice. Which contours belong to one ROI matters,
+ * its number does not.
+ */
 function placeOfRoi(rois: Map<number, Map<number, number>>, source: number, roi: number): number {
   const own = emplace(rois, source, () => new Map<number, number>());
   return emplace(own, roi, () => own.size);

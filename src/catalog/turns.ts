@@ -23,7 +23,10 @@ export class Turns {
   }
 }
 
-/** Maps a long list with turns for others; `rowsIn`: how many rows each value has, where it is more than one. */
+/**
+ * Maps a long list and lets the event loop turn in between; `rowsIn`: the rows of each value, if more than
+ * one.
+ */
 export async function inTurns<From, To>(
   list: Iterable<From>,
   map: (value: From) => To,

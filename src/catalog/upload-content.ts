@@ -128,7 +128,7 @@ async function describeUpload(
   return { studies, problems, patients };
 }
 
-/** Why text is no contour that can be used; null for one that can, and for all else. */
+/** Returns why a text is no usable contour; null for a usable one and for other files. */
 function unusableOf(finding: ScanFinding): UploadedFile['unusable'] {
   if (finding.kind !== 'contour' || finding.contour.ok) return null;
   const { problem, pointsBefore } = finding.contour;
@@ -173,7 +173,7 @@ export async function readKept(
   return await describeUpload(files, findings, placeStaged(folder, files, loaders, planeToleranceMm));
 }
 
-/** Places what files of an upload hold, whose folder nobody else changes. */
+/** Returns a function that places the contours of an upload's files; nobody else changes their folder. */
 function placeStaged(
   folder: string,
   files: readonly StagedFile[],

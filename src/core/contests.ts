@@ -1,21 +1,25 @@
 import { emplace } from './study-files.js';
 
 /**
- * A structure that several sources of a study outline on images of one series: `sources` are their places among those of the study, in
- * ascending order. One of them is used, for masks that come from several hands are of none.
+ * A structure that several sources of a study outline on images of one series: `sources` are their places
+ * among those of the study, in ascending order. Only one of them is used, because a mask of several readers'
+ * contours would be nobody's.
  */
 export interface Contest {
   readonly structure: string;
   readonly sources: readonly number[];
 }
 
-/** A slice as far as contests are found by it: its series, and for each part of a structure the source that it comes from. */
+/** A slice with its series and, for each part of a structure, the source that it comes from. */
 export interface ContestedSlice {
   readonly series: string;
   readonly parts: Iterable<{ readonly structure: string; readonly source?: number }>;
 }
 
-/** Finds the contests of a study: sources that meet on some series, directly or by others, are of one contest. */
+/**
+ * Finds the contests of a study: sources that meet on a series, directly or through other sources, are in one
+ * contest.
+ */
 export class ContestFinder {
   readonly #seen = new Map<string, Map<string, Set<number>>>();
 
@@ -26,7 +30,7 @@ export class ContestFinder {
     }
   }
 
-  /** By structure and then by first source. */
+  /** Returns the contests by structure, then by first source. */
   find(): Contest[] {
     return [...this.#seen]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -43,7 +47,7 @@ export function findContests(slices: Iterable<ContestedSlice>): Contest[] {
   return finder.find();
 }
 
-/** Sets that share a number become one; those of one number are left out. */
+/** Joins sets that share a number; leaves out sets of a single number. */
 function joined(sets: readonly ReadonlySet<number>[]): number[][] {
   let groups: Set<number>[] = [];
   for (const set of sets) {
@@ -60,7 +64,7 @@ function joined(sets: readonly ReadonlySet<number>[]): number[][] {
 /** A structure and the places of some of its sources, ascending. */
 export type StructureSources = readonly [structure: string, sources: readonly number[]];
 
-/** What is not used of a study: structures of sources, by `droppedKey`. */
+/** Structures of sources that a study does not use, by `droppedKey`. */
 export type Dropped = ReadonlySet<string>;
 
 export const NONE_DROPPED: Dropped = new Set();
@@ -69,7 +73,7 @@ export function droppedKey(structure: string, source: number): string {
   return `${source} ${structure}`;
 }
 
-/** All but one source of each contest; `chosen` says which one is used. */
+/** Drops all but one source of each contest; `chosen` returns the one to use. */
 export function dropOthers(contests: readonly Contest[], chosen: (contest: Contest) => number): Dropped {
   return new Set(
     contests.flatMap((contest) => {
@@ -81,12 +85,12 @@ export function dropOthers(contests: readonly Contest[], chosen: (contest: Conte
   );
 }
 
-/** The first source has it: what is used where nobody chose. */
+/** Drops all but the first source of each contest: the default if nobody chose. */
 export function dropByDefault(contests: readonly Contest[]): Dropped {
   return dropOthers(contests, ({ sources }) => sources[0]!);
 }
 
-/** Without the parts of structures of sources that are not used. */
+/** Returns the parts without those of dropped sources. */
 export function withoutDropped<Part extends { readonly structure: string; readonly source?: number }>(
   parts: readonly Part[],
   dropped: Dropped,
@@ -95,7 +99,7 @@ export function withoutDropped<Part extends { readonly structure: string; readon
   return parts.filter(({ structure, source = 0 }) => !dropped.has(droppedKey(structure, source)));
 }
 
-/** Whether any of the structure's sources is used; true where nothing is said of them. */
+/** Whether any source of the structure is used; true if its sources are not listed. */
 export function isUsed(structure: string, sources: readonly StructureSources[], dropped: Dropped): boolean {
   const own = dropped.size === 0 ? undefined : sources.find(([name]) => name === structure);
   return !own || own[1].some((source) => !dropped.has(droppedKey(structure, source)));

@@ -10,31 +10,37 @@ export interface DrawnOn {
   readonly images: readonly string[];
 }
 
-/** What the catalogue keeps of a structure set or segmentation. Its contours stay in the file: they are read again to be placed. */
+/**
+ * The data of a structure set or segmentation that the catalogue keeps. Its contours stay in the file, which
+ * is read again to place them.
+ */
 export interface DrawnObject {
   readonly type: 'rtstruct' | 'seg';
   readonly sopInstanceUid: string;
   readonly studyUid: string;
-  /** Of the series that it is in itself. */
+  /** The series of the object itself. */
   readonly seriesUid: string;
-  /** As `madeAt` has it. */
+  /** The result of `madeAt`. */
   readonly made: string | null;
   /** SHA-256 of the patient's id; null where there is none. */
   readonly patient: string | null;
-  /** SeriesInstanceUIDs of the series that it says it was drawn on. */
+  /** SeriesInstanceUIDs of the series that it names as those it was drawn on. */
   readonly series: readonly string[];
   /** SOPInstanceUIDs of the images that it names. */
   readonly images: readonly string[];
-  /** FrameOfReferenceUIDs of what it holds. */
+  /** FrameOfReferenceUIDs of its contours or frames. */
   readonly spaces: readonly string[];
-  /** Share of the whole from which a fractional segmentation's pixel is inside; null for all else. */
+  /** Share of the whole from which a fractional segmentation's pixel is inside; null for other objects. */
   readonly threshold: number | null;
   readonly problems: readonly HeaderProblem[];
 }
 
-/** Names of an object that are kept, of each kind: one that names more still finds its images by these. */
+/**
+ * The most names of an object that are kept, of each kind: an object that names more still finds its images
+ * by these.
+ */
 const MOST_NAMES = 65_536;
-/** Problems of an object that are kept, each of which speaks of many contours. */
+/** The most problems of an object that are kept, each about many contours. */
 const MOST_PROBLEMS = 1_000;
 
 export function drawnStructureSet(set: StructureSet): DrawnObject {
@@ -74,7 +80,7 @@ function kept(object: DrawnObject): DrawnObject {
   };
 }
 
-/** So many of an object's problems that a person may read them, and how many there are beyond. */
+/** Returns the first problems of an object, as many as a person may read, and the number of the others. */
 export function firstProblems(problems: readonly HeaderProblem[]): readonly HeaderProblem[] {
   const beyond = problems.length - MOST_PROBLEMS;
   if (beyond <= 0) return problems;

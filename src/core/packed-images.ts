@@ -1,26 +1,29 @@
 import type { PlacedImage } from './placing.js';
 import { planeOf } from './plane.js';
 
-/** Images as contours find them, in columns: a hundred thousand of them travel to a loader in one message, which takes milliseconds. */
+/**
+ * The properties of images by which contours find them, in columns: a hundred thousand images travel to a
+ * loader in one message within milliseconds.
+ */
 export interface PackedImages {
-  /** SOPInstanceUIDs one behind the other, and how many characters each has. */
+  /** All SOPInstanceUIDs in one text, and the number of characters of each. */
   readonly uids: string;
   readonly uidLengths: Uint32Array;
   readonly frames: Uint32Array;
-  /** The series and spaces that occur, and for each image its place among them; -1: none. */
+  /** The series and spaces that occur, and each image's index among them; -1: none. */
   readonly seriesUids: readonly string[];
   readonly series: Int32Array;
   readonly spaceUids: readonly string[];
   readonly spaces: Int32Array;
   /** Rows and columns. */
   readonly sizes: Uint32Array;
-  /** Position, orientation and spacing; not a number where an image has no plane. */
+  /** Position, orientation and spacing; NaN if an image has no plane. */
   readonly planes: Float64Array;
 }
 
 const PLANE_NUMBERS = 11;
 
-/** Texts by the order in which they came. */
+/** Numbers texts in the order in which they come. */
 class Numbered {
   readonly texts: string[] = [];
   readonly #numbers = new Map<string, number>();
@@ -44,7 +47,7 @@ export class ImagePacker {
   #sizes = new Uint32Array(2 * 64);
   #planes = new Float64Array(PLANE_NUMBERS * 64);
 
-  /** Images so far. */
+  /** The number of images so far. */
   get count(): number {
     return this.#uids.length;
   }

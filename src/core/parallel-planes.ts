@@ -1,29 +1,34 @@
 import { distanceFromOrigin, type Projection, type Span } from './plane.js';
 import { emplace } from './study-files.js';
 
-/** Planes that are nearer to each other than this, in mm, are one plane: header texts round. */
+/** Planes nearer to each other than this, in mm, are the same plane: texts of headers are rounded. */
 export const SAME_PLANE_MM = 1e-3;
 
-/** The part of a normal that something covers; null where that is longer than `mostMm`, or no number. */
+/** Returns the part of a normal that an object covers; null if it is longer than `mostMm` or not a number. */
 export type SpanAlong = (normal: Projection['normal'], mostMm: number) => Span | null;
 
-/** The planes that are nearest to something: all within `SAME_PLANE_MM` of the nearest one. */
+/** The planes nearest to an object: all within `SAME_PLANE_MM` of the nearest one. */
 export interface NearestPlanes<Item> {
-  /** How far its farthest point lies off the nearest plane. */
+  /** How far the object's farthest point lies off the nearest plane. */
   readonly mm: number;
   readonly items: readonly Item[];
 }
 
 interface Stack<Item> {
   readonly normal: Projection['normal'];
-  /** By their distance from the origin along the normal, ascending once it is sorted. */
+  /** Planes with their distance from the origin along the normal; ascending once `isSorted`. */
   readonly planes: { readonly at: number; readonly item: Item }[];
   isSorted: boolean;
-  /** Items that were found together: thousands of contours may lie in one plane of thousands of frames. */
+  /**
+   * Lists of items that were found together, for reuse: thousands of contours may lie in one plane of
+   * thousands of frames.
+   */
   readonly together: Map<string, readonly Item[]>;
 }
 
-/** Items by their planes: one search among parallel planes finds the nearest, however many there are. */
+/**
+ * Finds items by their planes; one search among parallel planes finds the nearest, however many there are.
+ */
 export class ParallelPlanes<Item> {
   readonly #stacks = new Map<string, Stack<Item>>();
 
@@ -39,7 +44,10 @@ export class ParallelPlanes<Item> {
     } else this.#stacks.set(key, { normal, planes: [{ at, item }], isSorted: true, together: new Map() });
   }
 
-  /** The nearest planes no farther than `reachMm` from any point of something; null where there is none. */
+  /**
+   * Returns the nearest planes that are no farther than `reachMm` from any point of an object; null if there
+   * is none.
+   */
   nearest(spanAlong: SpanAlong, reachMm: number): NearestPlanes<Item> | null {
     let found: NearestPlanes<Item> | null = null;
     for (const stack of this.#stacks.values()) {
@@ -58,7 +66,10 @@ export class ParallelPlanes<Item> {
     return found;
   }
 
-  /** Every plane no farther than `reachMm` from any point of something, with how far its farthest point lies off it. */
+  /**
+   * Returns every plane no farther than `reachMm` from any point of an object, with the distance of its
+   * farthest point.
+   */
   within(spanAlong: SpanAlong, reachMm: number): { readonly mm: number; readonly item: Item }[] {
     return [...this.#stacks.values()].flatMap((stack) => {
       const span = spanAlong(stack.normal, 2 * reachMm);
@@ -66,7 +77,7 @@ export class ParallelPlanes<Item> {
     });
   }
 
-  /** Half of the distance to the next parallel plane; null where there is none. */
+  /** Returns half of the distance to the next parallel plane; null if there is none. */
   halfGapMm(projection: Projection): number | null {
     const stack = this.#stacks.get(projection.normal.join());
     if (!stack) return null;
@@ -82,7 +93,7 @@ export class ParallelPlanes<Item> {
   }
 }
 
-/** Whether two planes are parallel and one. */
+/** Whether two planes are parallel and in the same place. */
 export function isSamePlane(a: Projection, b: Projection): boolean {
   const isParallel = a.normal.every((value, at) => value === b.normal[at]);
   return isParallel && Math.abs(distanceFromOrigin(a) - distanceFromOrigin(b)) < SAME_PLANE_MM;
@@ -96,7 +107,7 @@ function sorted<Item>(stack: Stack<Item>): Planes<Item> {
   return stack.planes;
 }
 
-/** The index of the first plane at `at` or behind it. */
+/** Returns the index of the first plane at `at` or beyond. */
 function placeOf(planes: Planes<unknown>, at: number): number {
   let [low, high] = [0, planes.length];
   while (low < high) {

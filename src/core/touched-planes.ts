@@ -5,7 +5,7 @@ import type { Segmentation } from './segment-rasters.js';
 import type { StructureSet } from './structure-set.js';
 import { emplace } from './study-files.js';
 
-/** Finds the images in whose planes, in their frame of reference, something of an object lies. */
+/** Finds the images in whose planes, and frame of reference, a part of an object lies. */
 export class TouchedPlanes {
   readonly #spaces = new Map<string, ParallelPlanes<number>>();
   readonly #toleranceMm: number;
@@ -20,7 +20,7 @@ export class TouchedPlanes {
     }
   }
 
-  /** The places of the images that are touched, in order. */
+  /** The places of the images that were found, in ascending order. */
   get places(): Uint32Array {
     return Uint32Array.from(this.#touched).sort();
   }

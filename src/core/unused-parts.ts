@@ -1,26 +1,32 @@
 import type { ProblemCode } from './problem.js';
 import { emplace } from './study-files.js';
 
-/** An image that a contour or frame of a structure belongs to, by its name or its place, and is not put on; `code`: why. */
+/**
+ * An image that a contour or frame of a structure belongs to, by name or place, without being put on it;
+ * `code` is the reason.
+ */
 export interface UnusedPart {
   readonly place: number;
   readonly structure: string;
   readonly code: ProblemCode;
   /**
-   * Whether the structure's mask of the image lacks nothing by it, where it has one: it lies beside the image's plane, or encloses
-   * nothing. Otherwise that mask is smaller than what was drawn.
+   * Whether the structure's mask of the image, if there is one, is complete without this part: the part lies
+   * beside the image's plane or encloses nothing. If not, that mask would be smaller than what was drawn.
    */
   readonly isBeside: boolean;
 }
 
-/** Images times structures of one source that are kept: a small file may name millions. */
+/** The most pairs of image and structure that are kept of one source: a small file may name millions. */
 export const MOST_UNUSED = 200_000;
 
-/** Said of a source of which there are more. */
+/** The detail for a source with more. */
 export const TOO_MUCH_UNUSED =
   'too much of it cannot be used to say on which slices, so nothing of it is: sessions with missing "empty" leave out the slices of the study that lack a structure';
 
-/** Gathers what is not used of a source: for each image and structure one entry, the first that is not beside where there is one. */
+/**
+ * Gathers the unused parts of a source: one entry for each image and structure, preferably one that is not
+ * beside.
+ */
 export class UnusedParts {
   readonly #found = new Map<string, Map<number, UnusedPart>>();
   readonly #most: number;
@@ -32,7 +38,7 @@ export class UnusedParts {
     this.#most = most;
   }
 
-  /** False where there were more than are kept: nothing is known of the others. */
+  /** False if there were more parts than are kept: the others are unknown. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
@@ -41,7 +47,10 @@ export class UnusedParts {
     return [...this.#found.values()].flatMap((parts) => [...parts.values()]);
   }
 
-  /** Images of one reason; a list that was added whole is not looked at again: thousands of contours may share one. */
+  /**
+   * Adds images with one reason. A list that was added before is skipped: thousands of contours may share
+   * one.
+   */
   addImages(
     images: readonly { readonly place: number }[],
     structure: string,

@@ -61,7 +61,7 @@ const OWN_FAULT = new Set<NodeJS.Signals>([
 
 interface Pending {
   readonly id: number;
-  /** How many outcomes the task has. */
+  /** The number of outcomes that the task has. */
   readonly units: number;
   readonly resolve: (outcomes: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
@@ -75,11 +75,11 @@ export class LoaderChild {
   readonly ready: Promise<void>;
   readonly exited: Promise<void>;
   tasksDone = 0;
-  /** The code of the error that kept its process from being started. */
+  /** The code of the error that kept the process from starting. */
   startFailure: string | null = null;
-  /** Resident memory when it was last looked at, without the segments that it has mapped. */
+  /** Resident memory at the last check, without the segments that it has mapped. */
   memoryBytes = 0;
-  /** Why it ended, and whether it did nothing at that time; null while it lives. */
+  /** The cause of its end, and whether it was idle at that time; null while it lives. */
   ended: { readonly cause: DeathCause; readonly idle: boolean } | null = null;
   #process: ChildProcess;
   #pending: Pending | null = null;
@@ -90,7 +90,7 @@ export class LoaderChild {
   #onDecodes: (tally: DecodeTally) => void;
   #limits: LoaderLimits;
   #sent: SentSources;
-  /** Whether the child is to forget the sources that it was sent. */
+  /** Whether to tell the child to forget the sources that it was sent. */
   #forgets = false;
 
   constructor(options: ChildOptions) {
@@ -110,7 +110,7 @@ export class LoaderChild {
         this.#end(code, signal);
         resolve();
       });
-      // More than one may come: what is sent to a process that could not be started fails as well.
+      // There may be several errors: sending to a process that could not be started fails as well.
       this.#process.on('error', (error: NodeJS.ErrnoException) => {
         if (this.#process.pid !== undefined) return;
         this.startFailure ??= error.code ?? error.name;
@@ -127,7 +127,7 @@ export class LoaderChild {
       try {
         this.#receive(message);
       } catch {
-        // What a child says that makes no sense says nothing but that it is broken: it ends, and its task with it.
+        // A message that makes no sense means that the child is broken: end it, and its task with it.
         this.kill('crash');
       }
     });
@@ -139,7 +139,7 @@ export class LoaderChild {
   get alive(): boolean {
     return this.#alive;
   }
-  /** Whether it has ended, was told to, or can be told nothing more: it gets no task any more. */
+  /** Whether it has ended, was told to end, or can't be reached: it gets no more tasks. */
   get leaving(): boolean {
     return !this.#alive || this.#killedFor !== null || !this.#process.connected;
   }
@@ -216,7 +216,7 @@ export class LoaderChild {
     });
   }
 
-  /** Which sources a task has kept that failed on the way is not known: both ends begin anew. */
+  /** Forgets the sources on both ends: after a task that failed it is unknown which ones it kept. */
   #forget(): void {
     this.#sent = new SentSources(this.#limits);
     this.#forgets = true;
@@ -301,7 +301,7 @@ export class LoaderChild {
   }
 }
 
-/** Whether a loader's answer has an outcome for each of so many units. */
+/** Whether a loader's answer has an outcome for each of `units` units. */
 function isOutcomes(answer: unknown, units: number): boolean {
   return (
     Array.isArray(answer) &&

@@ -1,9 +1,9 @@
 import type { PlaceOutcome } from './messages.js';
 
-/** Of a message: one of hundreds of megabytes holds its receiver up for as long as it takes to be read. */
+/** The most bytes of a piece: a message of hundreds of megabytes blocks its receiver while it is read. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 
-/** A part of the contours of an outcome that are too many for one message; `unit`: its place in the task. */
+/** A piece of contours that are too many for one message; `unit`: the place of their outcome in the task. */
 export interface BytesPiece {
   readonly unit: number;
   readonly from: number;
@@ -11,7 +11,7 @@ export interface BytesPiece {
   readonly bytes: Uint8Array;
 }
 
-/** Outcomes without the contours of those that have too many, and these piece by piece; the outcomes follow the pieces. */
+/** Takes long contours out of outcomes and returns them in pieces, to be sent before the outcomes. */
 export function takeLongBytes(outcomes: readonly PlaceOutcome[]): {
   readonly pieces: readonly BytesPiece[];
   readonly outcomes: readonly PlaceOutcome[];
@@ -32,7 +32,7 @@ export function takeLongBytes(outcomes: readonly PlaceOutcome[]): {
   return { pieces, outcomes: rest };
 }
 
-/** Gathers the pieces of a task's outcomes. */
+/** Collects the pieces of a task's outcomes. */
 export class GatheredBytes {
   readonly #buffers = new Map<number, Uint8Array>();
 
@@ -45,7 +45,7 @@ export class GatheredBytes {
     buffer.set(bytes, from);
   }
 
-  /** The outcomes as they were before their contours were taken. */
+  /** Returns the outcomes with their contours put back. */
   giveBack(outcomes: readonly PlaceOutcome[]): PlaceOutcome[] {
     return outcomes.map((outcome, unit) => {
       const contours = this.#buffers.get(unit);

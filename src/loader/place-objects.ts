@@ -5,7 +5,10 @@ import type { LoaderPool } from './pool.js';
 import type { Queued } from './queue.js';
 import { supervise } from './supervise.js';
 
-/** Returns what places objects on the loaders of a pool; an object that ends its loader comes back refused. */
+/**
+ * Returns a function that places objects on the loaders of a pool; an object that ends its loader comes back
+ * refused.
+ */
 export function objectPlacer(
   by: () => LoaderPool,
   pairTimeoutMs: number,

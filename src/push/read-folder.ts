@@ -16,7 +16,8 @@ const SHOWN_EVERY_MS = 500;
 const CLOSE_GRACE_MS = 1_000;
 
 /**
- * Reads a folder as a service does that serves it, in loader children, with a catalogue that is gone afterwards, for the time of `work`.
+ * Reads a folder like a service that serves it, in loader processes, and passes the studies to `work`. The
+ * catalogue is removed afterwards.
  */
 export async function withFoundStudies<T>(
   folder: string,

@@ -22,7 +22,7 @@ import { findingOf, refuseFinding } from './refusal.js';
 export interface UploadRequest {
   /** A list for `askedNames`; null: every structure that occurs, in order of their names. */
   readonly structures: string | null;
-  /** The file of the source whose contours are used of structures that several have; null: the first. */
+  /** The file of the source to use where several have a structure; null: the first source. */
   readonly source: string | null;
   /** `empty`: a slice with some of the structures is a pair as well. */
   readonly missing: 'exclude' | 'empty';
@@ -49,13 +49,13 @@ export interface UploadBatch {
 /** The pairs of an upload in order. */
 export interface ChosenPairs {
   readonly pairs: readonly UploadPair[];
-  /** Of their masks. */
+  /** The structures of their masks. */
   readonly structures: readonly string[];
-  /** For each slice that is left out because what is drawn on it cannot be used in full. */
+  /** A problem for each slice that is left out because a structure on it cannot be used in full. */
   readonly problems: readonly BatchProblem[];
 }
 
-/** Throws `SlfError` where there is none. */
+/** Chooses the pairs of an upload. Throws `SlfError` if there is none. */
 export function choosePairs(
   studies: readonly UploadedStudy[],
   problems: readonly BatchProblem[],
@@ -127,7 +127,7 @@ function noPairs(
   problems: readonly BatchProblem[],
   leftOut: readonly BatchProblem[],
 ): SlfError {
-  // What is odd about an image that is read is no reason that there is no contour on it.
+  // A remark on an image that was read is no reason for a missing contour on it.
   const first = problems.find(({ code }) => images === 0 || !IMAGE_REMARKS.has(code));
   const [left] = leftOut;
   const why =
