@@ -53,6 +53,7 @@ function toFormat9(db: Database): void {
     DROP TABLE file_numbers;
     ALTER TABLE file DROP COLUMN numbers_key;
     ALTER TABLE contour ADD COLUMN off_mm REAL NOT NULL DEFAULT 0;
+    CREATE INDEX contour_off_plane ON contour (revision, ord, structure, off_mm) WHERE off_mm > 0;
     DELETE FROM problem;
     DELETE FROM source;
     DELETE FROM study;

@@ -3,6 +3,7 @@ import type { Containment, FindingCode, FindingLimits } from '../core/finding-co
 import { type Finding, findOddities, type MeasuredSlice } from '../core/findings.js';
 import { type PairId, pairId, type SliceId, type StudyId } from '../core/ids.js';
 import { SlicePlanes } from '../core/slice-plane.js';
+import { emplace } from '../core/study-files.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
 import { Measures, type MeasuresOptions } from './measures.js';
@@ -111,6 +112,18 @@ export class Quality {
     );
   }
 
+  /** By place and structure, how far what was drawn off the plane of the image that it names lies off it at most. */
+  #offPlanes(revision: number): Map<number, Map<string, number>> {
+    const rows = prepare(
+      this.#db,
+      'SELECT ord, structure, max(off_mm) AS mm FROM contour WHERE revision = ? AND off_mm > 0 GROUP BY ord, structure',
+    ).all(revision) as { ord: number; structure: string; mm: number }[];
+    const found = new Map<number, Map<string, number>>();
+    for (const { ord, structure, mm } of rows)
+      emplace(found, ord, () => new Map<string, number>()).set(structure, mm);
+    return found;
+  }
+
   async #look({ study, revision }: StudyState): Promise<{ found: PairFinding[]; isMeasured: boolean }> {
     const rows = prepare(
       this.#db,
@@ -118,6 +131,7 @@ export class Quality {
     ).all(revision) as { ord: number; slice: string; header: string }[];
     const measures = await this.#measures.of(revision);
     const same = await sameShapes(this.#db, revision);
+    const offMm = this.#offPlanes(revision);
     const sliceOf = new Map(rows.map(({ ord, slice }) => [ord, slice as SliceId]));
     const planes = new SlicePlanes();
     const describe = ({ ord, header }: (typeof rows)[number]): MeasuredSlice => {
@@ -128,6 +142,7 @@ export class Quality {
         structures,
         unread: known ? known.unread : 'the image changed since the scan, or cannot be read',
         plane: planes.of(JSON.parse(header) as ImageHeader),
+        offMm: offMm.get(ord) ?? new Map(),
         same: new Map(
           structures.flatMap(({ structure }) => {
             const others = same.get(shapeKey(ord, structure));

@@ -90,6 +90,7 @@ const TABLES = `
     off_mm REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (revision, ord, structure, number)
   ) STRICT;
+  CREATE INDEX contour_off_plane ON contour (revision, ord, structure, off_mm) WHERE off_mm > 0;
 
   -- Which contours are the same: equal digests. A revision whose contours all have one is in shaped.
   CREATE TABLE shape (

@@ -87,6 +87,11 @@ export const FINDING_RULES = {
     unit: 'overlap of the brightness of the inner structure and of the rest of the outer one: 0 none, 1 all',
     threshold: 0.36,
   },
+  OFF_PLANE: {
+    meaning: 'A contour or frame was drawn in another plane than that of the image that it names',
+    unit: 'mm from where it was drawn to the plane of the nearest image that it names',
+    threshold: 0,
+  },
   NOT_MEASURED: {
     meaning: 'The image cannot be read, so that brightness was not measured',
     unit: 'null',

@@ -29,6 +29,8 @@ export interface MeasuredSlice {
   readonly unread: string | null;
   /** Where it lies; null where the file doesn't say. */
   readonly plane: SlicePlane | null;
+  /** For structures that were drawn off the plane of the image that they name, by how many mm at most. */
+  readonly offMm: ReadonlyMap<string, number>;
   /** For each structure how many other places have the same contours, and one of them. */
   readonly same: ReadonlyMap<string, { readonly count: number; readonly example: string }>;
 }
@@ -121,6 +123,13 @@ function remarksOn(
       detail: `${counted(repeats, 'point')} at the place of an earlier one`,
     });
   }
+  const offMm = slice.offMm.get(measures.structure);
+  if (offMm !== undefined)
+    remarks.push({
+      code: 'OFF_PLANE',
+      value: offMm,
+      detail: `it was drawn ${shown(offMm)} mm off the plane of the image that it names`,
+    });
   const same = slice.same.get(measures.structure);
   if (same)
     remarks.push({

@@ -32,6 +32,9 @@ const FIRST_BYTES = 64 * 1024;
 /** More was to be written than may be. */
 export class ContoursTooLarge extends Error {
   override readonly name = 'ContoursTooLarge';
+  constructor(limitBytes: number) {
+    super(`its contours take more than ${limitBytes} bytes on the images of its study; it is left out`);
+  }
 }
 
 /**
@@ -79,7 +82,7 @@ export class ContourWriter {
 
   #grow(by: number): void {
     this.#length += by;
-    if (this.#length > this.#limitBytes) throw new ContoursTooLarge(`over ${this.#limitBytes} bytes`);
+    if (this.#length > this.#limitBytes) throw new ContoursTooLarge(this.#limitBytes);
     if (this.#length <= this.#bytes.length) return;
     const larger = new Uint8Array(Math.min(this.#limitBytes, Math.max(this.#length, 2 * this.#bytes.length)));
     larger.set(this.#bytes);

@@ -5,10 +5,14 @@ import type { ImageFinder } from './placing.js';
 import { spanOfPoints, toPixels } from './plane.js';
 import type { Roi, RoiContour, StructureSet } from './structure-set.js';
 
+/** Of a column and a row, packed. */
+const LEAST_POINT_BYTES = 4;
+
 /** Puts the contours of a structure set on their images. */
 export function placeStructureSet(set: StructureSet, finder: ImageFinder, toleranceMm: number): Placement {
   const placer = new Placer(finder, toleranceMm, set);
   const looked: (Looked & { readonly roi: Roi; readonly contour: RoiContour })[] = [];
+  let leastBytes = 0;
   for (const roi of set.rois)
     for (const contour of roi.contours) {
       const { references, first, count, item } = contour;
@@ -27,6 +31,7 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
       };
       placer.note(one);
       looked.push(one);
+      leastBytes += placed.images.length * count * LEAST_POINT_BYTES;
     }
   for (const one of set.lost) {
     const { references, frameOfReferenceUid, first, count } = one;
@@ -60,5 +65,5 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
       }
     }
   }
-  return { parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
+  return { leastBytes, parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
 }

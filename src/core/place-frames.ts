@@ -5,6 +5,8 @@ import { type Grid, greatestShift, type Plane, pixelsBetween, projectionOf, span
 import type { Segmentation, SegmentRaster } from './segment-rasters.js';
 import { emplace } from './study-files.js';
 
+const RUN_BYTES = 8;
+
 /** Puts the frames of a segmentation on their images. */
 export function placeSegmentation(
   segmentation: Segmentation,
@@ -22,12 +24,14 @@ export function placeSegmentation(
         spanAlong: plane && ((normal, mostMm) => spanOfGrid(plane, segmentation, normal, mostMm)),
       });
     });
+  let leastBytes = 0;
   const looked = rasters.map((raster): Looked & { readonly raster: SegmentRaster } => {
     const { frame, segment } = raster;
     const placed = placedFrame(frame);
     const { structure, item } = segments[segment]!;
     const one = { raster, unit: item, structure, where: 'frame', item: frame + 1, placed };
     placer.note(one);
+    leastBytes += placed.images.length * raster.count * RUN_BYTES;
     return one;
   });
   for (const { frame, structures } of segmentation.lost)
@@ -60,7 +64,7 @@ export function placeSegmentation(
       }
     }
   }
-  return { parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
+  return { leastBytes, parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
 }
 
 /** How an image's pixels lie on a frame's: `matrix` as `Raster` has it, undefined where that is not known; `detail`: what is odd. */

@@ -17,6 +17,8 @@ export interface PlacedPart {
 
 /** What was made of a source: parts as they come, then what is to be said of them. */
 export interface Placement {
+  /** What all parts take packed at the least, where none lies beside its image: known before the first of them is made. */
+  readonly leastBytes: number;
   readonly parts: Iterable<PlacedPart>;
   /** To be asked for when all parts were taken. */
   readonly problems: () => readonly HeaderProblem[];

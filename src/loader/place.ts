@@ -28,6 +28,7 @@ const FREE_BYTES = 32 * 1024 * 1024;
 const BYTES_PER_FILE_BYTE = 16;
 /** Contours of one object on one slice; no structure of a person has so many parts. */
 const MOST_ON_SLICE = 8_192;
+const TOO_MANY_ON_SLICE = `on a slice there are more than ${MOST_ON_SLICE} contours; it is left out`;
 
 /**
  * Puts the contours of structure sets and segmentations on images. What is wrong with one object stays with it; one of which there would be
@@ -61,7 +62,7 @@ async function placeObject(
         );
   } catch (error) {
     if (error instanceof ContoursTooLarge)
-      return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: `${error.message}; it is left out` };
+      return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: error.message };
     const { code, detail } = faultOf(error, null);
     return { kind: 'refused', code, detail };
   }
@@ -91,12 +92,14 @@ export function placeDrawn(
     drawn.type === 'rtstruct'
       ? placeStructureSet(drawn.content, finder, toleranceMm)
       : placeSegmentation(drawn.content, finder, toleranceMm);
+  // Most of those that are too large are told by what they would take, without the work of making it.
+  if (placement.leastBytes > limitBytes) throw new ContoursTooLarge(limitBytes);
   const writer = new ContourWriter(limitBytes);
   const onSlice = new Uint32Array(images.length);
   const nested = new NestedRois();
   for (const part of placement.parts) {
     if (++onSlice[part.place]! > MOST_ON_SLICE)
-      throw new ContoursTooLarge(`on a slice there are more than ${MOST_ON_SLICE} contours`);
+      return { kind: 'refused', code: 'LIMIT_EXCEEDED', detail: TOO_MANY_ON_SLICE };
     writer.add(part, sha256);
     nested.add(part);
   }

@@ -123,6 +123,10 @@ function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFindi
   }
 }
 
+/** Each frame is a slice of its own in the catalogue, which takes a kilobyte: a file may have so many, and one more for so many bytes. */
+const FREE_FRAMES = 32;
+const BYTES_PER_FRAME = 64;
+
 const PREAMBLE_BYTES = 128;
 const DICOM_MARK = 'DICM';
 const ZIP_MARKS = ['PK\u0003\u0004', 'PK\u0005\u0006'];
@@ -160,6 +164,13 @@ function readImage(file: SourceFile, limits: LoaderLimits, withChecksums: boolea
     const detail = `the file is a ${object.kind}, which is no image`;
     return { kind: 'object', object, code: 'NOT_AN_IMAGE', detail };
   }
+  const mostFrames = FREE_FRAMES + Math.floor(file.sizeBytes / BYTES_PER_FRAME);
+  if (header.frames > mostFrames)
+    return refused(
+      'LIMIT_EXCEEDED',
+      `${header.frames} frames in ${file.sizeBytes} bytes: more than ${FREE_FRAMES} and one for each ${BYTES_PER_FRAME}`,
+      object,
+    );
   const { problem } = chooseCodec(CODECS, header);
   if (problem) return refused(problem.code, problem.detail, object);
   let notes: ImageHeader['notes'];
