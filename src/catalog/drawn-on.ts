@@ -7,10 +7,8 @@ import { emplace, type FoundFile } from '../core/study-files.js';
 import { sharedSeries } from '../core/study-groups.js';
 import type { FoundFiles } from './files.js';
 import type { PlaceFile } from './scan-loaders.js';
-import { othersTurn } from './turns.js';
+import { othersTurn, Turns } from './turns.js';
 
-/** Files that are handled before the event loop turns. */
-const FILES_PER_TURN = 200;
 /** The most images that one task compares an object with. */
 const IMAGES_PER_TASK = 100_000;
 
@@ -47,16 +45,19 @@ export async function imagesDrawnOn(
   if (naming.size === 0 && spaces.size === 0) return drawnOn;
   const named = new Map<string, string[]>();
   const inSpaces = new ImagesInSpaces();
-  for (const [at, { path }] of images.entries()) {
-    if (at % FILES_PER_TURN === 0) await othersTurn();
+  const turns = new Turns();
+  for (const { path } of images) {
+    if (turns.isOver(0)) await othersTurn();
     const finding = files.get(path)?.finding;
     if (finding?.kind !== 'image') continue;
     const { header } = finding;
     for (const object of naming.get(header.sopInstanceUid) ?? []) emplace(named, object, () => []).push(path);
     const space = header.frameOfReferenceUid;
     if (space === null || !spaces.has(space)) continue;
-    for (let frame = 0; frame < header.frames; frame++)
+    for (let frame = 0; frame < header.frames; frame++) {
+      if (turns.isOver(0)) await othersTurn();
       inSpaces.add(path, space, headerOfFrame(header, finding.frames, frame));
+    }
   }
   for (const { path } of adrift) {
     const byName = named.get(path);

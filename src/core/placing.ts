@@ -59,6 +59,8 @@ interface Named {
   /** Those that have planes, by `seriesKey`; `reachMm`: how far off their plane something may lie, where no other plane is nearer. */
   readonly bySeries: ReadonlyMap<string, { readonly images: ReadonlySet<Solid>; readonly reachMm: number }>;
   readonly planes: ParallelPlanes<Solid>;
+  /** Of images that lie in one plane those that are named: thousands of contours may lie there. */
+  readonly meantOf: Map<readonly Solid[], readonly Solid[]>;
   /** Those that are named by a file of several frames alone. */
   readonly unnumbered: ReadonlySet<LocatedImage>;
   /** Whether some image that is named is not there. */
@@ -146,11 +148,11 @@ export class ImageFinder {
       [...solid].map(([key, own]) => [key, { images: own, reachMm: this.#reachMm(own) }]),
     );
     const unnumbered = new Set([...images].filter((image) => !numbered.has(image)));
-    return { images: [...images], bySeries, planes, unnumbered, isMissing };
+    return { images: [...images], bySeries, planes, meantOf: new Map(), unnumbered, isMissing };
   }
 
   /** What names images that have planes. */
-  #nearNamed({ bySeries, planes, unnumbered }: Named, spanAlong: SpanAlong): Found {
+  #nearNamed({ bySeries, planes, meantOf, unnumbered }: Named, spanAlong: SpanAlong): Found {
     const own: Solid[] = [];
     const elsewhere: Solid[] = [];
     const open: (readonly Solid[])[] = [];
@@ -160,7 +162,7 @@ export class ImageFinder {
       if (nearest === null) continue;
       const { mm, items } = nearest;
       const isIn = mm <= this.#toleranceMm;
-      const meant = items.filter((item) => images.has(item));
+      const meant = emplace(meantOf, items, () => items.filter((item) => images.has(item)));
       // Of frames that are named by their file alone, several in one plane are as good as none.
       const isClear =
         meant.length === 1 || (meant.length > 1 && meant.every((image) => !unnumbered.has(image)));
@@ -185,7 +187,8 @@ export class ImageFinder {
     } as const;
     if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
     if (open.length > 0) {
-      const others = joined([off.others, ...open]);
+      // What is named and lies in the plane is among them.
+      const others = joined(open);
       return { ...off, by: isIn ? 'name' : 'elsewhere', images: [], others, reason: OPEN };
     }
     const named = [...bySeries.values()].map(({ images: [first] }) => first!);

@@ -342,10 +342,10 @@ t.test('a source that leaves more open than is kept is not used at all', async (
     root,
     'frames.dcm',
     imageFile(1, {
-      rows: 2,
-      columns: 2,
+      rows: 6,
+      columns: 6,
       frames: 500,
-      pixels: new Uint16Array(2000),
+      pixels: new Uint16Array(500 * 36),
       studyUid: STUDY,
       seriesUid: SERIES,
       sopInstanceUid: uid(1),
