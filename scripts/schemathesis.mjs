@@ -1,4 +1,4 @@
-// Holds a running service against its OpenAPI document with schemathesis, for a minute without a token and for a minute with one:
+// Checks a running service against its OpenAPI document with schemathesis, for a minute without a token and for a minute with one:
 // `npm run contract [-- --install]`. CI installs schemathesis by itself; elsewhere --install does, below .peers.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -24,12 +24,12 @@ function run(command, args) {
   return status === 0;
 }
 
-/** Whether schemathesis is there, installed first where that is asked for. */
+/** Whether schemathesis is installed; installs it first on request. */
 function isInstalled() {
   if (existsSync(PROGRAM)) return true;
   if (!isCi && !process.argv.includes('--install')) return false;
   const make = () => run('python3', ['-m', 'venv', '--clear', ENVIRONMENT]);
-  // Some distributions leave out of Python what makes environments.
+  // The Python of some distributions lacks the module that makes environments.
   const made = make() || (isCi && run('apt-get', ['install', '-y', '-qq', 'python3-venv']) && make());
   return made && run(join(ENVIRONMENT, 'bin', 'pip'), ['install', '--quiet', PACKAGE]) && existsSync(PROGRAM);
 }
@@ -51,7 +51,7 @@ async function waitFor(what, look) {
   }
 }
 
-/** Runs schemathesis against a service of its own; returns what was wrong. */
+/** Runs schemathesis against a service of its own; returns the failures. */
 async function hold(folder, data, token) {
   const name = token === null ? 'open' : 'token';
   const log = join(folder, `${name}.log`);
