@@ -22,7 +22,7 @@ export const How = {
       minLength: 1,
       maxLength: 4096,
       description:
-        'where several sources of the study have a structure on images of one series, the file of the one that is used, as the study names it; default: the first',
+        'where several sources of the study have a structure on images of one series: the file of the source to use, as the study names it; default: the first',
     }),
   ),
   rule: Type.Unsafe<'pixel-center' | 'pil' | 'opencv' | 'coverage'>({

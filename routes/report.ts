@@ -14,14 +14,14 @@ const MOST_FINDINGS = 10_000;
 
 const Report = Type.Object(
   {
-    pairs: Type.Integer({ description: 'slices with a contour that were looked at' }),
+    pairs: Type.Integer({ description: 'slices with a contour that were checked' }),
     findings: Type.Array(
       Type.Object({
         code: Type.String({ enum: [...FINDING_CODES] }),
         pair: Type.String(),
         structure: orNull(Type.String({ description: 'null: the whole slice' })),
-        value: orNull(Type.Number({ description: 'what was measured' })),
-        threshold: orNull(Type.Number({ description: 'what it was compared with' })),
+        value: orNull(Type.Number({ description: 'the measured value' })),
+        threshold: orNull(Type.Number({ description: 'the value that it was compared with' })),
         detail: Type.String(),
         overlay: Type.String({ description: "the path of the pair's picture" }),
       }),

@@ -46,7 +46,7 @@ export function chooseFormat(asked: BatchFormat | undefined, accept: string | un
   );
 }
 
-/** Whether the asker has these bytes already; tags are compared weakly (RFC 9110, section 13.1.2). */
+/** Whether the client has these bytes already; tags are compared weakly (RFC 9110, section 13.1.2). */
 export function isKnown(request: FastifyRequest, etag: string): boolean {
   const known = request.headers['if-none-match'];
   if (known === undefined) return false;

@@ -11,7 +11,7 @@ function refuseScan(error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   return refusal instanceof SlfError || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)
     ? refusal
-    : new SlfError('SLF_SCAN', `the data folder cannot be read (${code}): look at it, then scan again`, {
+    : new SlfError('SLF_SCAN', `the data folder cannot be read (${code}): check it, then scan again`, {
         retryAfterS: 10,
       });
 }
@@ -26,7 +26,7 @@ export const scan: FastifyPluginAsyncTypebox<{ service: Service }> = async (app,
         operationId: 'scanSources',
         summary: "Looks at the sources again; open sessions don't move",
         description:
-          'The answer comes when a scan that began after the call has ended, however long it takes, or has failed. Calls that come while a scan is under way share the next one. The status is 202 because sessions that are open keep what they stand on.',
+          'The answer comes when a scan that began after the call has ended or failed, however long that takes. Calls that come while a scan is under way share the next one. The status is 202 because open sessions keep their pairs.',
         tags: ['service'],
         body: Empty,
         response: {

@@ -123,7 +123,7 @@ export const BatchBodies = {
 };
 
 /** The answer if `If-None-Match` has the body's tag. */
-export const Unchanged = Type.Null({ description: 'the asker has these bytes' });
+export const Unchanged = Type.Null({ description: 'the client has these bytes already' });
 
 export const Picture = {
   description: 'a PNG file',

@@ -35,8 +35,7 @@ const Opened = {
   bytesVersion: Type.String(),
   pairs: Type.Integer(),
   unusable: Type.Integer({
-    description:
-      'slices of its studies that are no pairs because what is drawn on them cannot be used in full',
+    description: 'slices of its studies that are no pairs because a structure on them cannot be used in full',
   }),
   stepsPerEpoch: Type.Integer(),
   steps: orNull(Type.Integer()),
@@ -53,7 +52,7 @@ const Seen = Type.Object(
     cursors: Type.Array(Type.Integer(), { description: 'for each rank the step that `next` gives' }),
     delivered: Type.Integer({ description: 'batches sent whole' }),
     warm: Type.Integer({ description: 'batches loaded and waiting' }),
-    waitMs: Type.Number({ description: 'what trainers waited, in all, since the service started' }),
+    waitMs: Type.Number({ description: 'total time that trainers waited since the service started' }),
     loadMs: Type.Number(),
     hits: Type.Integer(),
     misses: Type.Integer(),
@@ -67,8 +66,10 @@ const SessionPair = Type.Object({
   study: Type.String(),
   slice: Type.String(),
   fold: orNull(Type.Integer({ description: "its study's fold in the session's split; null without one" })),
-  structures: Type.Array(Type.String(), { description: "those of the session's that it has contours of" }),
-  missing: Type.Array(Type.String(), { description: 'the others: their masks are empty' }),
+  structures: Type.Array(Type.String(), { description: 'structures of the session that it has contours of' }),
+  missing: Type.Array(Type.String(), {
+    description: 'structures of the session that it has no contour of: their masks are empty',
+  }),
 });
 
 /** A tensor's shape; -1 for rows and columns where each batch has its own. */
@@ -248,7 +249,7 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     {
       schema: {
         operationId: 'listSessionPairs',
-        summary: 'The pairs that a session stands on, in the order of its snapshot',
+        summary: 'Lists the pairs of a session, in the order of its snapshot',
         tags: ['sessions'],
         params: SessionParams,
         querystring: PageQuery,

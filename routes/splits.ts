@@ -33,9 +33,9 @@ export const splits: FastifyPluginAsyncTypebox<{ service: Service }> = async (ap
     {
       schema: {
         operationId: 'listSplitStudies',
-        summary: 'Which study is in which fold of a split',
+        summary: 'Lists the fold of each study in a split',
         description:
-          'What `split` of a session chooses from, with the same `of` and `seed`. The first page also lists every fold with what it holds.',
+          'The folds that `split` of a session chooses from, with the same `of` and `seed`. The first page also lists every fold with its totals.',
         tags: ['studies'],
         querystring: query({
           of: Type.Integer({ minimum: 2, maximum: 1000, default: 5, description: 'folds' }),

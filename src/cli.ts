@@ -111,10 +111,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   health: {
-    summary: 'whether the service of these settings answers, for supervisors: exit code 0 or 1',
+    summary: 'checks whether the service with these settings answers, for supervisors: exit code 0 or 1',
     usage: 'slicefeed health [--ready]',
     settings: ['HOST', 'PORT', 'TLS_CERT', 'TLS_KEY'],
-    flags: { ready: 'asks /readyz, whether it can serve, in place of /livez' },
+    flags: { ready: 'asks /readyz, which tells whether it can serve, instead of /livez' },
     async run(options, { flags }) {
       const config = readConfig(process.env, options);
       if (config.port === 0)
@@ -139,7 +139,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   restore: {
-    summary: 'makes a state folder of a backup',
+    summary: 'makes a state folder from a backup',
     usage: 'slicefeed restore FOLDER [--state FOLDER | --data FOLDER]',
     settings: ['STATE', 'DATA'],
     operand: 'FOLDER',
@@ -164,7 +164,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     own: {
       to: 'where the service is, for example http://127.0.0.1:8080',
       'token-file': 'a file with the token; without it SLICEFEED_TOKEN',
-      ca: 'a file with the certificate, in PEM form, of who vouches for the service',
+      ca: 'a PEM file with the certificate of the authority that signed the certificate of the service',
       id: 'the id of the study, where the folder is one; default: the name of its folder',
     },
     async run(_, { operand, values: { to, id = null, ca, 'token-file': tokenFile } }) {
@@ -189,8 +189,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 function stateOf(options: Partial<Record<SettingName, string>>): string {
   const { data, state } = readConfig(process.env, options);
   const isNamed = options.STATE !== undefined || Boolean(process.env.SLICEFEED_STATE) || data !== '';
-  if (!isNamed)
-    throw new WrongUse('name the state folder with --state, or the data folder that it is for with --data');
+  if (!isNamed) throw new WrongUse('name the state folder with --state, or its data folder with --data');
   return state;
 }
 

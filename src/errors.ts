@@ -15,7 +15,7 @@ export const ERRORS = {
   SLF_NOT_ACCEPTABLE: { status: 406, title: 'The body cannot be sent in that format' },
   SLF_TOO_SLOW: { status: 408, title: 'The request did not arrive in time' },
   SLF_SESSION_DIFFERS: { status: 409, title: 'A session of this name stands on another spec' },
-  SLF_SESSIONS_FULL: { status: 409, title: 'This token has as many sessions as it may have' },
+  SLF_SESSIONS_FULL: { status: 409, title: 'The token has reached its limit of sessions' },
   SLF_STUDY_TAKEN: { status: 409, title: 'A study of this id has other content' },
   SLF_STUDY_IN_USE: { status: 409, title: 'Sessions stand on the study' },
   SLF_STUDY_IN_FOLDER: { status: 409, title: 'The study was not uploaded' },

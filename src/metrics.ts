@@ -85,7 +85,7 @@ export class Metrics {
       'frames of compressed images, kept from before (hit) or decoded (miss)',
       { result: ['hit', 'miss'] },
     );
-    this.answers = this.#counter('http_answers_total', 'answers by HTTP status and error code', {
+    this.answers = this.#counter('http_answers_total', 'answers sent', {
       status: [],
       code: [],
     });
@@ -102,11 +102,9 @@ export class Metrics {
       'uploads to POST /v1/masks whose answer was sent, whose reader left, or that were refused',
       { result: ['sent', 'left', 'refused'] },
     );
-    this.loaderDeaths = this.#counter(
-      'loader_deaths_total',
-      'loaders that ended otherwise than by plan, by cause',
-      { cause: ['crash', 'deadline', 'memory', 'outside'] },
-    );
+    this.loaderDeaths = this.#counter('loader_deaths_total', 'loaders whose end was not planned', {
+      cause: ['crash', 'deadline', 'memory', 'outside'],
+    });
     this.scanSeconds = this.#gauge('scan_seconds', 'time that the last scan took');
     this.certificateExpiry = this.#gauge(
       'certificate_expiry_timestamp_seconds',
@@ -133,7 +131,7 @@ export class Metrics {
     this.#read('loader_memory_bytes', 'memory of all loaders', gauges.loaderMemoryBytes);
     this.#read('decode_cache_bytes', 'bytes of decoded frames on disk', gauges.decodeCacheBytes);
     this.#read('quarantined_pairs', 'pairs in quarantine', gauges.quarantined);
-    this.#gauge('problems', 'problems of the catalogue by code', ['code'], (gauge) => {
+    this.#gauge('problems', 'problems of the catalogue', ['code'], (gauge) => {
       gauge.reset();
       for (const [code, count] of gauges.problems()) gauge.set({ code }, count);
     });

@@ -17,7 +17,7 @@ export const Settings = Type.Object({
   TOKEN: Type.String({
     default: '',
     description:
-      'bearer tokens, comma-separated; `ro:` in front: may open sessions, end those, and read only; one that holds no token is an error',
+      'bearer tokens, comma-separated; one with `ro:` in front may only read, open sessions, and end those that it opened; a value without a token is an error',
   }),
   TOKEN_FILE: Type.String({
     default: '',
@@ -129,7 +129,7 @@ export const Settings = Type.Object({
     maximum: 86_400,
     default: 30,
     description:
-      'seconds that the head of a request may take and then its JSON body, and after which an upload that has stopped coming is ended',
+      'seconds for the head of a request, and again for its JSON body; an upload that is stalled for this long is ended',
   }),
   SESSION_IDLE_MINUTES: Type.Number({
     exclusiveMinimum: 0,
@@ -141,9 +141,9 @@ export const Settings = Type.Object({
     maximum: 1_000_000,
     default: 1000,
     description:
-      'sessions that one token may have, those that rest counted in; all together where no token is asked for',
+      'sessions that one token may have, idle ones included; without tokens, all sessions together',
   }),
-  SPEC_BYTES: Size('256KiB', 'the largest spec of a session as JSON, lists of studies and series counted in'),
+  SPEC_BYTES: Size('256KiB', 'the largest spec of a session as JSON, with its lists of studies and series'),
   SNAPSHOT_DAYS: Type.Number({
     minimum: 0,
     default: 30,

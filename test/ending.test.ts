@@ -38,7 +38,7 @@ t.test('parts end one after the other, the last one first, and once', async (t) 
   t.strictSame(lines, []);
 });
 
-t.test('one that fails or hangs keeps no other one from ending', async (t) => {
+t.test('a part that fails or hangs does not keep the others from ending', async (t) => {
   const { ending, lines } = logged();
   const ended: string[] = [];
   ending.add('lock', 60_000, () => ended.push('lock'));

@@ -5,7 +5,7 @@ import { GOLDEN } from './golden/specs.js';
 
 const held = readFileSync(GOLDEN_FILE, 'utf8').trimEnd().split('\n').slice(1);
 
-t.test('every session that is held has one line, and every line its session', async (t) => {
+t.test('every golden session has one line, and every line its session', async (t) => {
   const names = Object.entries(GOLDEN).flatMap(([source, specs]) =>
     specs.map(({ name }) => `${source}\t${name}`),
   );
@@ -17,7 +17,7 @@ t.test('every session that is held has one line, and every line its session', as
 });
 
 for (const source of Object.keys(GOLDEN))
-  t.test(`sessions over ${source} give the bytes that they gave before`, async (t) => {
+  t.test(`sessions over ${source} give the golden bytes`, async (t) => {
     const lines = await linesOf(t, source);
     if (lines === null) {
       t.equal(process.env.CI, undefined, 'the shared data is there in CI');

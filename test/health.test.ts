@@ -22,7 +22,7 @@ t.test('a service is asked at its own address', async (t) => {
   t.equal(asked('localhost'), 'http://localhost:8080/livez');
 });
 
-t.test('a service that answers is well, one that does not is not', async (t) => {
+t.test('health is good if the service answers, and bad if not', async (t) => {
   const server = await startTestServer(t, temporaryFolder(t), { TOKEN: 'secret' });
   await server.ready();
   const env = { SLICEFEED_HOST: '127.0.0.1', SLICEFEED_PORT: new URL(server.url).port };

@@ -70,7 +70,7 @@ t.test('lines that are no entries are set aside, the others are kept', async (t)
   t.equal(statSync(`${path}.damaged`).mode & 0o777, 0o600);
 });
 
-t.test('a delivery is told from what is none', async (t) => {
+t.test('isDelivered tells deliveries from other values', async (t) => {
   const good = { incarnation: 5, rank: 0, step: 3, movesCursor: true };
   for (const value of [good, { ...good, incarnation: undefined, id: 'of format 8' }])
     t.ok(isDelivered(value));

@@ -111,7 +111,7 @@ t.test('a lock tells when its path leads to another folder, or to none', async (
   t.equal(take(t, join(base, 'elsewhere')), null, 'a folder that was moved is still held');
 });
 
-t.test('a file that somebody else locked meanwhile is told', async (t) => {
+t.test('holds() is false after another process locked the file', async (t) => {
   const folder = temporaryFolder(t);
   const lock = take(t, folder)!;
   rmSync(join(folder, 'lock'));
@@ -132,20 +132,23 @@ t.test('an earlier release and this one do not have a folder together', async (t
   t.equal((await run(t, 'sqlite-lock-holder', join(second, 'lock'))).line, 'refused');
 });
 
-t.test('what is no folder, and a lock that is no file, are errors, and no link is followed', async (t) => {
-  const folder = temporaryFolder(t);
-  t.throws(() => take(t, join(folder, 'nothing')), { code: 'ENOENT' });
-  writeFileSync(join(folder, 'text'), '');
-  t.throws(() => take(t, join(folder, 'text')), { code: 'ENOTDIR' });
-  symlinkSync(join(folder, 'made'), join(folder, 'lock'));
-  t.throws(() => take(t, folder), { code: 'ELOOP' });
-  t.notOk(existsSync(join(folder, 'made')));
-  rmSync(join(folder, 'lock'));
-  execFileSync('mkfifo', [join(folder, 'lock')]);
-  t.throws(() => take(t, folder), { message: /is no file: remove it$/ });
-});
+t.test(
+  'taking something that is no folder, or has a lock that is no file, is an error, and no link is followed',
+  async (t) => {
+    const folder = temporaryFolder(t);
+    t.throws(() => take(t, join(folder, 'nothing')), { code: 'ENOENT' });
+    writeFileSync(join(folder, 'text'), '');
+    t.throws(() => take(t, join(folder, 'text')), { code: 'ENOTDIR' });
+    symlinkSync(join(folder, 'made'), join(folder, 'lock'));
+    t.throws(() => take(t, folder), { code: 'ELOOP' });
+    t.notOk(existsSync(join(folder, 'made')));
+    rmSync(join(folder, 'lock'));
+    execFileSync('mkfifo', [join(folder, 'lock')]);
+    t.throws(() => take(t, folder), { message: /is no file: remove it$/ });
+  },
+);
 
-t.test('where only folders of its own count, others are not entered', async (t) => {
+t.test('with ownOnly, folders that others own or may enter are refused', async (t) => {
   const base = temporaryFolder(t);
   const open = join(base, 'open');
   mkdirSync(open);

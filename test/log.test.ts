@@ -67,7 +67,7 @@ t.test('a warning and what is worse leave at once, with what was said before', a
   t.strictSame(said(), ['before', 'warning', 'error', 'behind']);
 });
 
-t.test('what is taken in pieces, or only when it is offered again, arrives whole and in order', async (t) => {
+t.test('lines that are taken in pieces or after a retry arrive whole and in order', async (t) => {
   const { log, said } = scripted(5, 'EAGAIN', 7, 1, 'EAGAIN', 'EAGAIN', 'all');
   const texts = ['one', 'two', 'three', 'four'];
   for (const text of texts) log.warn(text);
@@ -75,7 +75,7 @@ t.test('what is taken in pieces, or only when it is offered again, arrives whole
   t.strictSame(said(), texts);
 });
 
-t.test('what nobody takes is held within bounds, then left out and counted', async (t) => {
+t.test('lines that nobody takes are held up to a limit, then left out and counted', async (t) => {
   const { log, lines, said, set } = scripted('EAGAIN');
   lines.onLeftOut = (count) => log.warn({ count }, `${count} left out`);
   const long = 'x'.repeat(1024 * 1024);
@@ -102,7 +102,7 @@ t.test('a flush waits for every line, and not for ever', async (t) => {
   t.strictSame(said(), ['one'], 'it is not taken, and the flush has an end');
 });
 
-t.test('after the end of its reader a log takes lines and keeps none', async (t) => {
+t.test('a log whose reader is gone accepts lines and keeps none', async (t) => {
   const { log, lines, writes } = scripted('EPIPE');
   log.warn('one');
   await new Promise<void>((resolve) => log.flush(() => resolve()));
@@ -111,7 +111,7 @@ t.test('after the end of its reader a log takes lines and keeps none', async (t)
   t.equal(writes(), 1);
 });
 
-t.test('at its end a process writes what is held, as far as it is taken', async (t) => {
+t.test('at its end a process writes the held lines, as far as they are taken', async (t) => {
   const taken = scripted('all');
   taken.log.info('one');
   taken.log.info('two');

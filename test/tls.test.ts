@@ -132,7 +132,7 @@ t.test('a batch is not encrypted as a whole for a reader that stands still', { s
   await connection.some(batchBytes - 4_000_000);
 });
 
-t.test('push names who vouches for a service with --ca', { skip: missing }, async (t) => {
+t.test('push takes the certificate of a service’s authority from --ca', { skip: missing }, async (t) => {
   const server = await startTestServer(t, temporaryFolder(t), {
     TLS_CERT: path('first.crt'),
     TLS_KEY: path('first.key'),

@@ -43,7 +43,7 @@ t.test('tokens are replaced, and never by none', async (t) => {
   t.equal(tokens.needed, true);
 });
 
-t.test('tokens are parted by commas or lines; comments are for files', async (t) => {
+t.test('tokens are separated by commas or lines; only files have comments', async (t) => {
   t.strictSame(parseTokens('a, b,,ro:c\r\nd\n'), ['a', 'b', 'ro:c', 'd']);
   t.strictSame(parseTokens('#s3cret'), ['#s3cret']);
   t.strictSame(parseTokens('ro:#a,#b'), ['ro:#a', '#b']);

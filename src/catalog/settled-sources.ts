@@ -72,7 +72,7 @@ export async function settleSources(
     report(
       'CONTOUR_TWICE',
       fileOf(source),
-      `${count} structure(s) are drawn in ${fileOf(first)} as they are in it, which is used`,
+      `${count} structure(s) are the same in ${fileOf(first)}, which is used`,
     );
   const dropped = new Set(copies.map(({ structure, source }) => droppedKey(structure, source)));
   const drawn =
@@ -89,8 +89,8 @@ export async function settleSources(
     report(
       'CONTOUR_TWICE',
       fileOf(source),
-      `${count} structure(s) have the names of some in ${fileOf(first)}, on images of one series: ` +
-        'a session says which are used with `sources`, all else uses those of that file',
+      `${count} structure(s) are also in ${fileOf(first)}, on images of one series: ` +
+        'a session chooses with `sources`, all other requests use that file',
     );
   const firsts = new Map(
     copies.map(({ structure, source, first }) => [droppedKey(structure, source), first]),
@@ -170,7 +170,7 @@ function tellLost(
     const { structure } = part;
     told.push({
       file: source.file,
-      detail: `${structure}: on ${slices.size} slice(s) what it has of it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
+      detail: `${structure}: on ${slices.size} slice(s) it cannot be used in full; sessions that ask for ${structure} leave these out, GET /v1/studies/{study}/pairs?all=1 lists them`,
     });
   }
   for (const { file, detail } of told.slice(0, MOST_TOLD)) report('STRUCTURE_UNUSABLE', file, detail);

@@ -148,7 +148,7 @@ export function geometry(
   if (!isMosaic(values)) return { spacingMm, position, orientation };
   notes.add(
     'MOSAIC',
-    'its tiles are slices whose places are not said; no contour is placed on it by coordinates',
+    'its tiles are slices without places of their own; no contour is placed on it by coordinates',
   );
   return { spacingMm, position: null, orientation: null };
 }

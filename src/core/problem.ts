@@ -23,8 +23,8 @@ export const PROBLEMS = {
   POSITION_INVALID:
     'The position or orientation of an image cannot be read; it is taken as unknown, and no contour is placed on it by coordinates',
   MOSAIC:
-    'The image is a mosaic: several slices as tiles of one image, whose places it does not say; no contour is placed on it by coordinates',
-  SLICE_ORDER: 'The order of the slices of a series does not follow from where they lie alone',
+    'The image is a mosaic: several slices as tiles of one image, without their places; no contour is placed on it by coordinates',
+  SLICE_ORDER: 'The order of the slices of a series does not follow from their places alone',
   SPACING_INVALID: 'The pixel spacing is not two positive numbers; it is taken as unknown',
   SPACING_AT_DETECTOR:
     'Only the spacing at the detector is known, which is that of the pixels times the magnification',
@@ -32,7 +32,7 @@ export const PROBLEMS = {
   LIMIT_EXCEEDED: 'A dimension or a size is over its limit',
   FILE_UNREADABLE: 'The file could not be opened or read',
   FOLDER_TWICE: 'Several ways (links, mounts) lead to a folder; its files are read under one path',
-  NAME_NOT_UTF8: 'The name of a file or folder is no UTF-8; what it names is left out',
+  NAME_NOT_UTF8: 'The name of a file or folder is not UTF-8; the file or folder is left out',
   LOADER_ENDED: 'Reading the file twice ended its loader, alone: by a crash, its time or its memory',
   CONTOUR_NOT_A_NUMBER: 'A line of the contour does not hold two numbers',
   NOT_A_CONTOUR: 'The text is no contour: its first line does not hold two numbers; it is left out',
@@ -40,11 +40,11 @@ export const PROBLEMS = {
   CONTOUR_TOO_FEW_POINTS: 'The contour has fewer than 3 points',
   CONTOUR_TOO_MANY_POINTS: 'The contour has more points than the limit',
   CONTOUR_OUTSIDE:
-    'A contour or frame leaves its image: the mask is clipped, or the contour left out where nothing of it is on the image',
+    'A contour or frame leaves its image: the mask is clipped, or the contour is left out if no part of it is on the image',
   CONTOUR_WITHOUT_IMAGE: 'The contour names an image that is not there',
   CONTOUR_NAME: 'A file beside the contours whose name does not say slice and structure',
   CONTOUR_TWICE:
-    'Two files describe the same structure, of the same slice or of one series; the first is used where nothing else is asked for',
+    'Two files describe the same structure, of the same slice or of one series; the first is used unless a request chooses another',
   NO_CONTOURS: 'A structure set or segmentation of which nothing can be used on the images of its study',
   CONTOUR_OPEN: 'A contour that is a point or not closed encloses nothing; it is left out',
   CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',
@@ -52,16 +52,16 @@ export const PROBLEMS = {
   CONTOUR_OFF_PLANE:
     'A contour or frame lies off the plane of the image that it names: it goes where it lies, or is left out where no image lies',
   FRAME_NOT_NAMED:
-    'A contour or frame names an image of several frames and not which of them: its plane tells, or it is left out',
+    'A contour or frame names an image of several frames without saying which frame: its plane decides, or it is left out',
   CONTOUR_WITHOUT_PLACE:
     'A contour or frame lies in the plane of no image of its frame of reference; it is left out',
   CONTOUR_NESTED:
     'A CLOSED_PLANAR contour lies inside another one of its ROI: with `mask.holes` standard or union it adds nothing, with xor it is a hole',
   ROI_UNKNOWN: 'The contours of an ROI whose number the structure set does not define are left out',
   ROI_NUMBER_TWICE:
-    'Several ROIs of a structure set have one number: apart by the order of both sequences where that is certain, else left out',
+    'Several ROIs of a structure set have one number: they are told apart by the order of both sequences if that is certain, else left out',
   SEGMENT_NUMBER_TWICE:
-    'Several segments of a segmentation have one number: whose its pixels are is not known, they are left out',
+    'Several segments of a segmentation have one number: nothing tells whose the pixels are, so the segments are left out',
   SEGMENT_UNKNOWN:
     'A frame or pixel of a segmentation belongs to a segment that it does not define; it is left out',
   SEGMENT_BELOW_THRESHOLD:

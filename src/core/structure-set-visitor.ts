@@ -198,8 +198,8 @@ export class StructureSetVisitor extends ItemVisitor {
     }
     const what =
       kind === 'order'
-        ? 'several ROIs have this number, and as many items of contours: each has those at its place'
-        : 'several ROIs have this number, and not as many items of contours: left out; give each a number of its own';
+        ? 'several ROIs have this number, and as many contour items name it: they are matched by their order'
+        : 'several ROIs have this number, and a different number of contour items name it: left out; give each ROI a number of its own';
     if (typeof roi === 'number') this.#problems.add('ROI_NUMBER_TWICE', 'ROINumber', roi, what);
     else this.#problems.add('ROI_NUMBER_TWICE', 'the ROINumber of ROI', item, what);
   }

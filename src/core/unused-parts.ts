@@ -21,7 +21,7 @@ export const MOST_UNUSED = 200_000;
 
 /** The detail for a source with more. */
 export const TOO_MUCH_UNUSED =
-  'too much of it cannot be used to say on which slices, so nothing of it is: sessions with missing "empty" leave out the slices of the study that lack a structure';
+  'so much of it cannot be used that the slices are not listed, and none of it is used: sessions with missing "empty" leave out the slices of the study that lack a structure';
 
 /**
  * Gathers the unused parts of a source: one entry for each image and structure, preferably one that is not

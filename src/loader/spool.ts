@@ -186,7 +186,7 @@ export class Spool {
       if (claim.isOver) return null;
       if (!isReserved && sizeBytes > this.budgetBytes - this.#reservedBytes)
         throw new BudgetExceeded(
-          `sessions reserved too much of the memory budget for ${sizeBytes} bytes more`,
+          `sessions reserved so much of the memory budget that ${sizeBytes} more bytes do not fit`,
         );
       const segment = this.tryTake(sizeBytes, isReserved) ?? this.#press(sizeBytes, isReserved);
       if (segment) return segment;

@@ -70,7 +70,7 @@ async function readEntries(zip: ZipFile, filesLeft: number): Promise<readonly Zi
     checkEntry(raw, isFolder);
     const name = relativeName(raw.fileName);
     if (name === null)
-      throw new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false);
+      throw new ZipRefusal('the name of an entry is no relative path: it is absolute, or has ".."', false);
     const from = raw.relativeOffsetOfLocalHeader;
     places.push({ from, to: from + LOCAL_HEADER_BYTES + raw.fileNameLength + raw.compressedSize });
     if (isFolder || isHidden(name)) continue;
@@ -122,7 +122,9 @@ async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
     // Its names are checked by its reader first.
     const isName = /absolute path|invalid relative path|invalid characters/.test(error.message);
     settle?.reject(
-      isName ? new ZipRefusal('an entry is named by no relative path: absolute, or with ".."', false) : error,
+      isName
+        ? new ZipRefusal('the name of an entry is no relative path: it is absolute, or has ".."', false)
+        : error,
     );
   });
   for (;;) {

@@ -76,7 +76,7 @@ export function unanswered(error: NodeJS.ErrnoException, { origin, hostname }: U
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      return `nobody known vouches for the certificate of ${origin} (${error.code}): name the one who does with --ca FILE`;
+      return `no known authority signed the certificate of ${origin} (${error.code}): give the certificate of its authority with --ca FILE`;
     case 'CERT_HAS_EXPIRED':
       return `the certificate of ${origin} has expired`;
     case 'ERR_TLS_CERT_ALTNAME_INVALID':

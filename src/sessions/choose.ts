@@ -72,7 +72,7 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
   if (leftOut && isOther)
     throw new SlfError(
       'SLF_SPEC_CONFLICT',
-      'the quality report looks at the first source of a structure alone: leave exclude out, or let sources choose the first',
+      'the quality report covers the first source of a structure only: leave exclude out, or let sources choose the first',
       { field: 'exclude' },
     );
   const snapshot = makeSnapshot(
@@ -231,7 +231,7 @@ function emptyFolds(db: Database, named: readonly StudyState[], { of, parts, see
   return new SlfError(
     'SLF_NO_PAIRS',
     `split.parts ${parts.join(', ')} of ${of} hold none of the ${named.length} studies, which are of ${folds.size} patients; ` +
-      `not empty: ${listed(full.map(String))}. Choose other parts, fewer folds or another seed: GET /v1/splits?of=${of}&seed=${seed} shows who is where`,
+      `not empty: ${listed(full.map(String))}. Choose other parts, fewer folds or another seed: GET /v1/splits?of=${of}&seed=${seed} shows the fold of each study`,
     { field: 'studies' },
   );
 }
@@ -245,7 +245,7 @@ function noPairs(
 ): SlfError {
   const { structures, where } = selection;
   if (studies.length === 0)
-    return new SlfError('SLF_NO_PAIRS', 'no study is left: look at studies and excludeStudies', {
+    return new SlfError('SLF_NO_PAIRS', 'no study is left: check studies and excludeStudies', {
       field: 'studies',
     });
   if (structures.length === 0)
@@ -261,7 +261,7 @@ function noPairs(
   );
   const left =
     unusable > 0
-      ? `; ${unusable} slice(s) are left out because what is drawn on them cannot be used in full, GET /v1/studies/{study} says why`
+      ? `; ${unusable} slice(s) are left out because a structure on them cannot be used in full, GET /v1/studies/{study} says why`
       : '';
   const carried = thereAre(structureCounts(db, studies, where));
   const detail = `no slice that matches carries ${listed(structures, ' and ')}${part}${left}; ${carried}`;

@@ -55,7 +55,7 @@ export function checkSource(sources: readonly Pick<ChoosableSource, 'file'>[], s
   if (source !== null && !files.includes(source))
     throw new SlfError(
       'SLF_INVALID',
-      `source is the file of a source: ${files.slice(0, MOST_NAMED).join(', ') || 'there is none'}`,
+      `source must be the file of a source: ${files.slice(0, MOST_NAMED).join(', ') || 'there is none'}`,
       { field: 'source' },
     );
 }
@@ -74,7 +74,7 @@ export function useSource(
   const open = contests.filter((contest) => chosen(contest) === null);
   const told = open.map(({ structure, sources: places }) => {
     const [used, ...others] = places.map((place) => sources[place]!.file);
-    const detail = `${structure} is drawn in ${filesText(others)} as well, on images of one series; that of this file is used, source names another`;
+    const detail = `${structure} is drawn in ${filesText(others)} as well, on images of one series; this file is used, source can name another`;
     return { structure, problem: { code: 'CONTOUR_TWICE', pair: null, file: used!, detail } as const };
   });
   return {

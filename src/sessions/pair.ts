@@ -68,7 +68,7 @@ export async function fetchPair(
     throw new SlfError(
       'SLF_NO_PAIRS',
       slice.structures.includes(missing)
-        ? `"${missing}" is in several sources of the study, and not on this slice in the one that is used: source names another`
+        ? `"${missing}" is in several sources of the study, and the one in use does not have it on this slice: choose another with source`
         : `the slice carries ${carried.join(', ') || 'no structure'}, not "${missing}"`,
       {
         field: 'structures',

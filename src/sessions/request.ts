@@ -74,28 +74,28 @@ export const SpecRequest = Type.Object(
           file: Type.Optional(
             Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
               description:
-                'where several sources of a study have a structure: the one of these files, as the study names them (`docs/contours.md`)',
+                'where several sources of a study have a structure: use the one in these files, as the study names them (`docs/contours.md`)',
               maxItems: 10_000,
             }),
           ),
           series: Type.Optional(
-            Names('the one in these series (SeriesInstanceUIDs of structure sets and segmentations)'),
+            Names('use the one in these series (SeriesInstanceUIDs of structure sets and segmentations)'),
           ),
           kind: Type.Optional(
             Type.Array(oneOf(['text', 'rtstruct', 'seg']), {
-              description: 'the one of these kinds',
+              description: 'use the one of these kinds',
               maxItems: 3,
             }),
           ),
           latest: Type.Optional(
-            Type.Boolean({ description: 'true: of those that match the one that was made last' }),
+            Type.Boolean({ description: 'true: of those that match, use the one that was made last' }),
           ),
-          join: Type.Optional(Type.Boolean({ description: 'true: all of them, their masks joined' })),
+          join: Type.Optional(Type.Boolean({ description: 'true: use all of them and join their masks' })),
         },
         {
           ...closed,
           description:
-            'which source of a study has a structure that several outline on images of one series: the one that matches; without it such a session is refused',
+            'chooses one source where several sources of a study outline a structure on images of one series: the one that matches all fields; without it such a session is refused',
         },
       ),
     ),

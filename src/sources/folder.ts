@@ -124,7 +124,7 @@ class KnownFolders {
       return true;
     }
     if (first !== null) {
-      const detail = `it leads to ${first === '' ? 'the data folder itself' : first}, and is read there alone`;
+      const detail = `it leads to ${first === '' ? 'the data folder itself' : first}, where it is read`;
       faults.push({ code: 'FOLDER_TWICE', path, detail });
     }
     return false;

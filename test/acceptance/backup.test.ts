@@ -132,7 +132,7 @@ t.test('a backup goes to a folder that is not there yet, of a state that is', as
   t.match(await runCommand(t, ['backup', none]), { code: 2, stderr: /--state/ });
 });
 
-t.test('a restore leaves what is there as it is', async (t) => {
+t.test('a restore refuses a state folder that is not empty and leaves it as it is', async (t) => {
   await t.rejects(restore(folder, server.config.state), /another slicefeed uses/);
   const used = temporaryFolder(t);
   writeFileSync(join(used, 'slicefeed.db'), '');
@@ -147,26 +147,30 @@ t.test('a restore leaves what is there as it is', async (t) => {
   t.same(readdirSync(empty), ['lock'], 'nothing of it is left');
 });
 
-t.test('a file that is not the one that was sent is told, and refused alone', async (t) => {
-  const bad = copyOfBackup(t);
-  const uploads = join(bad, 'uploads/studies');
-  const key = readdirSync(uploads).find((name) =>
-    readFileSync(join(uploads, name, 'manifest.json'), 'utf8').includes('"study":"U1"'),
-  );
-  const file = imageFile(10, { patientId: 'U1' });
-  file[file.length - 1]! ^= 1;
-  writeFileSync(join(uploads, key!, '1'), file);
-  const state = temporaryFolder(t);
-  // What a restore that was killed left.
-  mkdirSync(join(state, 'restore.part', 'uploads'), { recursive: true });
-  const { damaged, uploadedStudies } = await restore(bad, state);
-  t.same([damaged, uploadedStudies], [['U1'], 2]);
-  const second = await startTestServer(t, data, { STATE: state });
-  await second.ready();
-  const statuses = [];
-  for (let step = 0; step < 5; step++) statuses.push((await ask(batch(second.url, session.id, step))).status);
-  t.same(statuses.sort(), [200, 200, 200, 200, 409]);
-});
+t.test(
+  'a restored upload file that differs from the one sent is reported, and only its study is refused',
+  async (t) => {
+    const bad = copyOfBackup(t);
+    const uploads = join(bad, 'uploads/studies');
+    const key = readdirSync(uploads).find((name) =>
+      readFileSync(join(uploads, name, 'manifest.json'), 'utf8').includes('"study":"U1"'),
+    );
+    const file = imageFile(10, { patientId: 'U1' });
+    file[file.length - 1]! ^= 1;
+    writeFileSync(join(uploads, key!, '1'), file);
+    const state = temporaryFolder(t);
+    // What a restore that was killed left.
+    mkdirSync(join(state, 'restore.part', 'uploads'), { recursive: true });
+    const { damaged, uploadedStudies } = await restore(bad, state);
+    t.same([damaged, uploadedStudies], [['U1'], 2]);
+    const second = await startTestServer(t, data, { STATE: state });
+    await second.ready();
+    const statuses = [];
+    for (let step = 0; step < 5; step++)
+      statuses.push((await ask(batch(second.url, session.id, step))).status);
+    t.same(statuses.sort(), [200, 200, 200, 200, 409]);
+  },
+);
 
 function copyOfBackup(t: Test): string {
   const copy = join(temporaryFolder(t), 'copy');

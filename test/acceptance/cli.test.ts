@@ -140,7 +140,7 @@ t.test('a second service on the same state folder ends with 1 and names it', asy
   t.equal((await ask(`${await second.serving()}/livez`)).status, 200, 'what was killed holds nothing');
 });
 
-t.test('too few files that it may open are one line, and end with 1', async (t) => {
+t.test('with too few open files allowed, the command prints one line and exits with 1', async (t) => {
   const run = (files: number, ...args: string[]) =>
     spawnSync('sh', ['-c', `ulimit -n ${files} && exec "$0" "$@"`, process.execPath, CLI, ...args], {
       encoding: 'utf8',

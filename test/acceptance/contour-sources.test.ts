@@ -163,7 +163,7 @@ t.test('a study names its sources, and what is odd about each', async (t) => {
       'CONTOUR_WITHOUT_PLACE contours/rt.dcm ROI 1',
       'CONTOUR_WITHOUT_IMAGE contours/rt.dcm ROI 2',
       'STRUCTURE_UNUSABLE contours/rt.dcm Ring',
-      'CONTOUR_TWICE contours/seg.dcm 1 structure(s) have the names of some in contours/rt.dcm, on images of one series',
+      'CONTOUR_TWICE contours/seg.dcm 1 structure(s) are also in contours/rt.dcm, on images of one series',
     ],
   );
 });

@@ -27,7 +27,7 @@ function serveArgs(state: string): string[] {
   return ['serve', '--data', folder, '--state', state, '--port', '0', '--loaders', '1'];
 }
 
-t.test('a state folder whose lock file was removed serves nobody else', async (t) => {
+t.test('a state folder whose lock file was removed stays locked for other services', async (t) => {
   const state = temporaryFolder(t);
   const first = startCommand(t, serveArgs(state));
   const url = await first.serving();
@@ -60,7 +60,7 @@ t.test('a service whose state folder is replaced by another ends with a failure,
 });
 
 for (const where of ['memory', 'disk'] as const)
-  t.test(`a spool on ${where} that a cleaner removed is made again`, async (t) => {
+  t.test(`a spool folder on ${where} that a cleaner removed is made again`, async (t) => {
     const base = where === 'disk' ? temporaryFolder(t) : join('/dev/shm', `slicefeed-test-${process.pid}`);
     if (where === 'memory' && !existsSync('/dev/shm')) return t.pass('there is no such folder');
     mkdirSync(base, { recursive: true });
@@ -89,25 +89,28 @@ for (const where of ['memory', 'disk'] as const)
     t.strictSame(readdirSync(base), []);
   });
 
-t.test('a spool that cannot be made again: not ready, and a batch says that there is no room', async (t) => {
-  const base = join(temporaryFolder(t), 'spool');
-  const server = await startTestServer(t, folder, { SPOOL: base });
-  await server.ready();
-  const { id } = await openSession(server.url, { ...SPEC, prefetch: 0 });
-  const url = `${server.url}/v1/sessions/${id}/batches/0`;
-  const whole = await getBody(url);
-  rmSync(base, { recursive: true });
-  writeFileSync(base, 'a file where the folder was');
-  await until(async () => (await ask(`${server.url}/readyz`)).status === 503, 'it is not ready');
-  const ready = await ask(`${server.url}/readyz`);
-  t.equal(ready.status, 503);
-  t.match(JSON.parse(ready.body.toString()), {
-    ready: false,
-    missing: [/^the folder for warm batches was removed and cannot be made again \(E[A-Z]+\)/],
-  });
-  t.notMatch(ready.body.toString(), base, 'no path of the server');
-  checkProblem(t, await ask(url), 503, 'SLF_ROOM');
-  rmSync(base);
-  await server.ready();
-  t.ok((await getBody(url)).equals(whole));
-});
+t.test(
+  'if the spool folder cannot be made again, the service is not ready and batches answer that there is no room',
+  async (t) => {
+    const base = join(temporaryFolder(t), 'spool');
+    const server = await startTestServer(t, folder, { SPOOL: base });
+    await server.ready();
+    const { id } = await openSession(server.url, { ...SPEC, prefetch: 0 });
+    const url = `${server.url}/v1/sessions/${id}/batches/0`;
+    const whole = await getBody(url);
+    rmSync(base, { recursive: true });
+    writeFileSync(base, 'a file where the folder was');
+    await until(async () => (await ask(`${server.url}/readyz`)).status === 503, 'it is not ready');
+    const ready = await ask(`${server.url}/readyz`);
+    t.equal(ready.status, 503);
+    t.match(JSON.parse(ready.body.toString()), {
+      ready: false,
+      missing: [/^the folder for warm batches was removed and cannot be made again \(E[A-Z]+\)/],
+    });
+    t.notMatch(ready.body.toString(), base, 'no path of the server');
+    checkProblem(t, await ask(url), 503, 'SLF_ROOM');
+    rmSync(base);
+    await server.ready();
+    t.ok((await getBody(url)).equals(whole));
+  },
+);

@@ -116,7 +116,7 @@ t.test('a structure of two sources is refused with both files, unless nobody ask
   t.equal((await post({ where: { series: [`${CALM}.1`] } })).status, 201);
 });
 
-t.test('a session says which: by file, series or date, or all of them', async (t) => {
+t.test('a session chooses a source by file, series or date, or joins all of them', async (t) => {
   t.strictSame(await drawnBy({ sources: { file: [OLD] } }), { ...BY_OLD, ...CALM_PAIR });
   t.strictSame(await drawnBy({ sources: { file: [COPY] } }), { ...BY_NEW, ...CALM_PAIR }, 'a copy of it');
   t.strictSame(await drawnBy({ sources: { series: ['1.6.2'] } }), { ...BY_NEW, ...CALM_PAIR });
@@ -140,7 +140,7 @@ t.test('a session says which: by file, series or date, or all of them', async (t
   t.match(await post({ sources: { latest: true, newest: true } }), { status: 400 });
 });
 
-t.test('a slice that the source in use does not have lacks the structure', async (t) => {
+t.test('a slice without contours of the chosen source lacks the structure', async (t) => {
   const { answer } = await post({
     structures: ['Heart', 'Other 1', 'Other 2'],
     missing: 'empty',
@@ -166,7 +166,7 @@ t.test('a slice that the source in use does not have lacks the structure', async
   );
 });
 
-t.test('what was chosen stays with the snapshot', async (t) => {
+t.test('the choice of sources is kept with the snapshot', async (t) => {
   const { answer } = await post({ sources: { latest: true } });
   const { snapshot } = answer;
   t.match(answer, { spec: { sources: { latest: true } } });
@@ -180,36 +180,39 @@ t.test('what was chosen stays with the snapshot', async (t) => {
   t.not(byFile.answer.snapshot, snapshot, 'what was asked for is part of its name');
 });
 
-t.test('outside a session the first source is used and told, or the one that is asked for', async (t) => {
-  const pair = async (height: number, query: string) =>
-    await ask(`${pairsOf}/${uid(CONTESTED, height)}?structures=Heart${query}`);
-  const first = await pair(3, '');
-  t.strictSame(counts(first.body), { [at(3)]: 4 });
-  t.match(JSON.parse(readBatch(first.body).metadata.problems!), [
-    { code: 'CONTOUR_TWICE', file: OLD, detail: /^Heart is drawn in contested\/new\.dcm as well/ },
-  ]);
-  const other = await pair(3, `&source=${NEW}`);
-  t.strictSame(counts(other.body), { [at(3)]: 9 });
-  t.strictSame(JSON.parse(readBatch(other.body).metadata.problems!), []);
-  t.not(first.headers.get('etag'), other.headers.get('etag'));
-  t.match(jsonOf(await pair(6, ''), 422), { detail: /not on this slice in the one that is used/ });
-  t.strictSame(counts((await pair(6, `&source=${NEW}`)).body), { [at(6)]: 9 });
-  t.match(jsonOf(await pair(3, '&source=gone.dcm'), 400), { field: 'source' });
-  const plain = await ask(`${pairsOf}/${uid(CONTESTED, 6)}`);
-  t.match(
-    JSON.parse(readBatch(plain.body).metadata.structures!),
-    [],
-    'by default what the slice carries of it',
-  );
-  for (const query of ['', `?source=${NEW}`]) {
-    const overlay = await ask(`${pairsOf}/${uid(CONTESTED, 3)}/overlay.png${query}`);
-    t.equal(overlay.headers.get('content-type'), 'image/png');
-  }
-  const masks = async (query: string) =>
-    counts((await ask(`${server.url}/v1/studies/${CONTESTED}/masks?structures=Heart${query}`)).body);
-  t.strictSame(await masks(''), BY_OLD);
-  t.strictSame(await masks(`&source=${NEW}`), BY_NEW);
-});
+t.test(
+  'outside a session the first source is used and reported, unless the request names another',
+  async (t) => {
+    const pair = async (height: number, query: string) =>
+      await ask(`${pairsOf}/${uid(CONTESTED, height)}?structures=Heart${query}`);
+    const first = await pair(3, '');
+    t.strictSame(counts(first.body), { [at(3)]: 4 });
+    t.match(JSON.parse(readBatch(first.body).metadata.problems!), [
+      { code: 'CONTOUR_TWICE', file: OLD, detail: /^Heart is drawn in contested\/new\.dcm as well/ },
+    ]);
+    const other = await pair(3, `&source=${NEW}`);
+    t.strictSame(counts(other.body), { [at(3)]: 9 });
+    t.strictSame(JSON.parse(readBatch(other.body).metadata.problems!), []);
+    t.not(first.headers.get('etag'), other.headers.get('etag'));
+    t.match(jsonOf(await pair(6, ''), 422), { detail: /the one in use does not have it on this slice/ });
+    t.strictSame(counts((await pair(6, `&source=${NEW}`)).body), { [at(6)]: 9 });
+    t.match(jsonOf(await pair(3, '&source=gone.dcm'), 400), { field: 'source' });
+    const plain = await ask(`${pairsOf}/${uid(CONTESTED, 6)}`);
+    t.match(
+      JSON.parse(readBatch(plain.body).metadata.structures!),
+      [],
+      'by default what the slice carries of it',
+    );
+    for (const query of ['', `?source=${NEW}`]) {
+      const overlay = await ask(`${pairsOf}/${uid(CONTESTED, 3)}/overlay.png${query}`);
+      t.equal(overlay.headers.get('content-type'), 'image/png');
+    }
+    const masks = async (query: string) =>
+      counts((await ask(`${server.url}/v1/studies/${CONTESTED}/masks?structures=Heart${query}`)).body);
+    t.strictSame(await masks(''), BY_OLD);
+    t.strictSame(await masks(`&source=${NEW}`), BY_NEW);
+  },
+);
 
 t.test(
   'the quality report looks at the first source, and leaves nothing out by it for another',
@@ -233,39 +236,39 @@ t.test(
   },
 );
 
-t.test('masks of an upload, and a study that was uploaded', async (t) => {
-  const masks = async (query: string) => {
-    const answer = await fetch(`${server.url}/v1/masks?structures=Heart${query}`, {
-      method: 'POST',
-      body: formOf(FILES),
+t.test(
+  'uploads for masks and uploaded studies choose among sources like studies of the folder',
+  async (t) => {
+    const masks = async (query: string) => {
+      const answer = await fetch(`${server.url}/v1/masks?structures=Heart${query}`, {
+        method: 'POST',
+        body: formOf(FILES),
+      });
+      return Buffer.from(await answer.arrayBuffer());
+    };
+    const first = await masks('');
+    t.strictSame(counts(first), BY_OLD);
+    t.match(
+      (JSON.parse(readBatch(first).metadata.problems!) as { code: string; file: string }[]).filter(
+        ({ code }) => code === 'CONTOUR_TWICE',
+      ),
+      [{ file: COPY, detail: /^2 structure\(s\) are the same in contested\/new\.dcm/ }, { file: NEW }],
+    );
+    t.strictSame(counts(await masks(`&source=${NEW}`)), BY_NEW);
+    t.strictSame(counts(await masks(`&source=${COPY}`)), BY_NEW);
+    const uploaded = await fetch(`${server.url}/v1/studies?id=UP`, { method: 'POST', body: formOf(FILES) });
+    t.equal(uploaded.status, 201);
+    t.match(await uploaded.json(), {
+      sources: [
+        { file: OLD, series: '1.6.1' },
+        { file: NEW, series: '1.6.2' },
+        { file: COPY, parts: 0 },
+      ],
     });
-    return Buffer.from(await answer.arrayBuffer());
-  };
-  const first = await masks('');
-  t.strictSame(counts(first), BY_OLD);
-  t.match(
-    (JSON.parse(readBatch(first).metadata.problems!) as { code: string; file: string }[]).filter(
-      ({ code }) => code === 'CONTOUR_TWICE',
-    ),
-    [
-      { file: COPY, detail: /^2 structure\(s\) are drawn in contested\/new\.dcm as they are in it/ },
-      { file: NEW },
-    ],
-  );
-  t.strictSame(counts(await masks(`&source=${NEW}`)), BY_NEW);
-  t.strictSame(counts(await masks(`&source=${COPY}`)), BY_NEW);
-  const uploaded = await fetch(`${server.url}/v1/studies?id=UP`, { method: 'POST', body: formOf(FILES) });
-  t.equal(uploaded.status, 201);
-  t.match(await uploaded.json(), {
-    sources: [
-      { file: OLD, series: '1.6.1' },
-      { file: NEW, series: '1.6.2' },
-      { file: COPY, parts: 0 },
-    ],
-  });
-  t.match(await post({ studies: ['UP'] }), { status: 422, answer: { code: 'SLF_SOURCES_DIFFER' } });
-  t.strictSame(await drawnBy({ studies: ['UP'], sources: { latest: true } }), {
-    [`UP/${uid(CONTESTED, 3)}`]: 9,
-    [`UP/${uid(CONTESTED, 6)}`]: 9,
-  });
-});
+    t.match(await post({ studies: ['UP'] }), { status: 422, answer: { code: 'SLF_SOURCES_DIFFER' } });
+    t.strictSame(await drawnBy({ studies: ['UP'], sources: { latest: true } }), {
+      [`UP/${uid(CONTESTED, 3)}`]: 9,
+      [`UP/${uid(CONTESTED, 6)}`]: 9,
+    });
+  },
+);

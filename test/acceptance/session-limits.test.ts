@@ -11,7 +11,7 @@ await makePhantom(folder, { studies: 1, slices: 4, phases: 2, rows: 32, columns:
 
 const as = (token: string) => ({ authorization: `Bearer ${token}` });
 
-t.test('a token has so many sessions, and room for another when it ends one', async (t) => {
+t.test('a token is limited in its sessions, and may open another when it ends one', async (t) => {
   const state = temporaryFolder(t);
   const settings = { SESSIONS: '2', TOKEN: 'full,ro:reader-4711,ro:second-4711', STATE: state };
   const server = await startTestServer(t, folder, settings);
@@ -51,7 +51,7 @@ t.test('a token has so many sessions, and room for another when it ends one', as
     t.notOk(database.includes(token), 'no token is in the state');
 });
 
-t.test('where no token is asked for, all have so many together', async (t) => {
+t.test('without tokens all callers share one limit of sessions', async (t) => {
   const { url, ready } = await startTestServer(t, folder, { SESSIONS: '1' });
   await ready();
   await openSession(url);
@@ -96,7 +96,7 @@ t.test('a list of sessions with long specs is several pages', async (t) => {
   t.equal(new Set(names).size, 10);
 });
 
-t.test('sessions of many ranks take memory for those that ask', async (t) => {
+t.test('a session of many ranks takes memory only for ranks that ask', async (t) => {
   const { url, ready, service } = await startTestServer(t, folder, { MEMORY_BUDGET: '1GiB' });
   await ready();
   const many = { batchSize: 4096, worldSize: 4096, prefetch: 16 };

@@ -90,7 +90,7 @@ t.test('what is no token of ours is refused', async (t) => {
   await refused(t, `${server.url}/v1/studies?token=first-token`, {}, 401, 'SLF_UNAUTHORIZED');
 });
 
-t.test('a read-only token opens sessions, reads, ends what it opened, and does nothing else', async (t) => {
+t.test('a read-only token only opens sessions, reads, and ends the sessions that it opened', async (t) => {
   const full = bearer('first-token');
   const foreign = await ask(`${server.url}/v1/sessions`, { method: 'POST', body: {}, ...withJson(full) });
   const { id: other } = jsonOf<{ id: string }>(foreign, 201);

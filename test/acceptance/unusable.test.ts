@@ -35,7 +35,7 @@ const SHARED = {
 };
 
 for (const [name, { structures, masks, unusable }] of Object.entries(SHARED))
-  t.test(`${name}: a slice whose contour cannot be used is left out, and told of`, async (t) => {
+  t.test(`${name}: a slice whose contour cannot be used is left out and reported`, async (t) => {
     const server = await serveFaults(t, name);
     if (server === null) {
       t.equal(process.env.CI, undefined, 'the shared data is there in CI');
@@ -85,29 +85,32 @@ const rtstruct = (contours: readonly { points?: number[]; data?: string; images?
 };
 const BROKEN = rtstruct([{ data: '2\\2\\10\\6\\x\\10\\6\\6\\10', images: ['1.2.3.2'] }]);
 
-t.test('the same through uploads: of a study, and for masks', async (t) => {
-  const server = await startTestServer(t, temporaryFolder(t));
-  await server.ready();
-  const answer = await upload(`${server.url}/v1/studies?id=sent`, BROKEN);
-  t.equal(answer.status, 201, answer.body.toString());
-  const feed = await openFeed(server.url, { structures: ['A', 'B'], missing: 'empty', shuffle: false });
-  t.strictSame(masksOf(await feed.batch(0)), [['1.2.3.1', 16, 16]]);
-  await refused(t, `${server.url}/v1/studies/sent/pairs/1.2.3.2?structures=B`, {}, 422, 'SLF_NO_PAIRS');
-  const masks = await fetch(`${server.url}/v1/masks`, { method: 'POST', body: formOf(BROKEN) });
-  const batch = readBatch(Buffer.from(await masks.arrayBuffer()));
-  t.strictSame(masksOf(batch), [['1.2.3.1', 16, 16]]);
-  const problems = JSON.parse(batch.metadata.problems!) as {
-    code: string;
-    pair: string | null;
-    file: string;
-  }[];
-  t.match(problems.filter(({ code }) => code === 'STRUCTURE_UNUSABLE').at(-1), {
-    file: '2.dcm',
-    pair: /1\.2\.3\.2$/,
-  });
-});
+t.test(
+  'slices whose contours cannot be used are left out of uploaded studies and of masks, too',
+  async (t) => {
+    const server = await startTestServer(t, temporaryFolder(t));
+    await server.ready();
+    const answer = await upload(`${server.url}/v1/studies?id=sent`, BROKEN);
+    t.equal(answer.status, 201, answer.body.toString());
+    const feed = await openFeed(server.url, { structures: ['A', 'B'], missing: 'empty', shuffle: false });
+    t.strictSame(masksOf(await feed.batch(0)), [['1.2.3.1', 16, 16]]);
+    await refused(t, `${server.url}/v1/studies/sent/pairs/1.2.3.2?structures=B`, {}, 422, 'SLF_NO_PAIRS');
+    const masks = await fetch(`${server.url}/v1/masks`, { method: 'POST', body: formOf(BROKEN) });
+    const batch = readBatch(Buffer.from(await masks.arrayBuffer()));
+    t.strictSame(masksOf(batch), [['1.2.3.1', 16, 16]]);
+    const problems = JSON.parse(batch.metadata.problems!) as {
+      code: string;
+      pair: string | null;
+      file: string;
+    }[];
+    t.match(problems.filter(({ code }) => code === 'STRUCTURE_UNUSABLE').at(-1), {
+      file: '2.dcm',
+      pair: /1\.2\.3\.2$/,
+    });
+  },
+);
 
-t.test('masks of text contours that were sent: what cannot be read leaves its slice out', async (t) => {
+t.test('a text contour that cannot be read leaves its slice out of the masks of an upload', async (t) => {
   const server = await startTestServer(t, temporaryFolder(t));
   await server.ready();
   const files = {

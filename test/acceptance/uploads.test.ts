@@ -112,7 +112,7 @@ t.test('uploaded studies are in sessions, snapshots and splits like any other', 
   t.same(await ids(), ['F', 'P']);
 });
 
-t.test('what lies beside images on a disk leaves the study as it is without it', async (t) => {
+t.test('other files beside the images of an upload do not change its study', async (t) => {
   const stack = (uid: string) =>
     Object.fromEntries(
       [30, 10, 20].map((z, at) => [

@@ -87,7 +87,7 @@ t.test('padding-normalised: the lowest value of the rest is 0', async (t) => {
   );
 });
 
-t.test('decimal-commas: positions that cannot be read are told, of each file', async (t) => {
+t.test('decimal-commas: positions that cannot be read are reported for each file', async (t) => {
   const server = await serveFaults(t, 'decimal-commas');
   if (!server) return;
   const problems = await problemsOf(server.url, '2.25.1');

@@ -82,7 +82,7 @@ t.test('a step that fails leaves the database as it was', async (t) => {
   t.match(after.prepare('SELECT count(*) AS files FROM file').get(), { files: 12 });
 });
 
-t.test('a format that no release wrote is refused in words', async (t) => {
+t.test('a format that no release wrote is refused with a message', async (t) => {
   const state = temporaryFolder(t);
   const raw = openSqlite(join(state, DATABASE_FILE));
   raw.exec('PRAGMA user_version = 3');

@@ -265,11 +265,10 @@ t.test(
     const sets = { 'copy.dcm': triangle(5, 2), 'first.dcm': triangle(5, 1), 'other.dcm': larger };
     const drawnOf = (outlines: Outlines) =>
       outlines.drawn.get(slice.slice)?.map(({ kind, roi, source }) => [source, kind, roi]);
-    const copied =
-      'CONTOUR_TWICE copy.dcm 1 structure(s) are drawn in first.dcm as they are in it, which is used';
+    const copied = 'CONTOUR_TWICE copy.dcm 1 structure(s) are the same in first.dcm, which is used';
     const rival = (file: string, first: string) =>
-      `CONTOUR_TWICE ${file} 1 structure(s) have the names of some in ${first}, on images of one series: ` +
-      'a session says which are used with `sources`, all else uses those of that file';
+      `CONTOUR_TWICE ${file} 1 structure(s) are also in ${first}, on images of one series: ` +
+      'a session chooses with `sources`, all other requests use that file';
     const outlines = new Outlines([slice], placing(sets), report);
     await outlines.addObjects(objectsOf(sets));
     await outlines.settle();

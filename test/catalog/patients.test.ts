@@ -48,7 +48,7 @@ function structureSet(name: string, { patient, on, at }: { patient?: string; on?
   });
 }
 
-t.test('patients under one StudyInstanceUID, with the structures that are theirs', async (t) => {
+t.test('patients under one StudyInstanceUID are studies with their own structures', async (t) => {
   const root = temporaryFolder(t);
   // The planes of both patients are the same, and so is the series.
   const files = {
@@ -100,7 +100,7 @@ t.test('patients under one StudyInstanceUID, with the structures that are theirs
   }
 });
 
-t.test('a folder of the challenge with images of two patients is never parted from either', async (t) => {
+t.test('a split keeps a challenge folder of two patients with all studies of both', async (t) => {
   const root = temporaryFolder(t);
   const files = {
     'link.csv': linkTable(['P', 'O']),

@@ -53,7 +53,7 @@ const CASES = {
     problems: [
       `CONTOUR_OFF_PLANE frame 1-3: ${ELSEWHERE}`,
       // On the last image, which a frame names and none lies in.
-      'STRUCTURE_UNUSABLE Tumor: on 1 slice(s) what it has of it cannot be used in full; sessions that ask for Tumor leave these out, GET /v1/studies/{study}/pairs?all=1 lists them',
+      'STRUCTURE_UNUSABLE Tumor: on 1 slice(s) it cannot be used in full; sessions that ask for Tumor leave these out, GET /v1/studies/{study}/pairs?all=1 lists them',
     ],
   },
 } as const;

@@ -38,7 +38,7 @@ t.test('a state that a stop left unfinished is gone at the next start', async (t
   second.close();
 });
 
-t.test('a folder of a later release is told in words and left alone', async (t) => {
+t.test('a state folder of a later release is refused with a message and left alone', async (t) => {
   const folder = temporaryFolder(t);
   openDatabase(folder).close();
   const raw = openSqlite(join(folder, DATABASE_FILE));

@@ -80,10 +80,10 @@ const stack = Object.fromEntries(HEIGHTS.map((height) => [`${height}.dcm`, image
 const onStack = (t: Test, contours: readonly ContourOptions[]) =>
   find(t, { ...stack, 'rs.dcm': structureSet(roisWith(contours)) });
 
-const told = (count: number) => [`B: on ${count} slice(s) what it has of it cannot be used in full`];
+const told = (count: number) => [`B: on ${count} slice(s) it cannot be used in full`];
 const coordinates = (height: string) => `1\\1\\${height}\\5\\1\\${height}\\5\\5\\${height}`;
 
-t.test('a contour that cannot be read takes its structure from the slice that it is on', async (t) => {
+t.test('a contour that cannot be read makes its structure unusable on its slice', async (t) => {
   const cases: Record<string, ContourOptions> = {
     'by name': { data: '1\\1\\3\\5\\x\\3\\5\\5\\3', images: [uid(3)] },
     'by name, no number at all': { data: 'x\\x\\x', images: [uid(3)] },
@@ -103,15 +103,18 @@ t.test('a contour that cannot be read takes its structure from the slice that it
     );
 });
 
-t.test('so does one beside others that can be: their mask would be too small', async (t) => {
-  const bad = { data: '1\\1\\3\\5\\x\\3\\5\\5\\3' };
-  const partly = { slices: ['A,B|', 'A|B', 'A|', 'A|'], session: [3, 1], told: told(1) };
-  t.strictSame(await onStack(t, [named(0), named(3), bad]), partly);
-  t.strictSame(await onStack(t, [named(0), bad, named(3)]), partly);
-  t.strictSame(await onStack(t, [named(0), named(3), { ...bad, images: [uid(3)] }]), partly);
-});
+t.test(
+  'an unreadable contour beside readable ones takes the structure from its slice: their mask would be too small',
+  async (t) => {
+    const bad = { data: '1\\1\\3\\5\\x\\3\\5\\5\\3' };
+    const partly = { slices: ['A,B|', 'A|B', 'A|', 'A|'], session: [3, 1], told: told(1) };
+    t.strictSame(await onStack(t, [named(0), named(3), bad]), partly);
+    t.strictSame(await onStack(t, [named(0), bad, named(3)]), partly);
+    t.strictSame(await onStack(t, [named(0), named(3), { ...bad, images: [uid(3)] }]), partly);
+  },
+);
 
-t.test('what encloses nothing takes nothing from the others of its slice', async (t) => {
+t.test('a contour that encloses nothing leaves the other contours of its slice usable', async (t) => {
   const whole = { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4, undefined], told: [] };
   for (const lost of [
     { points: square(3).slice(0, 3), type: 'POINT' },
@@ -122,7 +125,7 @@ t.test('what encloses nothing takes nothing from the others of its slice', async
     t.match(await onStack(t, [named(0), named(3), lost]), { ...whole, session: [4] });
 });
 
-t.test('one that says nothing of its place may be on each slice that has none', async (t) => {
+t.test('an unreadable contour without a place may be on each slice that lacks its structure', async (t) => {
   t.strictSame(await onStack(t, [named(0), { data: 'x\\y\\z' }]), {
     slices: ['A,B|', 'A|B', 'A|B', 'A|B'],
     session: [1, 3],
@@ -137,49 +140,55 @@ t.test('one that says nothing of its place may be on each slice that has none', 
     );
 });
 
-t.test('one between two slices, and one in a plane that several images share', async (t) => {
-  t.match(await onStack(t, [named(0), { points: square(4) }]), {
-    slices: ['A,B|', 'A|B', 'A|', 'A|'],
-    session: [3, 1],
-  });
-  t.match(
-    await onStack(t, [named(0), named(3), { points: square(4) }]),
-    { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4] },
-    'it takes nothing from a slice in whose plane it does not lie',
-  );
-  const phases = [0, 1, 2];
-  const found = await find(t, {
-    ...Object.fromEntries(phases.map((phase) => [`p${phase}.dcm`, image(0, phase)])),
-    '9.dcm': image(9),
-    'rs.dcm': structureSet([
-      { name: 'A', contours: phases.map((phase) => ({ points: square(0), images: [uid(0, phase)] })) },
-      { name: 'B', contours: [{ points: square(0) }, named(9)] },
-    ]),
-  });
-  t.strictSame(found, { slices: ['A|B', 'A|B', 'A|B', 'B|'], session: [1, 3], told: told(3) });
-});
+t.test(
+  'a contour between two slices, or in a plane that several images share, makes its structure unusable there',
+  async (t) => {
+    t.match(await onStack(t, [named(0), { points: square(4) }]), {
+      slices: ['A,B|', 'A|B', 'A|', 'A|'],
+      session: [3, 1],
+    });
+    t.match(
+      await onStack(t, [named(0), named(3), { points: square(4) }]),
+      { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4] },
+      'it takes nothing from a slice in whose plane it does not lie',
+    );
+    const phases = [0, 1, 2];
+    const found = await find(t, {
+      ...Object.fromEntries(phases.map((phase) => [`p${phase}.dcm`, image(0, phase)])),
+      '9.dcm': image(9),
+      'rs.dcm': structureSet([
+        { name: 'A', contours: phases.map((phase) => ({ points: square(0), images: [uid(0, phase)] })) },
+        { name: 'B', contours: [{ points: square(0) }, named(9)] },
+      ]),
+    });
+    t.strictSame(found, { slices: ['A|B', 'A|B', 'A|B', 'B|'], session: [1, 3], told: told(3) });
+  },
+);
 
-t.test('an ROI whose number is not its own', async (t) => {
-  const found = await find(t, {
-    ...stack,
-    'rs.dcm': structureSet([
-      { name: 'A', number: 1, contours: HEIGHTS.map(named) },
-      { name: 'B', number: 2, contours: [named(0)] },
-      { name: 'C', number: 2, contours: null },
-      { name: 'D', number: 4, contours: [named(9)] },
-    ]),
-    'rs2.dcm': structureSetFile({
-      studyUid: STUDY,
-      sopInstanceUid: '1.9.9',
-      series: [SERIES],
-      frameOfReference: SPACE,
-      rois: [{ name: 'B', contours: [named(3)] }],
-    }),
-  });
-  t.match(found, { slices: ['A|B,C', 'A,B|', 'A|', 'A,D|'], session: [3, 1] });
-});
+t.test(
+  'an ROI that shares its number makes the structures of that number unusable on its slices',
+  async (t) => {
+    const found = await find(t, {
+      ...stack,
+      'rs.dcm': structureSet([
+        { name: 'A', number: 1, contours: HEIGHTS.map(named) },
+        { name: 'B', number: 2, contours: [named(0)] },
+        { name: 'C', number: 2, contours: null },
+        { name: 'D', number: 4, contours: [named(9)] },
+      ]),
+      'rs2.dcm': structureSetFile({
+        studyUid: STUDY,
+        sopInstanceUid: '1.9.9',
+        series: [SERIES],
+        frameOfReference: SPACE,
+        rois: [{ name: 'B', contours: [named(3)] }],
+      }),
+    });
+    t.match(found, { slices: ['A|B,C', 'A,B|', 'A|', 'A,D|'], session: [3, 1] });
+  },
+);
 
-t.test('what is lost of one source takes nothing from another one that a session uses', async (t) => {
+t.test('a lost contour of one source takes nothing from another source that a session uses', async (t) => {
   const other = structureSetFile({
     studyUid: STUDY,
     sopInstanceUid: '1.9.9',
@@ -261,7 +270,7 @@ t.test(
   },
 );
 
-t.test('what an object may hold that cannot be read may be on every slice of its study', async (t) => {
+t.test('the structures of an object that cannot be read may be on every slice of its study', async (t) => {
   const whole = structureSet(roisWith([named(0), named(3)]));
   const broken = structureSet(roisWith([named(6)])).slice(0, -20);
   const found = await find(t, { ...stack, 'rs.dcm': whole, 'rs2.dcm': broken });
@@ -293,33 +302,36 @@ t.test(
   },
 );
 
-t.test('text contours whose number several images could have', async (t) => {
-  const SQUARE = '1 1\n5 1\n5 5\n1 5\n';
-  const contour = (number: number, structure: string) =>
-    `SC-HF-I-1/contours-manual/IRCCI-expert/IM-0001-000${number}-${structure}contour-manual.txt`;
-  const twice = (name: string, number: number) => ({
-    [`SC-HF-I-1/${name}.dcm`]: imageFile(number, {
-      studyUid: STUDY,
-      seriesUid: SERIES,
-      instanceNumber: number,
-      sopInstanceUid: seededUid(name),
-    }),
-  });
-  const found = await find(t, {
-    ...twice('a', 1),
-    ...twice('b', 2),
-    ...twice('c', 2),
-    ...twice('d', 3),
-    [contour(1, 'A')]: SQUARE,
-    [contour(1, 'B')]: SQUARE,
-    [contour(2, 'B')]: SQUARE,
-    [contour(3, 'A')]: SQUARE,
-  });
-  t.strictSame([...found.slices].sort(), ['A,B|', 'A|', '|B', '|B']);
-  t.strictSame(found.session, [2, 2]);
-});
+t.test(
+  'text contours whose number several images could have make their structure unusable on all of these',
+  async (t) => {
+    const SQUARE = '1 1\n5 1\n5 5\n1 5\n';
+    const contour = (number: number, structure: string) =>
+      `SC-HF-I-1/contours-manual/IRCCI-expert/IM-0001-000${number}-${structure}contour-manual.txt`;
+    const twice = (name: string, number: number) => ({
+      [`SC-HF-I-1/${name}.dcm`]: imageFile(number, {
+        studyUid: STUDY,
+        seriesUid: SERIES,
+        instanceNumber: number,
+        sopInstanceUid: seededUid(name),
+      }),
+    });
+    const found = await find(t, {
+      ...twice('a', 1),
+      ...twice('b', 2),
+      ...twice('c', 2),
+      ...twice('d', 3),
+      [contour(1, 'A')]: SQUARE,
+      [contour(1, 'B')]: SQUARE,
+      [contour(2, 'B')]: SQUARE,
+      [contour(3, 'A')]: SQUARE,
+    });
+    t.strictSame([...found.slices].sort(), ['A,B|', 'A|', '|B', '|B']);
+    t.strictSame(found.session, [2, 2]);
+  },
+);
 
-t.test('what cannot be used is part of the name of a study and its slices', async (t) => {
+t.test('unusable structures are part of the digests of a study and its slices', async (t) => {
   const named1 = async (contours: readonly ContourOptions[]) => {
     const root = temporaryFolder(t);
     for (const [path, content] of Object.entries(stack)) write(root, path, content);
@@ -336,7 +348,7 @@ t.test('what cannot be used is part of the name of a study and its slices', asyn
   t.strictSame(lost.structures, { A: 4, B: 1 });
 });
 
-t.test('a source that leaves more open than is kept is not used at all', async (t) => {
+t.test('a source with more unusable parts than are kept is not used at all', async (t) => {
   const root = temporaryFolder(t);
   write(
     root,
@@ -366,6 +378,6 @@ t.test('a source that leaves more open than is kept is not used at all', async (
   t.strictSame(findStudy(db, STUDY)?.structures, {});
   t.match(
     listProblems(db, STUDY).filter(({ code }) => code === 'STRUCTURE_UNUSABLE'),
-    [{ file: 'rs.dcm', detail: /^too much of it cannot be used/ }],
+    [{ file: 'rs.dcm', detail: /^so much of it cannot be used/ }],
   );
 });

@@ -71,7 +71,7 @@ t.test('frames one after the other', async (t) => {
   for (const frame of [-1, 3, 0.5, Number.NaN]) t.throws(() => frameRange(header, frame), RangeError);
 });
 
-t.test('frames filled up to whole or even bytes are told by the length of the pixel data', async (t) => {
+t.test('frames padded to whole or even bytes are recognised by the length of the pixel data', async (t) => {
   const read = (image: ImageOptions) => {
     const bytes = file(image);
     const { notes } = headerOf(bytes);

@@ -35,7 +35,7 @@ function rle(words: Uint16Array): Uint8Array {
   return Uint8Array.from([...new Uint8Array(head.buffer), ...high, ...low]);
 }
 
-t.test('signed samples of 12 bits in 16, in encodings that say nothing of a sign', async (t) => {
+t.test('signed samples of 12 bits are read with their sign in encodings that do not tell one', async (t) => {
   const coded = Uint16Array.from(CODED);
   const bytes = new Uint8Array(coded.buffer);
   const image = { ...SIZE, bits: 12 };

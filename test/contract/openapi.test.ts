@@ -57,7 +57,7 @@ t.test('every operation has a name of its own, a summary and a group', async (t)
   t.equal(new Set(names).size, names.length);
 });
 
-t.test('what has a default may be left out, and so may what a caller need not know', async (t) => {
+t.test('fields with a default, and fields that a caller need not know, are optional', async (t) => {
   for (const { call, parameters } of operations)
     for (const { in: place, name, required } of parameters)
       t.equal(required, place === 'path', `${call} ${name}`);
@@ -100,7 +100,7 @@ function parametersOf(operationId: string): readonly Parameter[] {
 /** The order in which somebody would try the calls of a session: opened before it is looked at, deleted last. */
 const ORDER = ['openNamedSession', 'openSession'];
 
-t.test('every call is taken as the page offers it, with the examples in place', async (t) => {
+t.test('every call works as the page offers it, with the examples filled in', async (t) => {
   const rank = (id = '') => (ORDER.includes(id) ? 0 : id.startsWith('delete') ? 2 : 1);
   const inOrder = [...operations].sort(
     (a, b) => rank(a.operation.operationId) - rank(b.operation.operationId),
@@ -131,7 +131,7 @@ t.test('every call is taken as the page offers it, with the examples in place', 
   });
 });
 
-t.test('every call without a body is taken as the one whose body is empty', async (t) => {
+t.test('every call without a body means the same as one with an empty body', async (t) => {
   for (const [method, path, status] of [
     ['PUT', '/v1/sessions/bare', 201],
     ['POST', '/v1/sessions', 201],
@@ -141,7 +141,7 @@ t.test('every call without a body is taken as the one whose body is empty', asyn
     t.equal((await ask(server.url + path, { method })).status, status, `${method} ${path}`);
 });
 
-t.test('a service with tokens says that they are needed, one without that they are taken', async (t) => {
+t.test('the document requires a token if the service has tokens, and makes it optional if not', async (t) => {
   const securityOf = async (url: string) =>
     (await getJson<{ security: unknown }>(`${url}/openapi.json`)).security;
   t.strictSame(await securityOf(server.url), [{}, { token: [] }]);

@@ -101,7 +101,7 @@ t.test('normalize works on each slice alone', async (t) => {
     for (const values of ['stored', 'windowed']) await check(t, 'GUS', { normalize, values }, 'F32', () => 0);
 });
 
-t.test('normalize leaves padding out of what it measures', async (t) => {
+t.test('normalize measures values without padding', async (t) => {
   // Of the rest the least is 130, the greatest 219; its rows are 3 to 11 and its columns 0 to 9.
   const rest = Array.from({ length: 90 }, (_, at) => 130 + at);
   const mean = rest.reduce((sum, value) => sum + value, 0) / 90;

@@ -22,7 +22,7 @@ t.test('segments: a run, a line, and a run again', async (t) => {
   t.strictSame(table?.entries, Uint16Array.of(10, 20, 30, 40, 10, 20));
 });
 
-t.test('segments of entries of 8 bits are told in bytes, or in words', async (t) => {
+t.test('segments of 8-bit entries are read in bytes or in words', async (t) => {
   const units = [0, 2, 10, 20, 1, 2, 40, 2, 1, 0, 0];
   const bytes = [...units, 0, 0];
   const eight = { ...place, entries: 6, bits: 8, segmented: true };

@@ -6,32 +6,35 @@ const on = (series: string, ...parts: [string, number?][]) => ({
   parts: parts.map(([structure, source]) => (source === undefined ? { structure } : { structure, source })),
 });
 
-t.test('sources meet where they outline a structure on one series, on whatever slices', async (t) => {
-  t.strictSame(findContests([on('s', ['B', 1], ['A']), on('s', ['B', 2], ['A', 0])]), [
-    { structure: 'B', sources: [1, 2] },
-  ]);
-  t.strictSame(
-    findContests([on('s', ['A', 0]), on('r', ['A', 1])]),
-    [],
-    'each of another series: no slice of either could be of the other',
-  );
-  t.strictSame(
-    findContests([
-      on('s', ['A', 3], ['A', 0]),
-      on('r', ['A', 3], ['A', 2]),
-      on('q', ['A', 5]),
-      on('q', ['A', 4]),
-    ]),
-    [
-      { structure: 'A', sources: [0, 2, 3] },
-      { structure: 'A', sources: [4, 5] },
-    ],
-    'a source of two series joins those of both',
-  );
-  t.strictSame(findContests([on('s', ['__proto__', 1], ['__proto__', 0])]), [
-    { structure: '__proto__', sources: [0, 1] },
-  ]);
-});
+t.test(
+  'sources are in a contest if they outline a structure on one series, even on different slices',
+  async (t) => {
+    t.strictSame(findContests([on('s', ['B', 1], ['A']), on('s', ['B', 2], ['A', 0])]), [
+      { structure: 'B', sources: [1, 2] },
+    ]);
+    t.strictSame(
+      findContests([on('s', ['A', 0]), on('r', ['A', 1])]),
+      [],
+      'each of another series: no slice of either could be of the other',
+    );
+    t.strictSame(
+      findContests([
+        on('s', ['A', 3], ['A', 0]),
+        on('r', ['A', 3], ['A', 2]),
+        on('q', ['A', 5]),
+        on('q', ['A', 4]),
+      ]),
+      [
+        { structure: 'A', sources: [0, 2, 3] },
+        { structure: 'A', sources: [4, 5] },
+      ],
+      'a source of two series joins those of both',
+    );
+    t.strictSame(findContests([on('s', ['__proto__', 1], ['__proto__', 0])]), [
+      { structure: '__proto__', sources: [0, 1] },
+    ]);
+  },
+);
 
 t.test('one source of each contest is left', async (t) => {
   const contests = [

@@ -19,7 +19,7 @@ function header(extra: readonly Element[], image: Partial<ImageOptions> = {}): I
 
 const details = ({ notes }: ImageHeader): string[] => notes.map(({ detail }) => detail);
 
-t.test('a position or an orientation that is there and cannot be read is told', async (t) => {
+t.test('a position or orientation that cannot be read is reported', async (t) => {
   const [position, orientation] = ['1\\2\\3', '1\\0\\0\\0\\1\\0'];
   for (const [place, direction, told] of [
     [position, orientation, []],
@@ -41,7 +41,7 @@ t.test('a position or an orientation that is there and cannot be read is told', 
   }
 });
 
-t.test('a mosaic has no place, and that is told', async (t) => {
+t.test('a mosaic has no place, which is reported', async (t) => {
   const placed = { position: [1, 2, 3], orientation: [1, 0, 0, 0, 1, 0], spacingMm: [2, 2] } as const;
   const type = (value: string) => element('00080008', 'CS', value);
   const siemens = (images: number, creator: string) => [
@@ -73,7 +73,7 @@ t.test('a mosaic has no place, and that is told', async (t) => {
   }
 });
 
-t.test('a number or time that order goes by and that cannot be read is told', async (t) => {
+t.test('an unreadable number or time that the order depends on is reported', async (t) => {
   for (const [tag, vr, value, detail] of [
     ['00200013', 'IS', '1,5', 'InstanceNumber is no whole number; it is taken as unknown'],
     ['00200011', 'IS', 'one', 'SeriesNumber is no whole number; it is taken as unknown'],

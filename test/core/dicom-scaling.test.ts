@@ -50,7 +50,7 @@ t.test('a dose grid is scaled by DoseGridScaling', async (t) => {
   t.strictSame(other.rescale, { slope: 1, intercept: 0 }, 'of no other image');
 });
 
-t.test('a real-world value mapping that says otherwise than the rescale is told', async (t) => {
+t.test('a real-world value mapping that differs from the rescale is reported', async (t) => {
   const mapping = (slope: number, intercept: number, ...more: Element[]) =>
     sq('00409096', [
       element('00409224', 'FD', intercept),
@@ -80,7 +80,7 @@ t.test('a real-world value mapping that says otherwise than the rescale is told'
   t.strictSame(details(header({ ...frames, extra: [shared, sq('52009230', [], [])] })), []);
 });
 
-t.test('private scalings of Philips are told where they are Philips’s', async (t) => {
+t.test('private scalings of Philips are reported unless another creator owns the elements', async (t) => {
   const mr = element('2005100e', 'FL', 0.0123);
   const pet = element('70531009', 'DS', '1.5');
   const told = [
@@ -133,7 +133,7 @@ t.test('padding is the stored value that it stands for, however it is written', 
   t.strictSame(padded(rgb, 'US', 0), [null, 0], 'colour has none');
 });
 
-t.test('a window that is no number is told', async (t) => {
+t.test('a window that is no number is reported', async (t) => {
   const found = header({ extra: [element('00281050', 'DS', '40,5'), element('00281051', 'DS', '400')] });
   t.strictSame(
     [found.window, details(found)],

@@ -552,7 +552,7 @@ t.test('a VOI table in the functional groups is used, per frame', async (t) => {
   }
 });
 
-t.test('a table whose entries are not all there is told, and left out', async (t) => {
+t.test('a lookup table with missing entries is reported and left out', async (t) => {
   const table = (bits: number, bytes: Uint8Array, isSegmented = false) =>
     [1, 2, 3].flatMap((colour): Element[] => [
       { tag: `0028110${colour}`, vr: 'US', value: [4, 0, bits] },

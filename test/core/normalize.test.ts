@@ -27,7 +27,7 @@ t.test('a constant slice becomes 0', async (t) => {
       t.strictSame(normalized(Array(1000).fill(value), how), Array(1000).fill(0), `${how} ${value}`);
 });
 
-t.test('padding counts for nothing, and by minmax stays within 0 and 1', async (t) => {
+t.test('padding does not count for the scale, and minmax keeps it within 0 and 1', async (t) => {
   const [values, padded] = [
     [-2000, 2, 4, 9000, 3, 2],
     [1, 0, 0, 1, 0, 0],
@@ -43,7 +43,7 @@ t.test('padding counts for nothing, and by minmax stays within 0 and 1', async (
   t.strictSame(normalized([-9, 1, 2, -9, 5, 6], 'minmax', [1, 0, 0]), [0, 0, 0.2, 0, 0.8, 1], 'two planes');
 });
 
-t.test('what is not finite counts for nothing', async (t) => {
+t.test('values that are not finite do not count for the scale', async (t) => {
   t.strictSame(normalized([Number.NaN, 2, 4], 'minmax'), [Number.NaN, 0, 1]);
   t.strictSame(normalized([Number.NaN, 1, 3], 'zscore'), [Number.NaN, -1, 1]);
   t.strictSame(normalized([Number.NEGATIVE_INFINITY, 1, 3], 'zscore'), [Number.NEGATIVE_INFINITY, -1, 1]);

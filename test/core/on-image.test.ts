@@ -13,45 +13,48 @@ function rectangle(left: number, top: number, right: number, bottom: number): Fl
   return Float64Array.of(left, top, right, top, right, bottom, left, bottom);
 }
 
-t.test('a polygon that is inside, across an edge, around the image, or beside it', async (t) => {
-  const meets = (...box: [number, number, number, number]) => meetsImage(rectangle(...box), IMAGE);
-  t.equal(meets(2, 2, 3, 3), true);
-  t.equal(meets(2.2, 2.2, 2.4, 2.4), true, 'smaller than a pixel');
-  t.equal(meets(-9, 2, 9, 3), true, 'across, without a point on the image');
-  t.equal(meets(-9, -9, 20, 20), true, 'around it');
-  t.equal(meets(-3, -3, -0.4, -0.4), true, 'over the outer corner of the first pixel');
-  t.equal(meets(-3, -3, -0.5, -0.5), false, 'at it');
-  t.equal(meets(7.5 - 1e-9, 0, 9, 5), false, 'along the outer edge of the last column');
-  t.equal(meets(0, 5.51, 7, 9), false);
-  t.equal(meets(-9, 2, -0.51, 3), false);
-  t.equal(meets(2, -7, 3, -0.6), false);
-  const diagonal = Float64Array.of(-4, 2, 2, -4, 1, -4, -4, 1);
-  t.equal(meetsImage(diagonal, IMAGE), false, 'its box meets the image, it does not');
-  const around = Float64Array.of(
-    -9,
-    -9,
-    20,
-    -9,
-    20,
-    20,
-    -9,
-    20,
-    -9,
-    -8,
-    -8,
-    -8,
-    -8,
-    19,
-    19,
-    19,
-    19,
-    -8,
-    -9,
-    -8,
-  );
-  t.equal(meetsImage(around, IMAGE), false, 'a frame around the image, which it leaves out');
-  t.equal(meetsImage(Float64Array.of(0, 7, 7, 7, 3, 9), IMAGE), false);
-});
+t.test(
+  'a polygon inside, across an edge or around meets the image, and one beside it does not',
+  async (t) => {
+    const meets = (...box: [number, number, number, number]) => meetsImage(rectangle(...box), IMAGE);
+    t.equal(meets(2, 2, 3, 3), true);
+    t.equal(meets(2.2, 2.2, 2.4, 2.4), true, 'smaller than a pixel');
+    t.equal(meets(-9, 2, 9, 3), true, 'across, without a point on the image');
+    t.equal(meets(-9, -9, 20, 20), true, 'around it');
+    t.equal(meets(-3, -3, -0.4, -0.4), true, 'over the outer corner of the first pixel');
+    t.equal(meets(-3, -3, -0.5, -0.5), false, 'at it');
+    t.equal(meets(7.5 - 1e-9, 0, 9, 5), false, 'along the outer edge of the last column');
+    t.equal(meets(0, 5.51, 7, 9), false);
+    t.equal(meets(-9, 2, -0.51, 3), false);
+    t.equal(meets(2, -7, 3, -0.6), false);
+    const diagonal = Float64Array.of(-4, 2, 2, -4, 1, -4, -4, 1);
+    t.equal(meetsImage(diagonal, IMAGE), false, 'its box meets the image, it does not');
+    const around = Float64Array.of(
+      -9,
+      -9,
+      20,
+      -9,
+      20,
+      20,
+      -9,
+      20,
+      -9,
+      -8,
+      -8,
+      -8,
+      -8,
+      19,
+      19,
+      19,
+      19,
+      -8,
+      -9,
+      -8,
+    );
+    t.equal(meetsImage(around, IMAGE), false, 'a frame around the image, which it leaves out');
+    t.equal(meetsImage(Float64Array.of(0, 7, 7, 7, 3, 9), IMAGE), false);
+  },
+);
 
 t.test('a text contour may be meant with pixel centres at halves', async (t) => {
   const right = rectangle(7.6, 1, 7.9, 3);
@@ -59,13 +62,13 @@ t.test('a text contour may be meant with pixel centres at halves', async (t) => 
   t.equal(meetsImage(rectangle(8.1, 1, 9, 3), IMAGE, true), false);
 });
 
-t.test('what leaves the image lies beyond the outer edge of a border pixel', async (t) => {
+t.test('a polygon leaves the image beyond the outer edge of a border pixel', async (t) => {
   t.equal(leavesImage(rectangle(-0.5, -0.5, 7.5, 5.5), IMAGE), false);
   t.equal(leavesImage(rectangle(-0.6, 0, 7, 5), IMAGE), true);
   t.equal(leavesImage(rectangle(0, 0, 7, 5.6), IMAGE), true);
 });
 
-t.test('of a polygon that does not meet the image no pixel has a share', async () => {
+t.test('a polygon that does not meet the image covers no share of a pixel', async () => {
   const coordinate = fc.oneof(
     fc.integer({ min: -24, max: 40 }).map((value) => value / 4),
     fc.double({ min: -6, max: 12, noNaN: true }),

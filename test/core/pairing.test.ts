@@ -82,7 +82,7 @@ t.test('a folder in the capitals of a disk of Windows is read like any other', a
   t.same(told(problems), ['LINK_ROW CONTOURFILES/X']);
 });
 
-t.test('a second link table that differs in case alone is told', async (t) => {
+t.test('a second link table whose name differs only in case is reported', async (t) => {
   const files = ['link.csv', 'LINK.CSV', 'dicoms/P/1.dcm', contour('0001')];
   const rows = [link('P', 'O')];
   const { studies, problems } = pairFiles(

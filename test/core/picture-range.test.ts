@@ -18,7 +18,7 @@ const header = (changes: Partial<Header> = {}): Header => ({
   ...changes,
 });
 
-t.test('the VOI window of the file, in the units of the values', async (t) => {
+t.test('the picture range is the VOI window of the file in the units of the values', async (t) => {
   const ct = header({ window: [{ center: 40, width: 400 }], rescale: { slope: 2, intercept: -1024 } });
   t.strictSame(pictureRange(ct, 'rescaled'), { windows: [{ low: -160, high: 239 }], inverted: false });
   t.strictSame(pictureRange(ct, 'stored'), { windows: [{ low: 432, high: 631.5 }], inverted: false });

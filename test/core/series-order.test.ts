@@ -94,7 +94,7 @@ t.test('views around an axis keep their phases together', async (t) => {
   t.equal(order(slices).names, 'abcdef');
 });
 
-t.test('slices that do not say where they lie come last, and that is told', async (t) => {
+t.test('slices without a place come last, which is reported', async (t) => {
   const placed = [0, 1].map((z) => slice('ab'[z]!, [0, 0, z], AXIAL, {}, 2 - z));
   const without = [
     slice('d', null, AXIAL, {}, 2),
@@ -109,7 +109,7 @@ t.test('slices that do not say where they lie come last, and that is told', asyn
   t.strictSame(order(without), { names: 'cde', remarks: [], paths: [] }, 'where none says it, number does');
 });
 
-t.test('an acquisition across midnight goes on the next day, told with a date or not', async (t) => {
+t.test('an acquisition across midnight continues on the next day, with or without a date', async (t) => {
   const times = [23.5, 23.9, 0.1, 0.6];
   const told =
     'the times of its series go past midnight under one date; the early ones are taken as of the next day';
@@ -126,7 +126,7 @@ t.test('an acquisition across midnight goes on the next day, told with a date or
   t.strictSame(order(long), { names: 'ab', remarks: [], paths: [] }, 'a morning and an evening of one day');
 });
 
-t.test('an order that nothing but identifiers gives is told', async (t) => {
+t.test('an order by identifiers alone is reported', async (t) => {
   const slices = ['c', 'a', 'b'].map((name) => slice(name, [0, 0, 1], AXIAL, {}, 1));
   t.strictSame(order(slices), {
     names: 'abc',
@@ -139,7 +139,7 @@ t.test('an order that nothing but identifiers gives is told', async (t) => {
   t.strictSame(orderSeries(frames).remarks, [], 'frames of one file have an order');
 });
 
-t.test('so many directions that they are no stacks end in an order all the same', async (t) => {
+t.test('slices in too many directions for stacks still get an order', async (t) => {
   const slices = Array.from({ length: 2000 }, (_, i) => {
     const angle = i * 0.0015;
     return slice(String(i), [0, 0, 0], [Math.cos(angle), Math.sin(angle), 0, 0, 0, 1], {}, i);

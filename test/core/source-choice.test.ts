@@ -2,7 +2,7 @@ import t from 'tap';
 import { madeAt, newestOf } from '../../src/core/dicom-made.js';
 import { chooseSource, type SourceChoice, sourceChoice } from '../../src/core/source-choice.js';
 
-t.test('when an object was made: by its own date, the most telling one', async (t) => {
+t.test('madeAt reads the most telling date of an object', async (t) => {
   const of = (elements: Record<number, string>) => madeAt((tag) => elements[tag] ?? null);
   t.equal(of({}), null);
   t.equal(of({ 805699592: '20200102', 805699593: '0304' }), '20200102030400.000000');
@@ -12,7 +12,7 @@ t.test('when an object was made: by its own date, the most telling one', async (
   t.equal(of({ 524306: '20210101', 524323: '20200102' }), '20200102');
 });
 
-t.test('the newest, where that is certain', async (t) => {
+t.test('newestOf returns the newest object only if it is certain', async (t) => {
   t.equal(newestOf(['20200101', '20200103', '20200102']), 1);
   t.equal(newestOf(['20200101235959.000000', '20200102']), 1);
   t.equal(newestOf(['20200102100000.000000', '20200102100000.000001']), 1);
@@ -43,7 +43,7 @@ t.test('a choice leaves one source, or none', async (t) => {
   t.equal(choose({}), null);
 });
 
-t.test('who names a copy means what it is a copy of, and is as new as the last of both', async (t) => {
+t.test('a copy stands for its original, which counts as made when the later of both was', async (t) => {
   const sources = [
     { kind: 'rtstruct', file: '1.dcm', series: '1.1', made: '20200101', copies: [] },
     { kind: 'rtstruct', file: '2.dcm', series: '1.2', made: '20210101', copies: [] },
@@ -59,7 +59,7 @@ t.test('who names a copy means what it is a copy of, and is as new as the last o
   t.equal(choose({ file: ['1.dcm', '2-copy.dcm'] }), null);
 });
 
-t.test('a request as a choice: the same whatever its order', async (t) => {
+t.test('a request gives the same choice of sources whatever its order', async (t) => {
   t.equal(sourceChoice({}), null);
   t.equal(sourceChoice({ latest: false, join: false }), null);
   t.strictSame(sourceChoice({ kind: ['seg', 'rtstruct', 'seg'], file: ['b', 'a'], latest: true }), {

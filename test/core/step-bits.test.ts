@@ -17,7 +17,7 @@ t.test('a step is a bit, the lowest of a byte first', async (t) => {
   t.equal(countSteps(row), 4, 'a step that is there changes nothing');
 });
 
-t.test('whatever is added in whatever order, a row holds that and nothing else', async (t) => {
+t.test('a row holds exactly the steps that were added, in any order', async (t) => {
   const property = fc.property(fc.nat(2 ** 31 - 2048), fc.array(fc.nat(2047)), (near, added) => {
     const first = rowOfStep(near) * 2048;
     const row = emptySteps();

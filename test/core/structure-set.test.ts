@@ -193,7 +193,7 @@ t.test('contours of an ROI that is not defined are left out', async (t) => {
   t.match(problems, [{ code: 'ROI_UNKNOWN' }]);
 });
 
-t.test('ROIs of one number are apart by the order of both sequences, or left out', async (t) => {
+t.test('ROIs that share a number are matched by the order of both sequences, or left out', async (t) => {
   const contoursOf = (z: number) => [{ points: [0, 0, z, 4, 0, z, 0, 4, z] }];
   const found = (...rois: RoiOptions[]) => {
     const set = read(structureSetFile({ rois }));
@@ -202,9 +202,10 @@ t.test('ROIs of one number are apart by the order of both sequences, or left out
     );
     return [drawn.join(', '), ...set.problems.map(({ code, detail }) => `${code} ${detail}`)];
   };
-  const apart = 'several ROIs have this number, and as many items of contours: each has those at its place';
+  const apart =
+    'several ROIs have this number, and as many contour items name it: they are matched by their order';
   const leftOut =
-    'several ROIs have this number, and not as many items of contours: left out; give each a number of its own';
+    'several ROIs have this number, and a different number of contour items name it: left out; give each ROI a number of its own';
   t.strictSame(
     found(
       { name: 'Heart', number: 1, contours: contoursOf(5) },
@@ -249,7 +250,7 @@ t.test('ROIs of one number are apart by the order of both sequences, or left out
   );
 });
 
-t.test('integer strings are numbers, whatever they begin with', async (t) => {
+t.test('integer strings are numbers even with leading zeros, signs or spaces', async (t) => {
   for (const [number, refersTo] of [
     ['01', '1'],
     ['1', '+1'],

@@ -27,7 +27,7 @@ t.test('a study of one patient is one group, with the files that name none', asy
   t.strictSame(groupsOf([{ ...image('a', 'p'), study: null }]), []);
 });
 
-t.test('patients of one StudyInstanceUID are groups of their own, and so is what names none', async (t) => {
+t.test('patients of one StudyInstanceUID are separate groups, and so are files that name none', async (t) => {
   const files = [
     image('a', 'q'),
     image('b', 'p'),
@@ -63,7 +63,7 @@ function pair(files: readonly FoundFile[], drawnOn: ReadonlyMap<string, DrawnOn>
   };
 }
 
-t.test('two patients under one StudyInstanceUID are two studies, each told of', async (t) => {
+t.test('two patients under one StudyInstanceUID are two studies, each with a problem', async (t) => {
   const both = pair([image('a', 'p'), image('b', 'q'), image('c', 'q')]);
   t.strictSame(both.studies, [
     ['a', ''],
@@ -78,7 +78,7 @@ t.test('two patients under one StudyInstanceUID are two studies, each told of', 
   t.strictSame([one.ids, one.codes], [[UID], ['']]);
 });
 
-t.test('what is drawn on shared studies goes to the patient whose images it names', async (t) => {
+t.test('an object of a shared study goes to the patient whose images it names', async (t) => {
   const images = [image('a', 'p', '7'), image('b', 'q', '7'), image('c', 'q', '8')];
   const studiesWith = (found: FoundFile, drawn?: DrawnOn) =>
     pair([...images, found], drawn ? new Map([[found.path, drawn]]) : undefined);
@@ -97,7 +97,7 @@ t.test('what is drawn on shared studies goes to the patient whose images it name
   t.strictSame(studiesWith(refused).left, ['s'], 'a file that cannot be read is told of without a study');
 });
 
-t.test('a folder of the challenge with images of two patients stays one study and is told of', async (t) => {
+t.test('a challenge folder with images of two patients stays one study, with a problem', async (t) => {
   const files = ['dicoms/P/1.dcm', 'dicoms/P/2.dcm'].map((path, at) => image(path, `p${at}`));
   const found = pair([...files, { path: 'link.csv', kind: 'table', study: null, series: [], patient: null }]);
   t.strictSame(found.ids, ['P']);

@@ -118,7 +118,7 @@ t.test('contours that find no image leave studies and the order of slices as the
   t.match(problems, [{ code: 'CONTOUR_WITHOUT_IMAGE', file: 'landmarks.txt' }]);
 });
 
-t.test('a broken contour whose name says of which image stays one, and is told', async (t) => {
+t.test('a broken contour whose name gives its image stays a contour and is reported', async (t) => {
   const images = [image('1.dcm', 1), image('2.dcm', 2)];
   const { joined } = pair([...images, contour('1.txt'), text('2.txt')]);
   t.same(joined, ['1.txt on 1.dcm as contour', '2.txt on 2.dcm as contour']);
@@ -129,7 +129,7 @@ t.test('a broken contour whose name says of which image stays one, and is told',
   t.same(single.joined, ['lv.txt on scan.dcm as lv', 'rv.txt on scan.dcm as rv'], 'broken further down');
 });
 
-t.test('a table of something else does not keep one patient from one original', async (t) => {
+t.test('another table does not keep one patient’s folder from its original’s', async (t) => {
   const manual = 'contourfiles/o/i-contours/IM-0001-0001-icontour-manual.txt';
   const other = { rows: [], problems: [{ code: 'LINK_TABLE', detail: 'other columns' }] } as const;
   const { joined } = pair([image('dicoms/P/1.dcm'), contour(manual)], { 'results.csv': other });

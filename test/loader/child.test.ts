@@ -206,7 +206,7 @@ t.test('the error of a death names its cause', async (t) => {
   t.equal(new LoaderDeath('memory').message, 'a loader ended in the middle of a task: memory');
 });
 
-t.test('a child whose answer is none of its task is ended for it', async (t) => {
+t.test('a child whose answer does not fit its task is ended', async (t) => {
   const plan = join(temporaryFolder(t), 'plan');
   for (const way of ['none', 'few', 'odd', 'unknown', 'null']) {
     writeFileSync(plan, `scan ${way}`);

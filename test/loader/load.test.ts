@@ -363,7 +363,7 @@ t.test('a segment that is gone is no verdict on a file', async (t) => {
   await t.rejects(load(task, LIMITS), { name: 'SegmentGone' });
 });
 
-t.test('a file that the system does not let be read is an outcome of its pair alone', async (t) => {
+t.test('a file that cannot be read fails only its own pair', async (t) => {
   const folder = temporaryFolder(t);
   const good = writeImage(folder, 'good.dcm', IMAGE);
   const bad = writeImage(folder, 'bad.dcm', IMAGE);

@@ -56,7 +56,7 @@ t.test('frames of single bits, which begin anywhere in a byte', async (t) => {
     }
 });
 
-t.test('frames of single bits that are filled up to whole bytes each', async (t) => {
+t.test('frames of single bits that are padded to whole bytes are read', async (t) => {
   const frames = ['101010', '011001', '111000', '000111', '100100'];
   const found = await segments({
     rows: 2,
@@ -106,7 +106,7 @@ t.test('a fractional pixel is inside from a share of the whole that is told', as
   t.equal(found.threshold, 1);
 });
 
-t.test('a fractional segment of which no pixel reaches the threshold', async (t) => {
+t.test('a fractional segment with no pixel over the threshold is left out and reported', async (t) => {
   const found = await segments({
     type: 'FRACTIONAL',
     rows: 1,
@@ -208,7 +208,7 @@ t.test(
   },
 );
 
-t.test('segments of one number: the same one twice, or nobody knows whose the pixels are', async (t) => {
+t.test('segments that share a number are used if they are the same, else left out', async (t) => {
   const frames = [
     { values: [1, 0], segment: 1 },
     { values: [0, 1], segment: 2 },

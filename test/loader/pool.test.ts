@@ -133,7 +133,7 @@ t.test('an idle child that is killed is replaced as well', async (t) => {
   t.equal(pool.restarts, 1);
 });
 
-t.test('a child that ends while it is idle is told of, with its cause', async (t) => {
+t.test('the log has a child that ends while it is idle, with the cause', async (t) => {
   const deaths: string[] = [];
   const { pool, lines } = await startPool(t, { onDeath: (cause) => deaths.push(cause) });
   process.kill(pool.pids[0]!, 'SIGKILL');

@@ -268,7 +268,7 @@ function left(base: string, digit: string, mode = 0o700): string {
   return folder;
 }
 
-t.test('what others have in the folder stays', async (t) => {
+t.test("the sweep leaves other users' files in the folder alone", async (t) => {
   const base = temporaryFolder(t);
   writeFileSync(join(base, 'notes.txt'), 'mine');
   mkdirSync(join(base, 'other'));
@@ -328,7 +328,7 @@ function hotJournal(victim: string): Buffer {
   return Buffer.concat([head, page!, name, length!, checksum!, magic]);
 }
 
-t.test('a crafted journal or a link beside the lock of a folder costs nothing elsewhere', async (t) => {
+t.test('a crafted journal or a link beside a folder’s lock changes no file elsewhere', async (t) => {
   const base = temporaryFolder(t);
   const precious = join(temporaryFolder(t), 'precious');
   const lay = (folder: string) => {
@@ -375,7 +375,7 @@ t.test('a folder that was removed is made again, with the next segment or the ne
   t.strictSame(readdirSync(base), []);
 });
 
-t.test('where the folder cannot be made again that is said, until it can', async (t) => {
+t.test('problem tells that the folder cannot be made again, until it can', async (t) => {
   const base = join(temporaryFolder(t), 'base');
   const spool = new Spool(base, 100);
   rmSync(base, { recursive: true });
@@ -400,7 +400,7 @@ t.test(
   },
 );
 
-t.test('what sessions reserved is taken by nobody else', async (t) => {
+t.test('bytes that sessions reserved are never given to other requests', async (t) => {
   const spool = open(t, 100);
   const release = spool.reserve(60)!;
   t.equal(spool.reservedBytes, 60);
@@ -441,7 +441,7 @@ t.test('a session that ends gives back the memory of segments that nobody uses',
   t.equal(spool.usedBytes, 40);
 });
 
-t.test('of those who wait for room, those who have it reserved are first', async (t) => {
+t.test('waiting requests with reserved room get room first', async (t) => {
   const spool = open(t, 100);
   spool.reserve(50);
   const [one, other] = [spool.tryTake(50)!, spool.tryTake(50, false)!];
@@ -454,7 +454,7 @@ t.test('of those who wait for room, those who have it reserved are first', async
   t.equal(await beside, other);
 });
 
-t.test('who could never have room beside what is reserved hears it at once', async (t) => {
+t.test('a request that can never fit beside the reserved bytes fails at once', async (t) => {
   const spool = open(t, 100);
   spool.reserve(60);
   const claim = { isReserved: false, isOver: false };

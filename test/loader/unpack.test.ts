@@ -36,9 +36,12 @@ t.test('a zip is closed when it is expanded, and when it is refused, for whateve
     ['an entry is a link or a device', zipFile([text, { ...text, name: 'l', mode: 0o120777 }])],
     ['an entry is encrypted', zipFile([text, { ...text, name: 'e', flags: 1, deflate: true }])],
     ['an entry of the zip does not have its checksum', zipFile([text, { ...text, name: 'c', crc: 1 }])],
-    ['an entry is named by no relative path: absolute, or with ".."', zipFile([{ ...text, name: '/etc/a' }])],
     [
-      'an entry is named by no relative path: absolute, or with ".."',
+      'the name of an entry is no relative path: it is absolute, or has ".."',
+      zipFile([{ ...text, name: '/etc/a' }]),
+    ],
+    [
+      'the name of an entry is no relative path: it is absolute, or has ".."',
       zipFile([{ ...text, name: 'a\\..\\..\\b' }]),
     ],
     ['two entries have one name', zipFile([text, text])],
@@ -52,7 +55,7 @@ t.test('a zip is closed when it is expanded, and when it is refused, for whateve
     t.match(await firstPart(t, zip, bytesLeft), { kind: 'refused', detail });
 });
 
-t.test('a zip whose sender left between two of its parts is closed', async (t) => {
+t.test('a zip is closed if its sender leaves between two parts', async (t) => {
   const entries = Array.from({ length: 300 }, (_, at) => ({ name: `${at}.txt`, content: String(at) }));
   t.match(await firstPart(t, zipFile(entries)), { kind: 'unpacked', next: 250 });
 });

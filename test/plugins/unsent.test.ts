@@ -84,7 +84,7 @@ t.test('addresses together lose the connections of the one that most bytes wait 
   for (const kept of [alone, second, third]) t.ok((await readAll(kept)) > ANSWER.length);
 });
 
-t.test('an answer that left, or that its reader left, waits no more', async (t) => {
+t.test('an answer that was sent, or whose reader left, no longer counts', async (t) => {
   const { ask } = await start(t, { ofAddress: 20 * MIB, inAll: 20 * MIB });
   for (let n = 0; n < 3; n++) t.ok((await readAll(await ask('127.0.0.1'))) > ANSWER.length);
   const left = await ask('127.0.0.1');

@@ -28,7 +28,7 @@ const SPEC = {
 };
 const BATCH_BYTES = 2 * (8 + 48 + 16 + 8 + 64 * 64 * 3 + 1);
 
-t.test('pictures and single pairs take nothing of what a session reserved', async (t) => {
+t.test('pictures and single pairs take no room that a session reserved', async (t) => {
   const server = await startTestServer(t, folder, { MEMORY_BUDGET: String(2 * BATCH_BYTES) });
   await server.ready();
   const { url } = server;
@@ -71,7 +71,7 @@ t.test('where sessions reserved all of the budget, a picture that nobody has loa
   t.equal(server.service.spool.usedBytes, 0, 'its segments are gone with it');
 });
 
-t.test('what a picture or a pair is made of is loaded no further when its reader leaves', async (t) => {
+t.test('the load for a picture or a pair stops when its reader leaves', async (t) => {
   const hold = holdTasks(t);
   const server = await startTestServer(t, folder, {}, hold.options);
   await server.ready();
@@ -128,7 +128,7 @@ t.test('a pair is no larger than SLICEFEED_BATCH_BYTES', async (t) => {
   }
 });
 
-t.test('a picture that would be too large says which scale is not', async (t) => {
+t.test('a picture that would be too large is refused with the largest scale', async (t) => {
   const data = temporaryFolder(t);
   const [rows, columns] = [600, 700];
   const image = (number: number) =>

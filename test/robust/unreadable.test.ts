@@ -10,7 +10,7 @@ import { startTestServer, temporaryFolder } from '../helper.js';
 
 const FAILS = { pair: 'A/2', file: 'dicoms/A/2.dcm' };
 
-t.test('a file that the system does not let be read fails its pair alone', async (t) => {
+t.test('a file that cannot be read fails only its own pair', async (t) => {
   const folder = temporaryFolder(t);
   writeFiles(folder, heartFiles('A', 9));
   const server = await startTestServer(t, folder);

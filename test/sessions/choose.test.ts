@@ -141,31 +141,34 @@ t.test('a study of several patients is in one fold with all their studies', asyn
   );
 });
 
-t.test('training and validation have one structure: the default is chosen before the split', async (t) => {
-  // By patient: most slices carry o, in some folds most carry i.
-  const told = Object.fromEntries(
-    Array.from({ length: 12 }, (_, n) => [
-      `S${n}`,
-      {
-        patient: `p${n}`,
-        slices: n % 3 === 0 ? [...slices(3, ['i']), ...slices(1, ['o'])] : slices(4, ['o']),
-      },
-    ]),
-  );
-  const db = await catalogOf(t, told);
-  const parts = Array.from({ length: 6 }, (_, part) => part).filter(
-    (part) => idsOf(db, { split: { of: 6, parts: [part] } }).length > 0,
-  );
-  t.ok(parts.length > 2);
-  for (const part of parts)
-    t.strictSame(
-      chooseSnapshot(db, { split: { of: 6, parts: [part] } }).selection.structures,
-      ['o'],
-      `fold ${part}`,
+t.test(
+  'training and validation have the same structure: the default is chosen before the split',
+  async (t) => {
+    // By patient: most slices carry o, in some folds most carry i.
+    const told = Object.fromEntries(
+      Array.from({ length: 12 }, (_, n) => [
+        `S${n}`,
+        {
+          patient: `p${n}`,
+          slices: n % 3 === 0 ? [...slices(3, ['i']), ...slices(1, ['o'])] : slices(4, ['o']),
+        },
+      ]),
     );
-});
+    const db = await catalogOf(t, told);
+    const parts = Array.from({ length: 6 }, (_, part) => part).filter(
+      (part) => idsOf(db, { split: { of: 6, parts: [part] } }).length > 0,
+    );
+    t.ok(parts.length > 2);
+    for (const part of parts)
+      t.strictSame(
+        chooseSnapshot(db, { split: { of: 6, parts: [part] } }).selection.structures,
+        ['o'],
+        `fold ${part}`,
+      );
+  },
+);
 
-t.test('an empty fold says how to choose', async (t) => {
+t.test('the error of an empty fold says how to choose', async (t) => {
   const db = await catalogOf(t, {
     A: { patient: 'p', slices: slices(1, ['i']) },
     B: { patient: 'p', slices: slices(1, ['i']) },
@@ -189,7 +192,7 @@ t.test('an empty fold says how to choose', async (t) => {
   );
 });
 
-t.test('a structure of another fold is not unknown, but no pair of this one', async (t) => {
+t.test('a structure that only another fold has is a known structure without pairs in this one', async (t) => {
   const db = await catalogOf(t, {
     A: { patient: 'p', slices: slices(1, ['i']) },
     B: { patient: 'q', slices: slices(1, ['o']) },
@@ -262,7 +265,7 @@ t.test('a pair has all structures, or with missing empty some of them', async (t
   t.equal(pairs({ structures: [] }), 11);
 });
 
-t.test('slices on which a structure asked for cannot be used are no pairs, and counted', async (t) => {
+t.test('slices on which a requested structure cannot be used are no pairs, and are counted', async (t) => {
   const db = await catalogOf(t, {
     A: {
       slices: [
@@ -306,7 +309,7 @@ t.test('slices on which a structure asked for cannot be used are no pairs, and c
     () => chooseSnapshot(lost, { structures: ['i', 'o'] }),
     'SLF_NO_PAIRS',
     'structures',
-    /1 slice\(s\) are left out because what is drawn on them cannot be used/,
+    /1 slice\(s\) are left out because a structure on them cannot be used/,
   );
 });
 

@@ -86,7 +86,7 @@ t.test('a cursor stands behind what was sent last, for each rank', async (t) => 
   t.strictSame(store.cursors(one.incarnation, 3), [0, 2, 0]);
 });
 
-t.test('what was delivered is counted once, for each step and rank', async (t) => {
+t.test('each delivered step of a rank is counted once', async (t) => {
   const { store, next, session } = await open(t);
   const one = session('one');
   store.put(one);
@@ -200,7 +200,7 @@ t.test('a kill between settling and forgetting tells a delivery twice, which is 
   t.strictSame(after.cursors(one.incarnation, 1), [2]);
 });
 
-t.test('what an ended session delivers is never that of the next one of its name', async (t) => {
+t.test('deliveries of an ended session never count for the next session of its name', async (t) => {
   const { state, store, next, session } = await open(t);
   const one = session('one');
   store.put(one);
@@ -218,7 +218,7 @@ t.test('what an ended session delivers is never that of the next one of its name
   t.equal(after.deliveredCount(second.incarnation), 0);
 });
 
-t.test('a journal of state format 8 tells of the sessions that have those names', async (t) => {
+t.test('a journal of state format 8 is read as deliveries of the sessions with those names', async (t) => {
   const { state, store, next, session } = await open(t);
   const one = session('one');
   store.put(one);

@@ -136,7 +136,7 @@ t.test('what fails while the next batch is looked up ahead is told to who asks f
   t.throws(() => window.take(2), { message: 'gone' });
 });
 
-t.test('a batch that can’t be ordered ahead fails nobody but who asks for it', async (t) => {
+t.test('a batch that can’t be ordered ahead fails only the request that asks for it', async (t) => {
   for (const finished of [true, false]) {
     const { window, ordered } = windowOf(
       { steps: null, prefetch: 3 },

@@ -70,7 +70,7 @@ t.test('a folder is read once, however many links lead to it, and under its own 
   symlinkSync('../..', join(root, 'dicoms/P/up'));
   const { paths, faults } = await walk(root);
   t.strictSame(paths, ['a', 'dicoms/P/1']);
-  const detail = (where: string) => `it leads to ${where}, and is read there alone`;
+  const detail = (where: string) => `it leads to ${where}, where it is read`;
   t.strictSame(faults, [
     { code: 'FOLDER_TWICE', path: 'all', detail: detail('dicoms') },
     { code: 'FOLDER_TWICE', path: 'latest', detail: detail('the data folder itself') },
@@ -103,7 +103,7 @@ t.test('cycles of three links, in the folder and outside of it, end with each fi
   t.equal(faults.length, 3 + 9 + 9 - 2, 'a word for each link that leads to what is read elsewhere');
 });
 
-t.test('folders that are left out are not gone into by a link either', async (t) => {
+t.test('folders that are left out are not entered through a link either', async (t) => {
   const root = temporaryFolder(t);
   write(root, 'state/1', '');
   write(root, 'a/2', '');
