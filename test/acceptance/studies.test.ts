@@ -43,7 +43,9 @@ t.test('the studies are listed with their counts', async (t) => {
 t.test('a study is shown with the list of its problems', async (t) => {
   t.match(await getJson(first), { id: 'PHANTOM001', ...PHANTOM, problems: [] });
   const { sources } = await getJson<{ sources: object[] }>(first);
-  t.strictSame(sources, [{ kind: 'text', file: 'contourfiles/SF-RING-1', structures: ['i', 'o'], parts: 6 }]);
+  t.strictSame(sources, [
+    { kind: 'text', file: 'contourfiles/SF-RING-1', series: null, structures: ['i', 'o'], parts: 6 },
+  ]);
 });
 
 t.test('the pairs of a study come in the order of their numbers', async (t) => {
