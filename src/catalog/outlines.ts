@@ -43,7 +43,7 @@ type Placed = Extract<PlaceOutcome, { kind: 'placed' }>;
 type Refused = Extract<PlaceOutcome, { kind: 'refused' }>;
 
 /** Contours of all sources on one slice: what reads a slice takes them in together. */
-const MOST_ON_SLICE = 8_192;
+const MOST_ON_SLICE = 4_096;
 /** Bytes that all contours of a study may take, as they are kept. */
 const STUDY_BYTES = 512 * 1024 * 1024;
 

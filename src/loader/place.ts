@@ -27,7 +27,7 @@ export type Drawn =
 const FREE_BYTES = 32 * 1024 * 1024;
 const BYTES_PER_FILE_BYTE = 16;
 /** Contours of one object on one slice; no structure of a person has so many parts. */
-const MOST_ON_SLICE = 8_192;
+const MOST_ON_SLICE = 4_096;
 const TOO_MANY_ON_SLICE = `on a slice there are more than ${MOST_ON_SLICE} contours; it is left out`;
 
 /**
