@@ -138,7 +138,7 @@ export class Metrics {
     this.#gauge('connections', 'open connections', [], async (gauge) => gauge.set(await this.#connections()));
   }
 
-  /** Counts the connections of a server from here on. */
+  /** Counts the connections of a server from this call on. */
   watch(listener: Server): void {
     this.#listener = listener;
   }

@@ -75,7 +75,7 @@ t.test('every file of the folder is named in its README', async (t) => {
 
 type Fields = { readonly [key: string]: Yaml };
 
-/** What lies at a path of keys and places. */
+/** Returns the value at a path of keys and indexes. */
 function at(value: Yaml | undefined, ...path: readonly (string | number)[]): Yaml | undefined {
   return path.reduce<Yaml | undefined>(
     (inner, key) => (inner as Record<string | number, Yaml>)?.[key],

@@ -32,7 +32,7 @@ t.test('health is good if the service answers, and bad if not', async (t) => {
   ]);
   t.match(live, { code: 0, stdout: `${server.url}/livez: 200\n`, stderr: '' });
   t.match(ready, { code: 0, stdout: `${server.url}/readyz: 200\n` });
-  // What keeps it from serving, and not from living.
+  // Without loaders it can't serve, but it is alive.
   await server.service.pool.close(0);
   const unready = await runCommand(t, ['health', '--ready'], env);
   t.match([unready.code, unready.stdout], [1, '']);

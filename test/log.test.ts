@@ -6,10 +6,13 @@ import { readable } from '../src/log.js';
 import { LogLines } from '../src/log-lines.js';
 import { until } from './fixtures/feed.js';
 
-/** What a descriptor does with one write: takes it all, so many bytes of it, or fails with a code. */
+/** The reaction of a descriptor to one write: it takes all, takes that many bytes, or fails with a code. */
 type Reaction = 'all' | number | string;
 
-/** A log over a descriptor that reacts to each write as it is told, the last reaction for all that follow; what it took. */
+/**
+ * A log over a descriptor that reacts to each write as it is told, the last reaction for all that follow;
+ * what it took.
+ */
 function scripted(...reactions: Reaction[]) {
   let taken = '';
   let writes = 0;

@@ -6,12 +6,13 @@ import { type Database, transact } from '../sqlite.js';
 /** The format of the state folder that this release writes; `PRAGMA user_version` of its database. */
 export const FORMAT = 9;
 
-/** For each format that was ever released, the step that makes the next one of it. */
+/** For each format that was ever released, the step to the next one. */
 const STEPS: Readonly<Record<number, (db: Database) => void>> = { 8: toFormat9 };
 
 /**
- * Brings a database to `FORMAT`, one step a format, all of them in one transaction. The file as it was is kept beside it first, as
- * `PATH.format-N`. Throws an error for people where the database is of a later release, or of one that no step begins at.
+ * Brings a database to `FORMAT`, one step for each format, all in one transaction. First it keeps a copy of
+ * the file as `PATH.format-N`. Throws an error for people if the database is of a later release, or of a
+ * format without a step.
  */
 export function migrate(db: Database, path: string): void {
   const { user_version: format } = db.prepare('PRAGMA user_version').get() as { user_version: number };
@@ -33,7 +34,7 @@ export function migrate(db: Database, path: string): void {
   });
 }
 
-/** Copies a database whole; a copy that is there already was finished by an earlier try and stays. */
+/** Copies a whole database; an existing copy was finished by an earlier attempt and stays. */
 function keepCopy(db: Database, path: string): void {
   if (existsSync(path)) return;
   const unfinished = `${path}.part`;
@@ -44,8 +45,9 @@ function keepCopy(db: Database, path: string): void {
 }
 
 /**
- * Format 9 reads files otherwise than format 8, so nothing that a scan found is kept: the next scan reads every file and every
- * upload again. Sessions, cursors, deliveries, verdicts, and the revisions that their snapshots stand on stay.
+ * Format 9 reads files differently from format 8, so nothing that a scan found is kept: the next scan reads
+ * every file and every upload again. Sessions, cursors, deliveries, verdicts, and the revisions of their
+ * snapshots stay.
  */
 function toFormat9(db: Database): void {
   db.exec(`
@@ -74,7 +76,7 @@ function toFormat9(db: Database): void {
   for (const { selection } of selections) rename.run(sha256(selection), selection);
 }
 
-/** Sessions are told apart by an incarnation, not by a name that another one may take. */
+/** An incarnation identifies a session, because another session may take its name. */
 function toIncarnations(db: Database): void {
   db.exec(`
     ALTER TABLE session RENAME TO old_session;
@@ -110,7 +112,7 @@ function toIncarnations(db: Database): void {
   `);
 }
 
-/** Steps are kept as bits in rows of a fixed size, where JSON ranges grew with every gap. */
+/** Steps become bits in rows of a fixed size, because JSON ranges grow with every gap. */
 function toStepBits(db: Database): void {
   db.exec(`
     ALTER TABLE given RENAME TO old_given;
@@ -150,7 +152,7 @@ function toStepBits(db: Database): void {
   db.exec('DROP TABLE old_delivery; DROP TABLE old_given; DROP TABLE old_session');
 }
 
-/** [from, to) ranges of steps, as format 8 kept them. */
+/** Ranges [from, to) of steps, the form of format 8. */
 type Ranges = readonly (readonly [from: number, to: number])[];
 
 function rowsOf(ranges: Ranges): Map<number, Uint8Array> {

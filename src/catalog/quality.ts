@@ -112,7 +112,10 @@ export class Quality {
     );
   }
 
-  /** By place and structure, how far what was drawn off the plane of the image that it names lies off it at most. */
+  /**
+   * Returns, by place and structure, the greatest distance in mm of a contour off the plane of the image that
+   * it names.
+   */
   #offPlanes(revision: number): Map<number, Map<string, number>> {
     const rows = prepare(
       this.#db,

@@ -265,8 +265,8 @@ const WATCH = `
 `;
 
 /**
- * Opens the database of a state folder: makes it where it is missing, and brings one of an earlier release to the present format.
- * Throws an error for people when it is of a later release.
+ * Opens the database of a state folder: makes a missing one, and brings one of an earlier release to the
+ * present format. Throws an error for people if it is of a later release.
  */
 export function openDatabase(stateFolder: string): Database {
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });

@@ -29,7 +29,7 @@ export interface MeasuredSlice {
   readonly unread: string | null;
   /** Where it lies; null where the file doesn't say. */
   readonly plane: SlicePlane | null;
-  /** For structures that were drawn off the plane of the image that they name, by how many mm at most. */
+  /** For each structure drawn off the plane of the image that it names, the greatest distance in mm. */
   readonly offMm: ReadonlyMap<string, number>;
   /** For each structure how many other places have the same contours, and one of them. */
   readonly same: ReadonlyMap<string, { readonly count: number; readonly example: string }>;

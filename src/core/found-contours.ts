@@ -2,18 +2,20 @@ import { type PackedPart, packPart, plainBytes } from './packed-part.js';
 import type { Part } from './part.js';
 import type { PlacedPart } from './placement.js';
 
-/** A contour or raster of a structure on a slice, as a scan keeps it: packed, with a digest of its content. */
+/**
+ * A contour or raster of a structure on a slice, as a scan keeps it: packed, with a digest of its content.
+ */
 export interface FoundContour extends PackedPart {
   readonly structure: string;
   /** SHA-256 of `plainBytes`, in hexadecimal digits. */
   readonly digest: string;
-  /** As `PlacedPart` has it. */
+  /** As in `PlacedPart`. */
   readonly offMm: number;
-  /** The place of the source that it comes from among those of the study; the first where it is not said. */
+  /** The place of its source among those of the study; missing: the first source. */
   readonly source?: number;
 }
 
-/** Makes of a part what a scan keeps; `hash` is SHA-256 in hexadecimal digits. */
+/** Packs a part as a scan keeps it; `hash` returns SHA-256 in hexadecimal digits. */
 export function foundContour(
   structure: string,
   part: Part,
@@ -25,11 +27,13 @@ export function foundContour(
 
 const KINDS = ['text', 'closed', 'xor', 'raster'] as const;
 const DIGEST_BYTES = 32;
-/** Place, structure, ROI, kind and length as uint32, 4 bytes that align, `offMm` as float64, and the digest. */
+/**
+ * Place, structure, ROI, kind and length as uint32, 4 bytes that align, `offMm` as float64, and the digest.
+ */
 const HEAD_BYTES = 32 + DIGEST_BYTES;
 const FIRST_BYTES = 64 * 1024;
 
-/** More was to be written than may be. */
+/** The contours take more bytes than the limit. */
 export class ContoursTooLarge extends Error {
   override readonly name = 'ContoursTooLarge';
   constructor(limitBytes: number) {
@@ -38,8 +42,9 @@ export class ContoursTooLarge extends Error {
 }
 
 /**
- * Contours with their slices as one row of bytes, which is how a loader hands over hundreds of thousands of them: little-endian, each with
- * a head of 64 bytes, its points padded to a multiple of 8. Throws `ContoursTooLarge` where they would take over `limitBytes`.
+ * Writes contours with their slices as one row of bytes, so that a loader can hand over hundreds of thousands
+ * of them. Little-endian; each contour has a head of 64 bytes, and its points are padded to a multiple of 8.
+ * Throws `ContoursTooLarge` if they take more than `limitBytes`.
  */
 export class ContourWriter {
   readonly structures: string[] = [];
@@ -52,7 +57,7 @@ export class ContourWriter {
     this.#limitBytes = limitBytes;
   }
 
-  /** What was written, which lies in a larger buffer. */
+  /** The bytes written so far: a view of a larger buffer. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -90,7 +95,7 @@ export class ContourWriter {
   }
 }
 
-/** Reads what a `ContourWriter` wrote; the points lie in `bytes`. */
+/** Reads the bytes of a `ContourWriter`; the points are views of `bytes`. */
 export function* readContours(
   bytes: Uint8Array,
   structures: readonly string[],

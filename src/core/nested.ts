@@ -1,9 +1,14 @@
-/** Edges that are looked at for all contours of an object: half a second's work. */
+/** The most edges that are tested for all contours of an object: half a second of work. */
 const EDGES = 100_000_000;
-/** Between points that are looked at in a row: a contour that leaves another one does so in many places. */
+/**
+ * The step between points that are tested one after the other: a contour that leaves another one does so in
+ * many places.
+ */
 const STRIDE = 101;
 
-/** Looks for contours that lie inside others. Its work is bounded: what is over the bound is not looked at. */
+/**
+ * Finds contours that lie inside others, with a limit on its work: contours beyond the limit are not tested.
+ */
 export class NestedContours {
   #edgesLeft: number;
 
@@ -11,9 +16,12 @@ export class NestedContours {
     this.#edgesLeft = edges;
   }
 
-  /** Whether one of these closed polygons lies wholly inside another; null where that takes more work than is left. */
+  /**
+   * Whether one of these closed polygons lies wholly inside another; null if that takes more work than is
+   * left.
+   */
   isNested(polygons: readonly Float64Array[]): boolean | null {
-    // From left to right, a contour is behind all that could hold it.
+    // In order from left to right, a contour comes after all contours that can contain it.
     const boxes = polygons.map(boxOf).sort((a, b) => a.left - b.left);
     for (const [at, inner] of boxes.entries())
       for (let i = 0; i < at; i++) {

@@ -5,7 +5,7 @@ import type { ImageFinder } from './placing.js';
 import { spanOfPoints, toPixels } from './plane.js';
 import type { Roi, RoiContour, StructureSet } from './structure-set.js';
 
-/** Of a column and a row, packed. */
+/** The fewest bytes of a packed point: a column and a row. */
 const LEAST_POINT_BYTES = 4;
 
 /** Puts the contours of a structure set on their images. */

@@ -67,7 +67,10 @@ export function placeSegmentation(
   return { leastBytes, parts: parts(), problems: () => placer.problems.list, unused: () => placer.unused };
 }
 
-/** How an image's pixels lie on a frame's: `matrix` as `Raster` has it, undefined where that is not known; `detail`: what is odd. */
+/**
+ * How an image's pixels lie on a frame's. `matrix`: as in `Raster`, undefined if it is unknown; `detail`: the
+ * problem, if any.
+ */
 function gridOn(
   image: LocatedImage,
   plane: Plane | null,
@@ -81,7 +84,8 @@ function gridOn(
     return { matrix: undefined, detail };
   }
   const matrix = pixelsBetween(image.plane, projection);
-  // With less than half a pixel between them, the nearest pixel of each is the one of the same row and column.
+  // If they are less than half a pixel apart, the nearest pixel of each is the one with the same row and
+  // column.
   if (isSameSize && greatestShift(matrix, grid) < 0.5) return { matrix: null, detail: null };
   return {
     matrix,

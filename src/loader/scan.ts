@@ -123,7 +123,10 @@ function read(unit: ScanUnit, file: SourceFile, limits: LoaderLimits): ScanFindi
   }
 }
 
-/** Each frame is a slice of its own in the catalogue, which takes a kilobyte: a file may have so many, and one more for so many bytes. */
+/**
+ * Each frame is a slice in the catalogue and takes a kilobyte there. A file may have `FREE_FRAMES`, and one
+ * more for every `BYTES_PER_FRAME` of its size.
+ */
 const FREE_FRAMES = 32;
 const BYTES_PER_FRAME = 64;
 

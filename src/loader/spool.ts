@@ -32,7 +32,7 @@ interface Waiter {
   wake(): void;
 }
 
-/** How long a segment is kept for use again. */
+/** How long a free segment is kept for reuse. */
 const KEPT_MS = 30_000;
 /** A quarter of the files that this process may open; connections and the catalogue need the rest. */
 const MOST_SEGMENTS = Math.max(64, Math.floor(openFilesLimit() / 4));

@@ -17,7 +17,7 @@ interface Sender {
   /** Bytes of the request that are sent before the sender leaves. */
   readonly bytes: number;
   readonly ending: (typeof ENDINGS)[number];
-  /** How long it stays after the last byte; null: it leaves in the same turn. */
+  /** How long it stays after the last byte; null: it leaves in the same turn of the event loop. */
   readonly delayMs: (typeof DELAYS_MS)[number];
 }
 
@@ -42,7 +42,7 @@ function abort(url: string, text: string, { bytes, ending, delayMs }: Sender): P
     const leave = () => {
       if (ending === 'FIN') socket.destroy();
       else if (ending === 'RST') socket.resetAndDestroy();
-      // The service is to close its side: the socket waits for that.
+      // The socket waits for the service to close its side.
       else socket.end();
     };
     socket.on('end', () => socket.destroy());
@@ -68,7 +68,9 @@ async function abortAll(server: TestServer, senders: readonly Sender[], framing:
   await Promise.all(Array.from({ length: PLACES / 4 }, worker));
 }
 
-/** Checks that every place is free again, that nothing is left of what was sent, and that the service ends. */
+/**
+ * Checks that every place is free again, that nothing is left of what was sent, and that the service ends.
+ */
 async function keepsNothing(t: Test, server: TestServer): Promise<void> {
   const incoming = join(server.config.state, 'uploads', 'incoming');
   while (readdirSync(incoming).length > 0) await sleep(5);
@@ -92,7 +94,8 @@ for (const framing of [`Content-Length: ${FORM.length}`, 'Transfer-Encoding: chu
     const senders: Sender[] = [];
     for (const path of CALLS) {
       const head = headOf(path, framing).length;
-      // Every ending at every byte; the delays take turns, so that each ending meets each delay at each kind of byte.
+      // Tries every ending at every byte; the delays alternate, so that each ending meets each delay at each
+      // kind of byte.
       for (let at = -2; at < FORM.length; at++)
         for (const [nth, ending] of ENDINGS.entries())
           senders.push({

@@ -48,7 +48,10 @@ const data = temporaryFolder(t);
 writeFiles(data, FOLDER);
 const folder = join(temporaryFolder(t), 'backup');
 
-/** What a service of one pair in its folder and two uploaded studies of two pairs each answered while it was backed up. */
+/**
+ * The answers of a service, with one pair in its folder and two uploaded studies of two pairs each, while it
+ * was backed up.
+ */
 async function backUpWhileSending() {
   const server = await startTestServer(t, data);
   await server.ready();
@@ -105,7 +108,8 @@ t.test('a backup of a service that goes on sending is one moment of it', async (
   const audit = (epoch: number) =>
     getJson<{ delivered: number }>(`${second.url}/v1/sessions/${session.id}/audit?epoch=${epoch}`);
   const epochs = Math.floor(cursors[0] / 5);
-  // Epoch 0 was read by steps as well; of every other one the backup has all before the cursor and nothing behind it.
+  // Epoch 0 was read by steps as well. Of the other epochs the backup has all steps before the cursor and
+  // none after it.
   for (let epoch = 1; epoch < epochs; epoch++) t.equal((await audit(epoch)).delivered, 5, `epoch ${epoch}`);
   if (epochs > 0) t.equal((await audit(epochs)).delivered, cursors[0] % 5, 'the epoch of the cursor');
   t.equal((await audit(epochs + 1)).delivered, 0, 'the epoch behind the cursor');
@@ -113,7 +117,7 @@ t.test('a backup of a service that goes on sending is one moment of it', async (
     t.ok((await getBody(batch(second.url, session.id, step))).equals(body), `step ${step}`);
 });
 
-/** The guards that a state folder has of the files of uploads, and where those lie. */
+/** The guards that a state folder has for the files of uploads, and the places of these files. */
 function guardsOfUploads(state: string): (readonly [guard: string, path: string])[] {
   const db = openSqlite(join(state, 'slicefeed.db'));
   const rows = db.prepare("SELECT path, guard FROM slice WHERE path LIKE '/%'").all();
@@ -159,7 +163,7 @@ t.test(
     file[file.length - 1]! ^= 1;
     writeFileSync(join(uploads, key!, '1'), file);
     const state = temporaryFolder(t);
-    // What a restore that was killed left.
+    // The remains of a restore that was killed.
     mkdirSync(join(state, 'restore.part', 'uploads'), { recursive: true });
     const { damaged, uploadedStudies } = await restore(bad, state);
     t.same([damaged, uploadedStudies], [['U1'], 2]);

@@ -13,7 +13,7 @@ await makePhantom(folder, { studies: 1, slices: 2, phases: 2, rows: 256, columns
 
 const SPEC = { batchSize: 2, shuffle: false, structures: ['i'] };
 
-/** Waits for what no event tells of, half a minute at most. */
+/** Waits for a condition without an event, half a minute at most. */
 async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (
     const since = performance.now();
@@ -38,7 +38,7 @@ t.test('a state folder whose lock file was removed stays locked for other servic
     second.stderr,
     `slicefeed: another slicefeed uses the state folder ${state}: stop it, or name another with --state\n`,
   );
-  // It looks every second.
+  // The service checks its folders every second.
   await until(() => existsSync(join(state, 'lock')), 'the lock file comes back');
   t.equal((await ask(`${url}/livez`)).status, 200);
   first.kill('SIGTERM');
@@ -78,7 +78,7 @@ for (const where of ['memory', 'disk'] as const)
 
     for (const name of readdirSync(server.service.spool.folder))
       rmSync(join(server.service.spool.folder, name));
-    // A new loader has nothing mapped: it opens what is gone.
+    // A new loader has no segment mapped, so it opens the removed one.
     const [pid] = server.service.pool.pids;
     process.kill(pid!, 'SIGKILL');
     for (const step of [0, 1, 0]) t.ok((await getBody(url(step))).equals(whole[step]!), 'files were removed');

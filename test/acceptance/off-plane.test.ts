@@ -36,7 +36,10 @@ const square = (side: number, z: number) => ({
 const squareValues = (side: number) =>
   Array.from({ length: 64 }, (_, at) => Number(at % 8 < side && at < 8 * side));
 
-/** Contours of 1, 4 and 9 pixels that all name the first image; the last one is 0.4 mm off the second one, which it names. */
+/**
+ * Contours of 1, 4 and 9 pixels that all name the first image; the last one is 0.4 mm off the second one,
+ * which it names.
+ */
 const CONTOURS = structureSetFile({
   studyUid: '1.7',
   frameOfReference: SPACE,

@@ -26,7 +26,7 @@ function image(study: string, height: number): Uint8Array {
   });
 }
 
-/** A structure set with a square of so many pixels at each height. */
+/** Makes a structure set with a square of the given number of pixels at each height. */
 function drawn(study: string, uidEnd: number, date: string, side: number, ...heights: number[]): Uint8Array {
   const far = 0.5 + side;
   return structureSetFile({

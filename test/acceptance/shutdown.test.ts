@@ -145,7 +145,7 @@ t.test('loaders leave when their service is killed, and the next start sweeps wh
   await endsWell(t, next, 3000);
 });
 
-/** A pipe that takes nothing more, and that nobody reads. */
+/** A full pipe that nobody reads. */
 function fullPipe(t: Test): number {
   const path = join(temporaryFolder(t), 'pipe');
   execFileSync('mkfifo', [path]);

@@ -11,7 +11,7 @@ import { sharedData } from '../shared-data.js';
 
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0);
 
-/** Of each pair of a batch its id's end and the pixels of its masks. */
+/** Returns, for each pair of a batch, the end of its id and the pixels of its masks. */
 function masksOf(batch: ReadBatch): [string, ...number[]][] {
   const masks = batch.tensors.masks!;
   return pairIdsOf(batch).map((id, slot): [string, ...number[]] => [

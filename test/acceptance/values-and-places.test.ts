@@ -21,7 +21,7 @@ async function serve(t: Test, folder: string) {
   return server;
 }
 
-/** Serves a folder of faults; null where the shared data is not there, which it is in CI. */
+/** Serves a folder of faults; null if the shared data is missing, as in CI. */
 async function serveFaults(t: Test, name: string) {
   const folder = sharedData('faults', name, 'data');
   if (folder !== null) return serve(t, folder);
@@ -32,7 +32,7 @@ async function serveFaults(t: Test, name: string) {
 
 const IMAGES = { structures: [], batchSize: 1, shuffle: false, epochs: 1 } as const;
 
-/** The first pixels of each slice in order, with its id's end. */
+/** Returns the first pixels of each slice in order, with the end of its id. */
 async function slicesOf(url: string, image: object, count: number, studies: string[] | 'all' = 'all') {
   const feed = await openFeed(url, { ...IMAGES, studies, image });
   const found: { id: string; values: number[]; dtype: string }[] = [];

@@ -30,7 +30,7 @@ function image(
   });
 }
 
-/** One triangle: on the image that it names, or in the plane of that number. */
+/** One triangle, on the image that it names or in the plane with that number. */
 function structureSet(name: string, { patient, on, at }: { patient?: string; on?: number; at?: number }) {
   const z = at ?? on ?? 0;
   return structureSetFile({

@@ -7,7 +7,10 @@ import { extentsOf } from '../../src/core/outlining.js';
 import { sharedData } from '../shared-data.js';
 import { openCatalogue, scanInto } from './catalogue.js';
 
-/** Of the only study of a folder: how many pixels each mask has, by slice, and its problems without their files. */
+/**
+ * Of the only study of a folder: how many pixels each mask has, by slice, and its problems without their
+ * files.
+ */
 async function masksIn(t: Test, root: string) {
   const db = openCatalogue(t);
   await scanInto(db, root);

@@ -10,7 +10,10 @@ const SOURCES = [
   { kind: 'rtstruct', file: 'three' },
 ] as const;
 
-/** `slice:structure source size`: a triangle; with `!` one that cannot be used, with `?` one that lies beside the image. */
+/**
+ * `slice:structure source size`: a triangle; with `!` one that cannot be used, with `?` one that lies beside
+ * the image.
+ */
 async function settled(...told: string[]) {
   const drawn = new Map<SliceId, FoundContour[]>();
   const lost: LostPart[] = [];

@@ -47,9 +47,9 @@ function roisWith(contours: readonly ContourOptions[]): RoiOptions[] {
 }
 
 interface Found {
-  /** For each slice, by its height, the structures that it carries, and behind a bar those that cannot be used. */
+  /** For each slice, by its height, its structures, and after a bar those that cannot be used. */
   readonly slices: readonly string[];
-  /** Pairs of a session for A and B with missing empty, and what it leaves out. */
+  /** The pairs of a session for A and B with missing empty, and the slices that it leaves out. */
   readonly session: readonly [pairs: number, unusable: number | undefined];
   readonly told: readonly string[];
 }

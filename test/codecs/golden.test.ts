@@ -4,7 +4,10 @@ import { sharedData } from '../shared-data.js';
 
 const golden = sharedData('dicom', 'golden.tsv');
 
-/** Files that the list has as decoders read them that extend no sign of JPEG-LS; pydicom 3 and SimpleITK 2.5 read this. */
+/**
+ * Files for which the list has the values of decoders that extend no sign of JPEG-LS; pydicom 3 and SimpleITK
+ * 2.5 read these values.
+ */
 const SIGNED = new Map([
   ['pydicom-data/JLSL_16_15_1_1F.dcm', 'bb0a20c386271e836966f81064e1b439a2951b1faa35b48ddbd34e11fb926b6c'],
 ]);

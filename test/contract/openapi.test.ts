@@ -97,7 +97,7 @@ function parametersOf(operationId: string): readonly Parameter[] {
   return operations.find(({ operation }) => operation.operationId === operationId)!.parameters;
 }
 
-/** The order in which somebody would try the calls of a session: opened before it is looked at, deleted last. */
+/** The order in which a person would try the calls of a session: opened before it is read, deleted last. */
 const ORDER = ['openNamedSession', 'openSession'];
 
 t.test('every call works as the page offers it, with the examples filled in', async (t) => {
@@ -113,7 +113,7 @@ t.test('every call works as the page offers it, with the examples filled in', as
       t.not(example, undefined, `${call} has an example for ${name}`);
       url = url.replace(`{${name}}`, String(example));
     }
-    // A page has nothing to offer for a form of files.
+    // The page has no example for a form of files.
     if (operation.requestBody?.required) continue;
     const body = operation.requestBody?.content['application/json'];
     const offered = method === 'put' || operation.operationId === 'openSession' ? body?.example : {};
@@ -125,7 +125,7 @@ t.test('every call works as the page offers it, with the examples filled in', as
     if (status >= 300) refused[call] = status;
   }
   t.strictSame(refused, {
-    // Nothing of the phantom breaks its loader, and the study was not uploaded.
+    // No pair of the phantom breaks its loader, and the study was not uploaded.
     'DELETE /v1/quarantine/{study}/{slice}': 404,
     'DELETE /v1/studies/{study}': 409,
   });

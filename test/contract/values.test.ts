@@ -102,7 +102,8 @@ t.test('normalize works on each slice alone', async (t) => {
 });
 
 t.test('normalize measures values without padding', async (t) => {
-  // Of the rest the least is 130, the greatest 219; its rows are 3 to 11 and its columns 0 to 9.
+  // Without padding the least value is 130 and the greatest 219; the image has rows 3 to 11 and columns 0 to
+  // 9.
   const rest = Array.from({ length: 90 }, (_, at) => 130 + at);
   const mean = rest.reduce((sum, value) => sum + value, 0) / 90;
   const deviation = Math.sqrt(rest.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 90);

@@ -21,7 +21,7 @@ function slice(
   };
 }
 
-/** The names in order, whatever order they are given in, and what is said of it. */
+/** Returns the names in order, whatever order they are given in, and the remarks. */
 function order(slices: readonly SeriesSlice[]): { names: string; remarks: string[]; paths: string[] } {
   const results = [slices, [...slices].reverse()].map((given) => {
     const { slices: ordered, remarks } = orderSeries(given);

@@ -32,7 +32,8 @@ t.test(
   async (t) => {
     const planes = new SlicePlanes();
     const one = planes.of(at([10, 20, 0], [1, 0, 0, 0, 1, 0]))!;
-    // The same pixels, the columns in the other order: the last column lies where the first of the other one does.
+    // The same pixels, the columns in the other order: the last column lies where the first of the other one
+    // does.
     const other = planes.of(at([10 + 47 * 0.5, 20, 8], [-1, 0, 0, 0, 1, 0]))!;
     t.strictSame([one.stack, other.stack, one.position, other.position], [0, 0, 0, 8]);
     t.not(one.grid, other.grid);

@@ -51,7 +51,10 @@ t.test('a series is shared where several patients of one study have it', async (
 
 const hash = (text: string) => Buffer.from(text).toString('hex').padStart(16, '0').slice(-16);
 
-/** The studies of a tree without a layout: whose images, which objects; and the problems of none. */
+/**
+ * The studies of a tree without a layout: whose images and which objects they have; and the problems outside
+ * of studies.
+ */
 function pair(files: readonly FoundFile[], drawnOn: ReadonlyMap<string, DrawnOn> = new Map()) {
   const { studies, left, problems } = pairFiles(files, new Map(), hash, drawnOn);
   return {

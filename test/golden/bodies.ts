@@ -21,8 +21,8 @@ async function folderOf(t: Parameters<typeof temporaryFolder>[0], source: string
 }
 
 /**
- * The lines of a source: its sessions are opened on a service of its own, and the first bodies of each, every rank's after
- * the other, are hashed whole (`bodies`) and without their headers (`tensors`). Null where its data is not there.
+ * Returns the lines of a source. It opens the sessions on a service of their own and hashes the first bodies
+ * of each rank, whole (`bodies`) and without their headers (`tensors`). Null if the data is missing.
  */
 export async function linesOf(
   t: Parameters<typeof temporaryFolder>[0],

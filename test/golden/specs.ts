@@ -1,4 +1,4 @@
-/** A session whose bodies are held: its request, and how many steps of it are read, each rank's. */
+/** A golden session: its request, and the number of steps to read of each rank. */
 export interface GoldenSpec {
   readonly name: string;
   readonly steps: number;
@@ -7,7 +7,10 @@ export interface GoldenSpec {
 
 const still = { shuffle: false, epochs: 1 };
 
-/** Every value of every field of a session, over a folder of small studies of every shape and kind of pixels (`MIXED`). */
+/**
+ * Every value of every field of a session, over a folder of small studies of every shape and kind of pixels
+ * (`MIXED`).
+ */
 const MIXED_SPECS: readonly GoldenSpec[] = [
   ...(['stored', 'rescaled', 'windowed'] as const).flatMap((values) =>
     (['none', 'minmax', 'zscore'] as const).map((normalize) => ({
@@ -142,7 +145,10 @@ const PHANTOM_SPECS: readonly GoldenSpec[] = [
   { name: 'images only', steps: 3, spec: { structures: [], batchSize: 16, epochs: 1, prefetch: 0 } },
 ];
 
-/** Multi-frame images, structure sets, segmentations and every transfer syntax, over the folders of `../shared/data`. */
+/**
+ * Multi-frame images, structure sets, segmentations and every transfer syntax, over the folders of
+ * `../shared/data`.
+ */
 const SHARED_SPECS: Readonly<Record<string, readonly GoldenSpec[]>> = {
   sunnybrook: [
     { name: 'inner contours', steps: 4, spec: { ...still, structures: ['i'], batchSize: 8 } },
@@ -195,7 +201,9 @@ const SHARED_SPECS: Readonly<Record<string, readonly GoldenSpec[]>> = {
   ],
 };
 
-/** For each source the sessions that are held: two folders that tests make, and folders of the shared data. */
+/**
+ * For each source the sessions that are held: two folders that tests make, and folders of the shared data.
+ */
 export const GOLDEN: Readonly<Record<string, readonly GoldenSpec[]>> = {
   mixed: MIXED_SPECS,
   phantom: PHANTOM_SPECS,

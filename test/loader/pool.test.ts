@@ -349,7 +349,10 @@ t.test('a pool over the real loader is ready', async (t) => {
   t.match(await pool.submit<'scan'>(task, options('scan')).outcomes, [{ code: 'FILE_UNREADABLE' }]);
 });
 
-/** Has the next `times` starts of a child fail: with an error that is thrown, as ENOMEM, or with an event, as a program that is away. */
+/**
+ * Has the next `times` starts of a child fail: with an error that is thrown, as ENOMEM, or with an event, as
+ * a program that is away.
+ */
 function failStarts(t: Test, times: number, how: 'thrown' | 'event'): void {
   const { fork } = childProcess;
   let left = times;

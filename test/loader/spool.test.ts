@@ -259,7 +259,7 @@ t.test('a start sweeps nothing of a spool of its own process', async (t) => {
   t.strictSame(readdirSync(base), []);
 });
 
-/** A folder with the name of a spool's. */
+/** Makes a folder with the name of a spool folder. */
 function left(base: string, digit: string, mode = 0o700): string {
   const folder = join(base, `slicefeed-spool-000000000000000${digit}`);
   mkdirSync(folder);
@@ -309,7 +309,10 @@ t.test("nothing is done in another user's folder", { skip: asRoot }, async (t) =
   t.strictSame(readdirSync(other), ['segment-0']);
 });
 
-/** A rollback journal that has SQLite of some releases remove another file, the "super-journal", with its recovery. */
+/**
+ * A rollback journal that has SQLite of some releases remove another file, the "super-journal", with its
+ * recovery.
+ */
 function hotJournal(victim: string): Buffer {
   const magic = Buffer.from('d9d505f920a163d7', 'hex');
   const head = Buffer.alloc(512);

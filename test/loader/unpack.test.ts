@@ -9,7 +9,9 @@ import { temporaryFolder } from '../helper.js';
 
 const MIB = 1024 * 1024;
 
-/** Expands the first part of a zip with room for `bytesLeft`, and waits until nothing of its folder is open. */
+/**
+ * Expands the first part of a zip with room for `bytesLeft`, and waits until nothing of its folder is open.
+ */
 async function firstPart(t: Test, zip: Uint8Array, bytesLeft = 100 * MIB): Promise<Unpacked> {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, '0'), zip);

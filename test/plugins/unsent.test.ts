@@ -5,10 +5,13 @@ import t from 'tap';
 import { type UnsentLimits, unsent } from '../../src/plugins/unsent.js';
 
 const MIB = 1024 ** 2;
-/** More than the network takes from an answer that nobody reads. */
+/** More bytes than the network takes of an answer that nobody reads. */
 const ANSWER = Buffer.alloc(16 * MIB, 'a');
 
-/** Starts an app whose `/large` answers 16 MiB; returns what asks for them from an address and reads nothing. */
+/**
+ * Starts an app whose `/large` answers 16 MiB. Returns a function that asks for it from an address and reads
+ * nothing.
+ */
 async function start(t: { teardown(work: () => unknown): unknown }, limits: UnsentLimits) {
   const log: string[] = [];
   const logger = { level: 'info', stream: { write: (line: string) => void log.push(JSON.parse(line).msg) } };
@@ -52,7 +55,7 @@ async function start(t: { teardown(work: () => unknown): unknown }, limits: Unse
   return { ask, late, ended };
 }
 
-/** Reads what is left of an answer; returns how many bytes came until the connection ended. */
+/** Reads the rest of an answer; returns the number of bytes until the connection ended. */
 async function readAll(socket: Socket): Promise<number> {
   let bytes = 0;
   try {

@@ -13,7 +13,7 @@ const SPEC = { batchSize: 1, shuffle: false, prefetch: 0, structures: [], epochs
 const folder = join(temporaryFolder(t), 'data');
 await makePhantom(folder, { studies: 1, slices: 2, phases: 4, rows: 32, columns: 32 });
 
-/** A disk that a test fills up, and gives room again. */
+/** A disk that a test fills up and frees again. */
 interface SmallDisk {
   readonly state: string;
   fill(server: TestServer): void;
@@ -45,7 +45,7 @@ function mountedDisk(t: Test): SmallDisk | null {
   };
 }
 
-/** A database that may not grow: what SQLite says of a full disk, without one. */
+/** A database that may not grow: it fails as SQLite does on a full disk. */
 function boundedDatabase(t: Test): SmallDisk {
   return {
     state: temporaryFolder(t),
@@ -65,7 +65,10 @@ async function start(t: Test, { state }: SmallDisk) {
   return server;
 }
 
-/** Asks all that writes to the state folder; each is done, or refused for want of room, or broken off in the middle of its body. */
+/**
+ * Asks all that writes to the state folder; each is done, or refused for want of room, or broken off in the
+ * middle of its body.
+ */
 async function askEverything(t: Test, url: string, id: string): Promise<number> {
   const json = { 'content-type': 'application/json' };
   let refused = 0;
@@ -103,7 +106,8 @@ t.test(
     const first = await next();
     t.equal(first.status, 200);
     disk.fill(server);
-    // The first that could not be recorded was on its way before anybody knew: it is broken off, never whole.
+    // The first delivery that could not be recorded belonged to a body that was already being sent: it is
+    // broken off, never whole.
     let broken = 0;
     await until(async () => {
       const answer = await next().catch(() => null);

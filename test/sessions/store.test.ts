@@ -44,7 +44,7 @@ function delivered(
   return { incarnation, rank, step, movesCursor };
 }
 
-/** Those of the first twenty steps that a rank got whole. */
+/** Returns those of the first twenty steps that a rank received whole. */
 function stepsOf(store: SessionStore, { incarnation }: StoredSession, rank: number): number[] {
   const wasDelivered = store.deliveredIn(incarnation, 0, 20);
   return [...Array(20).keys()].filter((step) => wasDelivered(rank, step));

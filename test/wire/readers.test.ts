@@ -49,7 +49,10 @@ function expected(layout: BatchLayout, data: Buffer): unknown[] {
   });
 }
 
-/** The README's reader for `module`, as it stands there: for torch with the lines that it has instead of NumPy's. */
+/**
+ * The README's reader for `module`, as it stands there: for torch with the lines that it has instead of
+ * NumPy's.
+ */
 async function readmeScript(module: 'numpy' | 'torch'): Promise<string> {
   const text = await readFile(README, 'utf8');
   const scripts = [...text.matchAll(/^```python\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
