@@ -23,16 +23,19 @@ export type Drawn =
   | { readonly type: 'rtstruct'; readonly content: StructureSet }
   | { readonly type: 'seg'; readonly content: Segmentation };
 
-/** Bytes that the contours of an object may take as they are kept: so many, and so many for each byte of its file. */
+/**
+ * The limit of bytes for the contours of an object as they are kept: a fixed number, and a number for each
+ * byte of its file.
+ */
 const FREE_BYTES = 32 * 1024 * 1024;
 const BYTES_PER_FILE_BYTE = 16;
-/** Contours of one object on one slice; no structure of a person has so many parts. */
+/** The most contours of one object on one slice; no structure of a person has so many parts. */
 const MOST_ON_SLICE = 4_096;
 const TOO_MANY_ON_SLICE = `on a slice there are more than ${MOST_ON_SLICE} contours; it is left out`;
 
 /**
- * Puts the contours of structure sets and segmentations on images. What is wrong with one object stays with it; one of which there would be
- * more than its limits is refused as a whole.
+ * Puts the contours of structure sets and segmentations on images. A fault of one object does not affect the
+ * others. An object with more contours than its limits allow is refused as a whole.
  */
 export async function place(task: Task<'place'>, limits: LoaderLimits): Promise<PlaceOutcome[]> {
   const images = unpackImages(task.images);
@@ -80,7 +83,7 @@ function touched({ type, content }: Drawn, images: readonly PlacedImage[], toler
   return planes.places;
 }
 
-/** Puts what was read of an object on images. Throws `ContoursTooLarge`. */
+/** Puts the contours of an object on images. Throws `ContoursTooLarge`. */
 export function placeDrawn(
   drawn: Drawn,
   images: readonly PlacedImage[],
@@ -92,7 +95,7 @@ export function placeDrawn(
     drawn.type === 'rtstruct'
       ? placeStructureSet(drawn.content, finder, toleranceMm)
       : placeSegmentation(drawn.content, finder, toleranceMm);
-  // Most of those that are too large are told by what they would take, without the work of making it.
+  // The least size tells most objects that are too large before any work is done.
   if (placement.leastBytes > limitBytes) throw new ContoursTooLarge(limitBytes);
   const writer = new ContourWriter(limitBytes);
   const onSlice = new Uint32Array(images.length);
@@ -116,7 +119,10 @@ export function placeDrawn(
   };
 }
 
-/** Counts the slices on which a CLOSED_PLANAR contour lies inside another one of its ROI, ROI after ROI as contours come. */
+/**
+ * Counts the slices on which a CLOSED_PLANAR contour lies inside another one of its ROI; takes contours in
+ * order of ROIs.
+ */
 class NestedRois {
   readonly problems: HeaderProblem[] = [];
   readonly #contours = new NestedContours();
@@ -164,7 +170,7 @@ function packUnused(unused: readonly UnusedPart[]): PackedUnused {
   };
 }
 
-/** Why nothing of an object is used. */
+/** The reason why no part of an object is used. */
 function nothingOf({ type, content }: Drawn): string {
   if (type === 'rtstruct')
     return content.rois.some(({ contours }) => contours.length > 0)
