@@ -21,6 +21,8 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/routes dist/routes
 COPY package.json README.md ./
+# The help texts and the contract name these.
+COPY docs/*.md docs/
 # A number, so that Kubernetes can tell that it is not root (runAsNonRoot).
 USER 1000
 VOLUME /state

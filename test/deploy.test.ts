@@ -145,6 +145,7 @@ t.test(
   async (t) => {
     const dockerfile = readFileSync(new URL('../Dockerfile', FOLDER), 'utf8');
     t.match(dockerfile, /^USER 1000$/m);
+    t.match(dockerfile, /^COPY docs\/\*\.md docs\/$/m, 'the documents that help texts and the contract name');
     t.match(dockerfile, /^ARG NODE_IMAGE=\S+$/m);
     t.equal([...dockerfile.matchAll(/^FROM \$\{NODE_IMAGE\}/gm)].length, 2);
     const [, command = '[]'] = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(dockerfile) ?? [];

@@ -50,7 +50,9 @@ export const SpecRequest = Type.Object(
       orNull(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'reopen exactly this list of pairs' })),
     ),
     structures: Type.Optional(
-      Names('structures; a slice is a pair when it has all of them; `[]`: every slice, images only'),
+      Names(
+        'structures; a slice is a pair when it has all of them; default: the one that most slices carry, of equal counts the first by name, over all that the request names, before its split; `[]`: every slice, images only',
+      ),
     ),
     missing: Type.Optional(
       oneOf(['exclude', 'empty'], {
@@ -169,7 +171,12 @@ export const SpecRequest = Type.Object(
     shape: Type.Optional(
       Type.Object(
         {
-          fit: Type.Optional(oneOf(['exact', 'pad', 'crop', 'resize'], { description: 'default exact' })),
+          fit: Type.Optional(
+            oneOf(['exact', 'pad', 'crop', 'resize'], {
+              description:
+                'exact: all pairs have one shape (any with batchSize 1); pad: puts a border around smaller images; crop: cuts larger images, and their masks, at the border of the shape, and pads smaller ones; both around the centre; resize: scales image and masks; default exact',
+            }),
+          ),
           rows: Type.Optional(
             orNull(Type.Integer({ minimum: 1, maximum: 16_384, description: 'default: the largest' })),
           ),
