@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { readConfig } from '../src/config.js';
@@ -14,6 +14,7 @@ import {
   squareContour,
   writeFiles,
 } from './fixtures/study-folder.js';
+import { zipFile } from './fixtures/zip-file.js';
 import { startTestServer, temporaryFolder } from './helper.js';
 
 /** Two patients, the second with a name that needs quotes in a table, and contours that nobody's are. */
@@ -45,7 +46,7 @@ t.test(
   'a data folder is a parcel for each patient, with the contours that the table joins to it',
   async (t) => {
     const divided = await divide(folder());
-    const { parcels, left, notes } = divided;
+    const { parcels, missed, left, notes } = divided;
     const [, [id] = []] = named(divided);
     t.match(id, /^study-[0-9a-f]{16}$/);
     t.same(named(divided), [
@@ -55,16 +56,63 @@ t.test(
     t.same(parcels[1]!.files[0]!.content.toString(), 'patient_id,original_id\n"B, c","ob"\n');
     t.same(
       left.map(({ file }) => file),
-      ['contourfiles/oc'],
+      ['contourfiles/oc', 'notes.txt'],
     );
-    t.match(notes, [{ file: null, detail: /^1 file/ }], 'notes.txt');
+    t.same([missed, notes], [[], []]);
   },
 );
 
-t.test('a folder of one study is one parcel under its own name, with all that lies in it', async (t) => {
+t.test('a folder of one study is one parcel under its own name, without foreign files', async (t) => {
   const root = join(temporaryFolder(t), 'one');
-  writeFiles(root, { '1.dcm': imageFile(), 'a/1.txt': squareContour(1, 2), '.hidden': 'x', README: 'text' });
-  t.same(named(await divide(root)), [['one', ['1.dcm', 'README', 'a/1.txt']]]);
+  writeFiles(root, {
+    '1.dcm': imageFile(),
+    'IM-0001-0001-icontour-manual.txt': squareContour(1, 2),
+    'half.dcm': imageFile().subarray(0, 300),
+    '.hidden': 'x',
+    README: 'text',
+    'a/1.txt': squareContour(1, 2),
+    'b/words.dcm': 'words',
+    'first.npz': zipFile([{ name: 'a.npy', content: 'x' }]),
+    'second.npz': zipFile([{ name: 'a.npy', content: 'x' }]),
+  });
+  const divided = await divide(root);
+  t.same(named(divided), [['one', ['1.dcm', 'IM-0001-0001-icontour-manual.txt', 'half.dcm']]]);
+  const foreign = 'it is no DICOM, and its name is not that of a contour (IM-0001-0048-icontour-manual.txt)';
+  t.same(
+    divided.left.map(({ file, detail }) => [file, detail]),
+    [
+      ['README', foreign],
+      ['a/1.txt', foreign],
+      ['b/words.dcm', 'neither a preamble nor a first element of group 0002 or 0008'],
+      ['first.npz', foreign],
+      ['second.npz', foreign],
+    ],
+  );
+  t.same([divided.missed, divided.notes], [[], []]);
+});
+
+t.test('what cannot be read is told apart from what no study is made of', async (t) => {
+  const root = temporaryFolder(t);
+  writeFiles(root, { '1.dcm': imageFile(), 'notes.txt': 'text' });
+  symlinkSync('nowhere', join(root, '2.dcm'));
+  const { missed, left } = await divide(root);
+  t.same(
+    missed.map(({ file, detail }) => [file, detail]),
+    [['2.dcm', 'it cannot be read (ENOENT)']],
+  );
+  t.same(
+    left.map(({ file }) => file),
+    ['notes.txt'],
+  );
+  const server = await startTestServer(t, temporaryFolder(t));
+  await server.ready();
+  const pushed = await runCommand(t, ['push', root, '--to', server.url]);
+  t.equal(pushed.code, 1);
+  t.match(pushed.stdout, /\tuploaded\t1 slices/);
+  t.match(
+    pushed.stderr,
+    /\nfailed: 1 of 1 studies are there; not sent, and a study may lack them: 1 file\(s\) or folder\(s\)\n$/,
+  );
 });
 
 t.test('cases of an expert take the rows of the table that are about them', async (t) => {
@@ -122,7 +170,12 @@ t.test('images of several studies and patients are divided as a service divides 
   await Promise.all([served.ready(), empty.ready()]);
   const pushed = await runCommand(t, ['push', root, '--to', empty.url]);
   t.equal(pushed.code, 0, pushed.stderr);
-  t.match(pushed.stderr, /^1 file\(s\) belong to no study and are not sent$/m);
+  t.match(pushed.stderr, /^not sent: README: it is no DICOM/m);
+  t.match(pushed.stderr, /^not sent: f\/README: it is no DICOM/m);
+  t.match(
+    pushed.stderr,
+    /\n6 of 6 studies are there; 2 file\(s\) or folder\(s\) that are part of none are not sent\n$/,
+  );
   const slices = async (url: string) => {
     const { studies } = await getJson<{ studies: { id: string }[] }>(`${url}/v1/studies`);
     return Promise.all(
@@ -150,12 +203,15 @@ t.test('a folder is pushed, and pushed again, and what is refused is told', asyn
     first.stdout,
     /^A\tuploaded\t2 slices\t2 pairs\nstudy-[0-9a-f]{16}\tuploaded\t1 slices\t1 pairs\n$/,
   );
-  t.match(first.stderr, /not sent: contourfiles\/oc/);
-  t.equal(first.code, 1, 'not all of the folder was sent');
+  t.match(first.stderr, /^not sent: contourfiles\/oc/m);
+  t.match(first.stderr, /^not sent: notes.txt/m);
+  t.match(first.stderr, /\n2 of 2 studies are there; 2 file\(s\) or folder\(s\)/);
+  t.equal(first.code, 0, 'every study was sent');
   const tokens = join(temporaryFolder(t), 'tokens');
   writeFileSync(tokens, '# mine\nwriter\n');
   const again = await push({}, '--token-file', tokens);
   t.match(again.stdout, /^A\tthere already\t/);
+  t.equal(again.code, 0);
   const { studies } = await getJson<{ studies: { id: string }[] }>(`${server.url}/v1/studies`).catch(() => ({
     studies: [],
   }));
@@ -163,6 +219,10 @@ t.test('a folder is pushed, and pushed again, and what is refused is told', asyn
   const reader = await push({ SLICEFEED_TOKEN: 'ro:reader' });
   t.equal(reader.code, 1);
   t.match(reader.stderr, /A: 403 SLF_READ_ONLY_TOKEN/);
+  t.match(
+    reader.stderr,
+    /\nfailed: 0 of 2 studies are there; not uploaded: A \(403 SLF_READ_ONLY_TOKEN\), study-[0-9a-f]{16} \(403 SLF_READ_ONLY_TOKEN\)\n$/,
+  );
 });
 
 t.test('wrong use ends with 2, a service that is not there with 1', async (t) => {

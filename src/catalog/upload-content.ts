@@ -59,8 +59,9 @@ export async function readUpload(
 ): Promise<UploadContent> {
   const findings = new Map<string, ScanFinding>();
   await scanStaged(staging.folder, staging.files, findings, loaders, signal);
-  const zips = staging.files.filter(({ name }) => findings.get(name)?.kind === 'zip');
-  if (zips.length > 1) throw new UploadRefused('zip', 'the upload has more than one zip: send one');
+  const zips = zipsToExpand(staging.files, findings);
+  if (zips.length > 1)
+    throw new UploadRefused('zip', `the upload has ${zips.length} files named .zip: send one zip`);
   for (const zip of zips) {
     const unpacked = await unpackZip(staging, zip, loaders, signal);
     await staging.drop(zip);
@@ -70,6 +71,15 @@ export async function readUpload(
   }
   const place = placeStaged(staging.folder, staging.files, loaders, planeToleranceMm);
   return await describeUpload(staging.files, findings, place);
+}
+
+/** Zips named so, or a zip sent alone: many files that lie beside images are zips inside (.npz, .docx). */
+function zipsToExpand(
+  files: readonly StagedFile[],
+  findings: ReadonlyMap<string, ScanFinding>,
+): readonly StagedFile[] {
+  const zips = files.filter(({ name }) => findings.get(name)?.kind === 'zip');
+  return files.length === 1 ? zips : zips.filter(({ name }) => /\.zip$/i.test(name));
 }
 
 /** Pairs the files of an upload by what was read of them. */
@@ -148,7 +158,11 @@ function leftProblem(file: string, finding: ScanFinding): Problem {
         detail: 'no image is there that it names, nor of its series, its study or its planes',
       };
     case 'zip':
-      return { code: 'FILE_NOT_PAIRED', file, detail: 'a zip within a zip is not opened' };
+      return {
+        code: 'FILE_NOT_PAIRED',
+        file,
+        detail: 'it is a zip that is not opened: only one named .zip or sent alone is, and none within a zip',
+      };
     case 'table':
       return {
         code: 'FILE_NOT_PAIRED',

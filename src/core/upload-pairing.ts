@@ -260,8 +260,9 @@ class LooseImages {
     const [single, ...others] = this.all;
     const isOnly = single !== undefined && others.length === 0;
     if (isOnly && isContour && (number === null || single.number === null)) return single;
-    return number === null
-      ? 'its name does not say which image it was drawn on'
+    if (number === null) return 'its name does not say which image it was drawn on';
+    return isOnly && single.number !== null
+      ? `its name says image ${number}, and the name of the only image says ${single.number}: give both one number`
       : `there is no image ${number} in the upload`;
   }
 

@@ -5,6 +5,7 @@ import { caseName } from '../core/expert-folder.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import { isId } from '../core/ids.js';
 import { isLinkTable, type LinkRow, type LinkTable } from '../core/link-table.js';
+import type { ProblemCode } from '../core/problem.js';
 import { byCodeUnit, emplace, type StudyFiles } from '../core/study-files.js';
 
 /** A file to send: bytes of its own, or those of a file on disk. */
@@ -31,21 +32,26 @@ export interface PushRemark {
 
 export interface Parcels {
   readonly parcels: readonly Parcel[];
-  /** Files and folders that should have been sent and were not. */
+  /** Files and folders that a study may lack: they could not be read, or make a study that cannot be sent. */
+  readonly missed: readonly PushRemark[];
+  /** Files and folders that no study is made of. */
   readonly left: readonly PushRemark[];
-  /** Remarks on things that no study loses anything by. */
+  /** Remarks on things that are not left out. */
   readonly notes: readonly PushRemark[];
 }
 
 const LINK_TABLE = 'link.csv';
+/** The problems of a folder by which a study may lack something. */
+const MISSED: ReadonlySet<ProblemCode> = new Set(['FILE_UNREADABLE', 'NAME_NOT_UTF8', 'STUDY_TWICE']);
+const FOREIGN = 'it is no DICOM, and its name is not that of a contour (IM-0001-0048-icontour-manual.txt)';
 /** An id that was made from a study's name that is no valid id. */
 const MADE_ID = /^study-[0-9a-f]{16}$/;
 
 /**
  * Divides a folder into the studies that a service reads in it, each with its contours and a link table of
- * the rows about it. A file that is part of no study goes with the study beside it. Ids are those that a
- * service gives; but if there is no layout and only one study, its id is the folder's name, if that is a
- * valid id.
+ * the rows about it. A DICOM file or contour that is part of no study goes with the study beside it; what is
+ * neither stays. Ids are those that a service gives; but if there is no layout and only one study, its id is
+ * the folder's name, if that is a valid id.
  */
 export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
   const { pairing, guards, tables, files, found, loose } = studies;
@@ -55,11 +61,16 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
     content: { path: join(folder, path) },
   });
   const paths = pairing.studies.map((study) => new Set(pathsOf(study).filter((path) => guards.has(path))));
+  const kinds = new Map(found.map(({ path, kind }) => [path, kind]));
+  const isUnreadable = (path: string) => {
+    const finding = kinds.get(path) === 'refused' ? files.get(path)?.finding : null;
+    return finding?.kind === 'refused' && finding.code === 'FILE_UNREADABLE';
+  };
   const beside = besideStudies(paths);
   const alone: string[] = [];
   for (const path of pairing.left) {
     if (isLinkTable(path)) continue;
-    const study = beside(path);
+    const study = kinds.get(path) === 'foreign' || isUnreadable(path) ? null : beside(path);
     if (study === null) alone.push(path);
     else paths[study]!.add(path);
   }
@@ -76,17 +87,23 @@ export function parcelsOf(folder: string, studies: FoundStudies): Parcels {
     return { id: ownName ?? id, files: [...(table ? [table] : []), ...sorted.map(fileAt)] };
   });
   const told = [...loose, ...leftProblems(alone, files)];
-  // No file is missing if a row is about folders that are not there, or if a folder is sent under another
-  // path.
-  const isNote = ({ code, file }: { readonly code: string; readonly file: string | null }) =>
-    file === null || code === 'FOLDER_TWICE' || isLinkTable(file);
-  const left = told.filter((problem) => !isNote(problem));
-  const named = new Set(left.map(({ file }) => file));
-  const unnamed = alone.filter((path) => !named.has(path)).length;
-  const notes: PushRemark[] = told.filter(isNote);
-  if (unnamed > 0)
-    notes.push({ file: null, detail: `${unnamed} file(s) belong to no study and are not sent` });
-  return { parcels, left, notes };
+  const named = new Set(told.map(({ file }) => file));
+  const left: PushRemark[] = alone
+    .filter((path) => !named.has(path))
+    .map((file) => ({ file, detail: kinds.get(file) === 'foreign' ? FOREIGN : 'it is part of no study' }));
+  const missed: PushRemark[] = [];
+  const notes: PushRemark[] = [];
+  for (const problem of told) {
+    const { code, file } = problem;
+    // The files that a count is about are named one by one.
+    if (code === 'NOT_DICOM' && file === null) continue;
+    if (MISSED.has(code)) missed.push(problem);
+    // A row may be about folders that are not there, and a folder may be sent under another path.
+    else if (file === null || code === 'FOLDER_TWICE' || isLinkTable(file)) notes.push(problem);
+    else left.push(problem);
+  }
+  left.sort((a, b) => byCodeUnit(a.file ?? '', b.file ?? ''));
+  return { parcels, missed, left, notes };
 }
 
 /** All files of a study, unusable ones too: the service tells why it can't use them. */

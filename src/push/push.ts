@@ -16,35 +16,60 @@ export interface PushOptions {
 const TRIES = 6;
 const LONGEST_WAIT_S = 30;
 const MEGA = 1e6;
+/** Files with a line of their own, and studies in the last line. */
+const MOST_LISTED = 200;
+const MOST_NAMED = 5;
 
 /**
- * Uploads a folder, study by study; what is there already with the same content is left as it is. A line for each on stdout, progress
- * and reasons on stderr. Answers whether all of them are there now. Throws an error for people when none could be sent.
+ * Uploads a folder, study by study; a study that is there already with the same content is left as it is. A line for each goes to
+ * stdout; progress, what is not sent, and the reasons go to stderr, whose last line tells how it ended. Returns whether every study
+ * is there. Throws an error for people if the folder has none, or the service does not answer.
  */
 export async function push({ folder, to, id, config }: PushOptions): Promise<boolean> {
-  const { parcels, left, notes } = await withFoundStudies(folder, config, (studies) =>
+  const { parcels, missed, left, notes } = await withFoundStudies(folder, config, (studies) =>
     parcelsOf(folder, studies),
   );
-  for (const note of notes) console.error(remark('', note));
-  for (const one of left) console.error(remark('not sent: ', one));
-  if (parcels.length === 0) throw new Error(`there is no image in ${folder}`);
+  for (const note of notes) console.error(remark(note));
+  for (const one of left.slice(0, MOST_LISTED)) console.error(`not sent: ${remark(one)}`);
+  if (left.length > MOST_LISTED) console.error(`not sent: ${left.length - MOST_LISTED} more like these`);
+  for (const one of missed) console.error(`not sent, and a study may lack it: ${remark(one)}`);
+  if (parcels.length === 0) throw new Error(`no image was found below ${folder}`);
   if (id !== null && parcels.length > 1)
     throw new Error(`the folder has ${parcels.length} studies: --id names one`);
   const progress = new Progress(process.stderr);
-  let failed = 0;
+  const failed: string[] = [];
   for (const [at, parcel] of parcels.entries()) {
     const named = id === null ? parcel : { ...parcel, id };
-    if (!(await pushOne(named, to, progress, `${at + 1}/${parcels.length}`))) failed++;
+    const failure = await pushOne(named, to, progress, `${at + 1}/${parcels.length}`);
+    if (failure !== null) failed.push(`${named.id} (${failure})`);
   }
-  if (failed > 0) console.error(`${failed} of ${parcels.length} studies were not uploaded`);
-  return failed === 0 && left.length === 0;
+  console.error(ending(parcels.length, failed, missed.length, left.length));
+  return failed.length === 0 && missed.length === 0;
 }
 
-function remark(start: string, { file, detail }: PushRemark): string {
-  return `${start}${file === null ? '' : `${file}: `}${detail}`;
+/** The last line: how many studies are there, and why not all of them are. */
+function ending(studies: number, failed: readonly string[], missed: number, left: number): string {
+  const more = failed.length > MOST_NAMED ? ` and ${failed.length - MOST_NAMED} more` : '';
+  const reasons = [
+    ...(failed.length > 0 ? [`not uploaded: ${failed.slice(0, MOST_NAMED).join(', ')}${more}`] : []),
+    ...(missed > 0 ? [`not sent, and a study may lack them: ${missed} file(s) or folder(s)`] : []),
+  ];
+  const sent = `${studies - failed.length} of ${studies} studies are there`;
+  if (reasons.length > 0) return `failed: ${sent}; ${reasons.join('; ')}`;
+  return left > 0 ? `${sent}; ${left} file(s) or folder(s) that are part of none are not sent` : sent;
 }
 
-async function pushOne(parcel: Parcel, to: ServiceAt, progress: Progress, place: string): Promise<boolean> {
+function remark({ file, detail }: PushRemark): string {
+  return `${file === null ? '' : `${file}: `}${detail}`;
+}
+
+/** Returns why the study is not there; null if it is. */
+async function pushOne(
+  parcel: Parcel,
+  to: ServiceAt,
+  progress: Progress,
+  place: string,
+): Promise<string | null> {
   const url = new URL('v1/studies', to.url.href.endsWith('/') ? to.url : `${to.url.href}/`);
   url.searchParams.set('id', parcel.id);
   const total = parcel.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -67,12 +92,12 @@ async function pushOne(parcel: Parcel, to: ServiceAt, progress: Progress, place:
   }
 }
 
-function tell(name: string, answer: PushAnswer): boolean {
+function tell(name: string, answer: PushAnswer): string | null {
   const { status, body } = answer;
   if (status !== 200 && status !== 201) {
     const detail = typeof body?.detail === 'string' ? body.detail : 'is this a slicefeed service?';
     console.error(`${name}: ${status} ${codeOf(answer)}: ${detail}`);
-    return false;
+    return `${status} ${codeOf(answer)}`.trim();
   }
   const { id, slices, pairs, unpaired } = body as unknown as {
     id: string;
@@ -86,7 +111,7 @@ function tell(name: string, answer: PushAnswer): boolean {
   console.log(
     `${id}\t${status === 201 ? 'uploaded' : 'there already'}\t${slices} slices\t${pairs} pairs${odd === '' ? '' : `\tunpaired: ${odd}`}`,
   );
-  return true;
+  return null;
 }
 
 function codeOf({ body }: PushAnswer): string {

@@ -103,7 +103,10 @@ t.test('a zip with links, devices, secrets or other kinds of compression is refu
   t.match(await refuse(t, zipped({ ...image, method: 12 }), 422, 'SLF_ZIP'), /compressed/);
   t.match(await refuse(t, { 'a.zip': zipFile([image]).subarray(0, -30) }, 422, 'SLF_ZIP'), /damaged/);
   t.match(await refuse(t, zipped({ ...image, crc: 1 }), 422, 'SLF_ZIP'), /checksum/);
-  t.match(await refuse(t, { ...zipped(image), ...{ 'b.zip': zipFile([image]) } }, 422, 'SLF_ZIP'), /one/);
+  t.match(
+    await refuse(t, { ...zipped(image), ...{ 'b.zip': zipFile([image]) } }, 422, 'SLF_ZIP'),
+    /2 files named .zip/,
+  );
   await serves(t);
 });
 
@@ -128,7 +131,7 @@ t.test('a zip that is a bomb ends at the limit, whatever it says of itself', asy
     zipped(image, { name: '1.txt', content: squareContour(1, 4) }, nested),
   );
   t.equal(answer.status, 200);
-  t.match(answer.body.toString('latin1'), /a zip within a zip is not opened/);
+  t.match(answer.body.toString('latin1'), /it is a zip that is not opened/);
   await serves(t);
 });
 

@@ -56,6 +56,40 @@ t.test('one image and one contour are a pair, whatever they are called', async (
   t.same(leftovers(), [], 'nothing is kept');
 });
 
+t.test('a zip that is neither named so nor sent alone is not opened', async (t) => {
+  const zip = zipFile([{ name: 'a.npy', content: 'x' }]);
+  const image = { '1.dcm': imageFile(), '1.txt': squareContour(2, 9) };
+  const [body] = await masksOf({ ...image, 'a.npz': zip, 'b.npz': zip });
+  t.same(pairIdsOf(body!), ['upload/1']);
+  t.same(
+    problemsOf(body!).map(({ code, file }) => [code, file]),
+    [
+      ['FILE_NOT_PAIRED', 'a.npz'],
+      ['FILE_NOT_PAIRED', 'b.npz'],
+    ],
+  );
+  const zipped = zipFile(Object.entries(image).map(([name, content]) => ({ name, content })));
+  const [alone] = await masksOf({ blob: zipped });
+  t.same(pairIdsOf(alone!), ['upload/1']);
+  const [beside] = await masksOf({ 'STUDY.ZIP': zipped, 'a.npz': zip });
+  t.same(pairIdsOf(beside!), ['upload/1']);
+  t.same(
+    problemsOf(beside!).map(({ code, file }) => [code, file]),
+    [['FILE_NOT_PAIRED', 'a.npz']],
+  );
+});
+
+t.test('names of one image and one contour that say other numbers are a conflict', async (t) => {
+  const contour = { 'IM-0001-0060-icontour-manual.txt': squareContour(2, 9) };
+  const answer = await upload(url, { '47.dcm': imageFile(60), ...contour });
+  t.match(JSON.parse(String(answer.body)), {
+    status: 422,
+    detail: /its name says image 60, and the name of the only image says 47: give both one number/,
+  });
+  const [body] = await masksOf({ 'foo.dcm': imageFile(47), ...contour });
+  t.equal(pixels(maskOf(body!.tensors.masks!, 0, 0)), 49);
+});
+
 t.test('a whole patient comes as several bodies, in the order of the slices', async (t) => {
   const files: Record<string, string | Uint8Array> = { 'link.csv': linkTable(['P', 'o']) };
   for (const number of [10, 9, 8, 7]) files[imagePath('P', number)] = imageFile(number);
@@ -137,7 +171,7 @@ t.test('what gives no pair says why', async (t) => {
       422,
       'SLF_NO_PAIRS',
     ),
-    /there is no image 2/,
+    /its name says image 2, and the name of the only image says 1/,
     'one and one, whose names contradict each other',
   );
   const sizes = {
