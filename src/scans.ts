@@ -1,6 +1,5 @@
 import { relative } from 'node:path';
 import type { Logger } from 'pino';
-import { prune } from './catalog/prune.js';
 import { SCAN_DEFAULTS, type ScanProgress, type ScanResult, scanFolder } from './catalog/scan.js';
 import type { ScanLoaders } from './catalog/scan-loaders.js';
 import type { Uploads } from './catalog/uploads.js';
@@ -14,6 +13,8 @@ export interface ScansOptions {
   readonly db: Database;
   readonly uploads: Pick<Uploads, 'resync'>;
   readonly loaders: ScanLoaders;
+  /** Removes what nothing needs any more once the sources are read. */
+  readonly sweep: () => Promise<void>;
   /** Folders that are not scanned, wherever they are. */
   readonly without: () => readonly string[];
   readonly screen: Screen | null;
@@ -61,7 +62,7 @@ export class Scans {
   }
 
   async #scan(): Promise<ScanResult> {
-    const { config, db, uploads, loaders, without, screen, onEnded, log } = this.#options;
+    const { config, db, uploads, loaders, sweep, without, screen, onEnded, log } = this.#options;
     const progress = begun();
     this.progress = progress;
     const startedAt = performance.now();
@@ -81,7 +82,7 @@ export class Scans {
         added: inFolder.added + uploaded.added,
         removed: inFolder.removed + uploaded.removed,
       };
-      await prune(db, config.snapshotDays, Date.now());
+      await sweep();
       const { files, read, studies } = progress;
       const ms = Math.round(performance.now() - startedAt);
       log.info({ files, read, studies, ...result, ms }, 'scan done');

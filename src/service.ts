@@ -35,6 +35,7 @@ import { checkFolder } from './sources/folder.js';
 import { locator, uploadFolders } from './sources/place.js';
 import { closeSqlite, type Database } from './sqlite.js';
 import { takeStateFolder } from './state-folder.js';
+import { Sweeps } from './sweeps.js';
 import { SendBuffers } from './wire/buffers.js';
 
 /** The most pictures and single pairs that are made at a time. */
@@ -227,8 +228,10 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     },
   });
   const slotSources = new SlotSources(db, locate);
+  const sweeps = new Sweeps({ db, snapshotDays: config.snapshotDays, log });
   const sessions = new Sessions({
     onOpened: (snapshot) => checksums.add(snapshot),
+    onLeft: () => sweeps.left(),
     db,
     journal,
     quarantine,
@@ -268,6 +271,7 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     db,
     uploads,
     loaders: { scan: readFilesWith(() => pool), place: placeWith({ priority: 'scan', turn: 'scan' }) },
+    sweep: () => sweeps.afterScan(),
     without: () => [config.state, spool.folder],
     screen: options.screen ?? null,
     onEnded: (result, ms) => {
@@ -282,10 +286,12 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     () => checksums.stop(),
     () => quality.stop(),
     () => scans.stop(),
+    () => sweeps.stop(),
   );
   ending.add('scans', QUICK_MS, () => {
     // Their loaders end next, so their failures need no report.
     void scans.stop();
+    void sweeps.stop();
     void checksums.stop();
   });
   const watch = setInterval(() => {

@@ -147,7 +147,8 @@ export const Settings = Type.Object({
   SNAPSHOT_DAYS: Type.Number({
     minimum: 0,
     default: 30,
-    description: 'days that a snapshot is kept after the last session that stood on it',
+    description:
+      'days that a snapshot is kept after the last session that stood on it; at most 1,000 are kept in this way',
   }),
   LOG_STUDY_IDS: Type.Union(
     ['plain', 'hash'].map((form) => Type.Literal(form)),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { decode as decodePng } from 'fast-png';
 import t, { type Test } from 'tap';
+import { SNAPSHOTS_KEPT } from '../src/catalog/prune.js';
 import { DEFAULT_LIMITS } from '../src/core/dicom.js';
 import { makePhantom, type PhantomTruth } from '../src/demo/phantom.js';
 import { ERRORS } from '../src/errors.js';
@@ -175,6 +176,8 @@ t.test('the limits of the README are those of the code', async (t) => {
   const limits = [DEFAULT_LIMITS.maxSide, DEFAULT_LIMITS.maxFrames, DEFAULT_LIMITS.nesting];
   const row = `| rows, columns; frames; nested sequences | ${limits.map((n) => n.toLocaleString('en-US')).join('; ')} |`;
   t.ok(readText('README.md').includes(row), row);
+  const kept = `| the ${SNAPSHOTS_KEPT.toLocaleString('en-US')} that were in use last, for`;
+  t.ok(readText('README.md').includes(kept), kept);
 });
 
 async function servePhantom(t: Test): Promise<{ server: TestServer; truth: PhantomTruth }> {

@@ -22,6 +22,7 @@ function heldScans(t: Test) {
     db: openCatalogue(t),
     uploads: { resync },
     loaders: loadersHere(),
+    sweep: async () => {},
     without: () => [],
     screen: null,
     onEnded: (result) => ended.push(result),

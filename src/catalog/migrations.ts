@@ -2,6 +2,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { addStep, countSteps, emptySteps, rowOfStep } from '../core/step-bits.js';
 import { type Database, transact } from '../sqlite.js';
+import { selectionDigest } from './selection.js';
 
 /** The format of the state folder that this release writes; `PRAGMA user_version` of its database. */
 export const FORMAT = 9;
@@ -64,6 +65,11 @@ function toFormat9(db: Database): void {
     ALTER TABLE slice ADD COLUMN unusable TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE revision ADD COLUMN contests TEXT;
     ALTER TABLE contour ADD COLUMN source INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE snapshot ADD COLUMN selection_digest TEXT NOT NULL DEFAULT '';
+    CREATE INDEX snapshot_by_selection ON snapshot (selection_digest);
+    CREATE INDEX snapshot_by_use ON snapshot (used_at);
+    CREATE INDEX snapshot_study_by_revision ON snapshot_study (revision);
+    CREATE INDEX selection_by_digest ON selection (selection);
     ALTER TABLE selection ADD COLUMN dropped TEXT;
     ALTER TABLE source ADD COLUMN series TEXT;
     ALTER TABLE source ADD COLUMN made TEXT;
@@ -74,6 +80,12 @@ function toFormat9(db: Database): void {
   const selections = db.prepare('SELECT DISTINCT selection FROM selection').all() as { selection: string }[];
   const rename = db.prepare('UPDATE selection SET selection = ? WHERE selection = ?');
   for (const { selection } of selections) rename.run(sha256(selection), selection);
+  const snapshots = db.prepare('SELECT digest, selection FROM snapshot').all() as {
+    digest: string;
+    selection: string;
+  }[];
+  const name = db.prepare('UPDATE snapshot SET selection_digest = ? WHERE digest = ?');
+  for (const { digest, selection } of snapshots) name.run(selectionDigest(JSON.parse(selection)), digest);
 }
 
 /** An incarnation identifies a session, because another session may take its name. */
@@ -87,6 +99,7 @@ function toIncarnations(db: Database): void {
       snapshot TEXT NOT NULL REFERENCES snapshot, bytes_version TEXT NOT NULL, opened_at INTEGER NOT NULL, owner TEXT
     ) STRICT;
     CREATE INDEX session_by_owner ON session (owner);
+    CREATE INDEX session_by_snapshot ON session (snapshot);
     CREATE TABLE cursor (
       incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE, rank INTEGER NOT NULL, step INTEGER NOT NULL,
       PRIMARY KEY (incarnation, rank)

@@ -1,36 +1,99 @@
 import { type Database, prepare, transact } from '../sqlite.js';
+import { forgetMade } from './snapshot.js';
 import { othersTurn } from './turns.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** The most snapshots that are kept while no session stands on them. */
+export const SNAPSHOTS_KEPT = 1_000;
+/** Each of them may hold a place for every slice of a study. */
+const SELECTIONS_PER_TURN = 100;
+
+/** How long snapshots are kept after their last session, seen from `nowMs`. */
+export interface Keeping {
+  readonly days: number;
+  readonly nowMs: number;
+}
 
 /**
- * Lets go of snapshots that no session stands on and none has for so many days, and of the states of studies that are neither present
- * nor in a snapshot; one at a time, so that others get their turn between.
+ * Removes snapshots that no session stands on: those that none has stood on for so many days, and of the others all but the
+ * `SNAPSHOTS_KEPT` that were in use last. Selections that no kept snapshot has go as well. Others get their turn in between; once
+ * `signal` is aborted, the rest is left for the next time.
  */
-export async function prune(db: Database, keepDays: number, nowMs: number): Promise<void> {
-  const since = nowMs - keepDays * DAY_MS;
-  const stale = prepare(
+export async function pruneSnapshots(
+  db: Database,
+  { days, nowMs }: Keeping,
+  signal?: AbortSignal,
+): Promise<void> {
+  const since = nowMs - days * DAY_MS;
+  const resting = prepare(
     db,
-    'SELECT digest FROM snapshot WHERE used_at < ? AND digest NOT IN (SELECT snapshot FROM session)',
-  ).all(since) as { digest: string }[];
-  for (const { digest } of stale) {
-    transact(db, () => {
-      // Looked at again: a session may have been opened on it since.
-      const { changes } = prepare(
-        db,
-        'DELETE FROM snapshot WHERE digest = ? AND used_at < ? AND digest NOT IN (SELECT snapshot FROM session)',
-      ).run(digest, since);
-      if (Number(changes) === 0) return;
-      prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
-      prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
-    });
+    `SELECT digest, used_at FROM snapshot AS s WHERE NOT EXISTS (SELECT 1 FROM session WHERE snapshot = s.digest)
+       ORDER BY used_at DESC, digest DESC`,
+  ).all() as { digest: string; used_at: number }[];
+  const stale = resting.filter(({ used_at }, at) => at >= SNAPSHOTS_KEPT || used_at < since);
+  for (const { digest, used_at } of stale) {
+    if (signal?.aborted) return;
+    removeSnapshot(db, digest, used_at);
     await othersTurn();
   }
+  for (const selection of looseSelections(db))
+    while (!signal?.aborted && removeSelections(db, selection)) await othersTurn();
+}
+
+/** Removes a snapshot unless a session stands on it, or has since it was last in use at `usedAt`. */
+function removeSnapshot(db: Database, digest: string, usedAt: number): void {
+  transact(db, () => {
+    const { changes } = prepare(
+      db,
+      'DELETE FROM snapshot WHERE digest = ? AND used_at = ? AND digest NOT IN (SELECT snapshot FROM session)',
+    ).run(digest, usedAt);
+    if (Number(changes) === 0) return;
+    prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
+    prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
+  });
+}
+
+/** Returns the selections that no kept snapshot has; it looks at each selection once, whatever the number of revisions. */
+function looseSelections(db: Database): string[] {
+  const rows = prepare(
+    db,
+    `WITH RECURSIVE known (selection) AS (
+       SELECT min(selection) FROM selection
+       UNION ALL
+       SELECT (SELECT min(selection) FROM selection WHERE selection > known.selection) FROM known
+         WHERE known.selection IS NOT NULL
+     )
+     SELECT selection FROM known WHERE selection IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM snapshot WHERE selection_digest = known.selection)`,
+  ).all() as { selection: string }[];
+  return rows.map(({ selection }) => selection);
+}
+
+/** Removes some revisions' rows of a selection unless a snapshot that was kept meanwhile has it; false: nothing is left to remove. */
+function removeSelections(db: Database, selection: string): boolean {
+  const { changes } = prepare(
+    db,
+    `DELETE FROM selection WHERE selection = ?
+       AND revision IN (SELECT revision FROM selection WHERE selection = ? LIMIT ${SELECTIONS_PER_TURN})
+       AND NOT EXISTS (SELECT 1 FROM snapshot WHERE selection_digest = ?)`,
+  ).run(selection, selection, selection);
+  if (Number(changes) === 0) return false;
+  // A snapshot that is remembered counts on the rows of its selection.
+  forgetMade(db);
+  return true;
+}
+
+/**
+ * Removes the states of studies that are neither present nor in a snapshot. Only one scan at a time may do so: a state that is
+ * being written is in neither.
+ */
+export async function pruneRevisions(db: Database, signal?: AbortSignal): Promise<void> {
   const loose = prepare(
     db,
     'SELECT id FROM revision WHERE complete = 1 AND id NOT IN (SELECT revision FROM study) AND id NOT IN (SELECT revision FROM snapshot_study)',
   ).all() as { id: number }[];
   for (const { id } of loose) {
+    if (signal?.aborted) return;
     // From here on it is as one that was never written whole: nobody finds it any more.
     const { changes } = prepare(
       db,

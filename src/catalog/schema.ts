@@ -169,15 +169,20 @@ const TABLES = `
     dropped TEXT,
     PRIMARY KEY (revision, selection)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX selection_by_digest ON selection (selection);
 
   CREATE TABLE snapshot (
     digest TEXT PRIMARY KEY,
     selection TEXT NOT NULL,
+    -- Names its rows in selection.
+    selection_digest TEXT NOT NULL,
     pairs INTEGER NOT NULL,
     used_at INTEGER NOT NULL,
     -- The bytes version of the release that read its files.
     bytes_version TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX snapshot_by_selection ON snapshot (selection_digest);
+  CREATE INDEX snapshot_by_use ON snapshot (used_at);
 
   CREATE TABLE snapshot_study (
     snapshot TEXT NOT NULL REFERENCES snapshot ON DELETE CASCADE,
@@ -185,6 +190,7 @@ const TABLES = `
     revision INTEGER NOT NULL REFERENCES revision,
     PRIMARY KEY (snapshot, number)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX snapshot_study_by_revision ON snapshot_study (revision);
 
   CREATE TABLE session (
     -- Another session that takes the name of one that was deleted has another incarnation.
@@ -200,6 +206,7 @@ const TABLES = `
     owner TEXT
   ) STRICT;
   CREATE INDEX session_by_owner ON session (owner);
+  CREATE INDEX session_by_snapshot ON session (snapshot);
 
   CREATE TABLE cursor (
     incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,

@@ -82,7 +82,7 @@ export function selectionKey({ structures, missing, rename, where, leftOut, sour
 }
 
 /** The digest by which a selection is looked up: the key itself may hold as many names as a request. */
-function selectionDigest(selection: Selection): string {
+export function selectionDigest(selection: Selection): string {
   return createHash('sha256').update(selectionKey(selection)).digest('hex');
 }
 
@@ -137,13 +137,12 @@ export function selectPairs(
   ).get(revision, key) as { pairs: number; digest: string; summary: string } | undefined;
   if (known) return { pairs: known.pairs, digest: known.digest, summary: JSON.parse(known.summary) };
   const dropped = unused.get(revision) ?? NONE_DROPPED;
-  const { groups, unusable } = fittingGroups(db, revision, selection, flagged, dropped);
-  const places = Uint32Array.from(groups.flatMap(({ ordinals }) => [...ordinals])).sort();
+  const { places, summary } = findPairs(db, revision, selection, flagged, dropped);
   const bytes = new Uint8Array(places.buffer);
   const found: SelectedPairs = {
     pairs: places.length,
     digest: createHash('sha256').update(bytes).digest('hex'),
-    summary: { ...summaryOf(db, revision, groups), ...(unusable > 0 ? { unusable } : {}) },
+    summary,
   };
   const { slices } = prepare(db, 'SELECT slices FROM revision WHERE id = ?').get(revision) as {
     slices: number;
@@ -161,6 +160,21 @@ export function selectPairs(
     dropped.size === 0 ? null : JSON.stringify([...dropped]),
   );
   return found;
+}
+
+/** Works the pairs of a revision out, by their places among its slices, and keeps nothing of it. */
+export function findPairs(
+  db: Database,
+  revision: number,
+  selection: Selection,
+  flagged: Flagged | null,
+  dropped: Dropped,
+): { readonly places: Uint32Array; readonly summary: SelectionSummary } {
+  const { groups, unusable } = fittingGroups(db, revision, selection, flagged, dropped);
+  return {
+    places: Uint32Array.from(groups.flatMap(({ ordinals }) => [...ordinals])).sort(),
+    summary: { ...summaryOf(db, revision, groups), ...(unusable > 0 ? { unusable } : {}) },
+  };
 }
 
 /** The places of a revision's pairs among its slices; null: every slice is a pair. Throws where the selection was never made. */

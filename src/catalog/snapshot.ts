@@ -9,6 +9,7 @@ import {
   type Selection,
   type SelectionSummary,
   selectedOrdinals,
+  selectionDigest,
   selectionKey,
   selectPairs,
   type Unused,
@@ -113,15 +114,27 @@ export function makeSnapshot(
 }
 
 const SNAPSHOTS_REMEMBERED = 8;
-/** Revisions never change, so what was put together of them stays right. */
+/** Revisions never change, so what was put together of them stays right while the rows of its selection are there. */
 const made = new WeakMap<Database, Recent<string, Snapshot>>();
+
+/** To be called where rows of a selection were removed: a snapshot of it must be made anew. */
+export function forgetMade(db: Database): void {
+  made.delete(db);
+}
 
 /** Writes a snapshot down so that a session may stand on it; call it inside the transaction that writes the session. */
 export function keepSnapshot(db: Database, snapshot: Snapshot, nowMs: number): void {
   const { changes } = prepare(
     db,
-    'INSERT OR IGNORE INTO snapshot (digest, selection, pairs, used_at, bytes_version) VALUES (?, ?, ?, ?, ?)',
-  ).run(snapshot.digest, JSON.stringify(snapshot.selection), snapshot.pairs, nowMs, BYTES_VERSION);
+    'INSERT OR IGNORE INTO snapshot (digest, selection, selection_digest, pairs, used_at, bytes_version) VALUES (?, ?, ?, ?, ?, ?)',
+  ).run(
+    snapshot.digest,
+    JSON.stringify(snapshot.selection),
+    selectionDigest(snapshot.selection),
+    snapshot.pairs,
+    nowMs,
+    BYTES_VERSION,
+  );
   if (Number(changes) === 0) return;
   const insert = prepare(db, 'INSERT INTO snapshot_study (snapshot, number, revision) VALUES (?, ?, ?)');
   snapshot.studies.forEach(({ revision }, number) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SNAPSHOTS_KEPT } from '../catalog/prune.js';
 import { type Flagged, namesOf, type Selection, selectionKey, selectPairs } from '../catalog/selection.js';
 import { bytesVersionOf, keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import { presentStudies, revisionName, type StudyState, structureCounts } from '../catalog/studies.js';
@@ -120,7 +121,7 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
   if (!snapshot)
     throw new SlfError(
       'SLF_SNAPSHOT_GONE',
-      'no session has stood on it for SLICEFEED_SNAPSHOT_DAYS: open one without it',
+      `no session has stood on it for SLICEFEED_SNAPSHOT_DAYS, or ${SNAPSHOTS_KEPT} others were in use since: open one without it`,
       {
         field: 'snapshot',
       },

@@ -7,7 +7,7 @@ import { SlfError } from '../errors.js';
 import type { Journal } from '../journal.js';
 import type { Spool } from '../loader/spool.js';
 import type { SpecRequest } from './request.js';
-import { resolveSpec } from './resolve.js';
+import { type Resolved, resolveSpec } from './resolve.js';
 import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
 import { type Delivered, newIncarnation, SessionStore, type StoredSession } from './store.js';
@@ -22,6 +22,8 @@ export interface SessionsOptions extends Omit<SessionContext, 'checkRoom'> {
   readonly sessionsOfToken: number;
   /** Told of each snapshot that a session in use stands on. */
   readonly onOpened: (snapshot: Snapshot) => void;
+  /** Told of each request that is looked up in the catalogue and of each session that is deleted: rows may be left that nobody needs. */
+  readonly onLeft: () => void;
 }
 
 function requestDigest(request: SpecRequest): string {
@@ -100,7 +102,7 @@ export class Sessions {
         );
       return { session: this.get(known.id), created: false };
     }
-    const { spec, snapshot } = resolveSpec(this.#options.db, request, flagged);
+    const { spec, snapshot } = this.#resolve(request, flagged);
     const id = name ?? (`s-${randomBytes(6).toString('hex')}` as SessionId);
     const stored: StoredSession = {
       incarnation: newIncarnation(),
@@ -165,6 +167,7 @@ export class Sessions {
     this.#rest(known, 'deleted');
     this.#timings.delete(known);
     this.store.delete(known);
+    this.#options.onLeft();
   }
 
   /** Gives every warm batch back; sessions stay in the store. */
@@ -204,13 +207,17 @@ export class Sessions {
   #sameSpec(known: StoredSession, request: SpecRequest, flagged: Flagged | null): boolean {
     if (known.request === requestDigest(request)) return true;
     try {
-      return (
-        canonicalJson(resolveSpec(this.#options.db, request, flagged).spec) === canonicalJson(known.spec)
-      );
+      return canonicalJson(this.#resolve(request, flagged).spec) === canonicalJson(known.spec);
     } catch {
       // What the present catalogue can't resolve is not what the session was opened with.
       return false;
     }
+  }
+
+  #resolve(request: SpecRequest, flagged: Flagged | null): Resolved {
+    // Whether a session comes of it or a refusal.
+    this.#options.onLeft();
+    return resolveSpec(this.#options.db, request, flagged);
   }
 
   /** Reserves a session's share of the budget; returns the function that releases it. Throws `SLF_BUDGET`. */

@@ -126,13 +126,16 @@ export class SessionStore {
 
   /** Deletes a session. A body of it that is still being sent records nothing. */
   delete(id: SessionId): void {
+    const known = prepare(this.#db, 'SELECT snapshot FROM session WHERE id = ?').get(id) as
+      | { snapshot: string }
+      | undefined;
+    if (!known) return;
     transact(this.#db, () => {
-      prepare(
-        this.#db,
-        'UPDATE snapshot SET used_at = ? WHERE digest = (SELECT snapshot FROM session WHERE id = ?)',
-      ).run(Date.now(), id);
+      prepare(this.#db, 'UPDATE snapshot SET used_at = ? WHERE digest = ?').run(Date.now(), known.snapshot);
       prepare(this.#db, 'DELETE FROM session WHERE id = ?').run(id);
     });
+    // Let go of and kept again, a snapshot may stand on other revisions.
+    this.#snapshots.forget(known.snapshot as SnapshotDigest);
   }
 
   /** The step each rank's `next` gives; 0 where it never asked. */

@@ -1,4 +1,4 @@
-import { type Selection, selectedOrdinals, selectPairs } from '../catalog/selection.js';
+import { findPairs, type Selection } from '../catalog/selection.js';
 import { sliceAt } from '../catalog/slices.js';
 import { findStudy, presentRevision } from '../catalog/studies.js';
 import { askedNames } from '../core/asked-names.js';
@@ -85,18 +85,17 @@ export class StudyFeed {
       where: {},
       ...(sources.frozen ? { sources: sources.frozen } : {}),
     };
-    const unused = new Map([[revision, sources.dropped]]);
-    const { pairs, summary } = selectPairs(db, revision, selection, null, unused);
-    if (pairs === 0)
+    const { places, summary } = findPairs(db, revision, selection, null, sources.dropped);
+    if (places.length === 0)
       throw new SlfError('SLF_NO_PAIRS', `no slice carries ${structures.join(' and ')}`, {
         field: 'structures',
       });
     const { values, rule, holes } = request;
     const range = values === 'windowed' ? null : summary[values];
-    this.pairs = pairs;
+    this.pairs = places.length;
     this.#context = context;
     this.#form = { structures, sources, values, rule, holes, dtype: range ? autoDtype([range]) : 'float32' };
-    this.#batches = this.#cut(request, revision, selectedOrdinals(db, revision, selection) ?? study.slices);
+    this.#batches = this.#cut(request, revision, places);
   }
 
   /** What the batch that was asked for and not sent would say of itself; that of no pair where there is none. */
@@ -176,13 +175,13 @@ export class StudyFeed {
     return ahead;
   }
 
-  *#cut(request: StudyRequest, revision: number, chosen: Uint32Array | number): Generator<Batch, undefined> {
+  *#cut(request: StudyRequest, revision: number, chosen: Uint32Array): Generator<Batch, undefined> {
     const { study, batchSize } = request;
     const { db } = this.#context;
     const state = { study, revision };
     let run: number[] = [];
     let shape = '';
-    for (const ordinal of typeof chosen === 'number' ? Array(chosen).keys() : chosen) {
+    for (const ordinal of chosen) {
       refuseChanged(this.#context, state);
       const { header } = sliceAt(db, revision, ordinal);
       const own = `${header.rows}x${header.columns}x${channelsOf(header, this.#form.values)}`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { prune } from '../../src/catalog/prune.js';
+import { pruneRevisions, pruneSnapshots } from '../../src/catalog/prune.js';
 import { type FoundStudy, writeRevision } from '../../src/catalog/revision.js';
 import { sliceAt } from '../../src/catalog/slices.js';
 import { keepSnapshot, keptSnapshot, locatePair, makeSnapshot } from '../../src/catalog/snapshot.js';
@@ -132,6 +132,12 @@ t.test('an empty catalogue has an empty snapshot', async (t) => {
 });
 
 const DAY_MS = 86_400_000;
+
+/** What a scan removes when so many milliseconds have passed. */
+async function prune(db: Database, days: number, nowMs: number): Promise<void> {
+  await pruneSnapshots(db, { days, nowMs });
+  await pruneRevisions(db);
+}
 
 t.test('snapshots and states that nothing stands on go after their days', async (t) => {
   const db = openCatalogue(t);
