@@ -1,4 +1,4 @@
-import type { ImageHeader, Limits, PixelKind } from './dicom.js';
+import type { HeaderProblem, ImageHeader, Limits, PixelKind } from './dicom.js';
 import { type DicomElement, refusal, tagName } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
 import { isNative, transferSyntaxName } from './dicom-uids.js';
@@ -40,25 +40,38 @@ export function frameSizeBytes(
   return (image.rows * image.columns * samples * image.bitsAllocated) / 8;
 }
 
+type Framed = Pick<
+  ImageHeader,
+  'rows' | 'columns' | 'samplesPerPixel' | 'bitsAllocated' | 'photometric' | 'frames' | 'pixelData'
+>;
+
 /**
- * Bytes from one native frame to the next: the frame's own bytes, a fraction if single bits follow each other
- * without a gap (DICOM PS3.5, section 8.1.1). Some writers fill each frame up to a whole or even number of
- * bytes; only the length of the pixel data tells. With few and small frames both readings may fit: then the
- * standard's holds.
+ * Bytes from one native frame to the next, by each way of packing that the length of the pixel data fits: the frame's own bytes, a
+ * fraction if single bits follow each other without a gap (DICOM PS3.5, section 8.1.1); then filled up to a whole or an even number
+ * of bytes, as some writers do. None if it fits no way.
  */
-export function frameStrideBytes(
-  image: Pick<
-    ImageHeader,
-    'rows' | 'columns' | 'samplesPerPixel' | 'bitsAllocated' | 'photometric' | 'frames' | 'pixelData'
-  >,
-): number {
+export function frameStrides(image: Framed): number[] {
   const size = frameSizeBytes(image);
   const { length } = image.pixelData;
-  if (length === null || length <= even(Math.ceil(size * image.frames))) return size;
+  if (length === null) return [size];
   const whole = Math.ceil(size);
-  for (const filled of [whole, even(whole)])
-    if (length === filled * image.frames || length === even(filled * image.frames)) return filled;
-  return size;
+  const fits = (stride: number): boolean => {
+    const bytes = Math.ceil(stride * image.frames);
+    return length === bytes || length === bytes + 1;
+  };
+  return [...new Set([size, whole, even(whole)])].filter(fits);
+}
+
+/** Bytes from one native frame to the next: what was settled by the bits, else by the length; the standard's way where both fit. */
+export function frameStrideBytes(image: Framed): number {
+  return image.pixelData.strideBytes ?? frameStrides(image)[0] ?? frameSizeBytes(image);
+}
+
+export function filledNote(strideBytes: number): HeaderProblem {
+  return {
+    code: 'HEADER_REPAIRED',
+    detail: `the pixel data is as long as that of frames filled up to ${strideBytes} bytes each, and is read so`,
+  };
 }
 
 function even(count: number): number {
@@ -136,21 +149,26 @@ function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes
         'PIXELS_LONG',
         'the pixel data is as long as that of rows filled up to whole bytes, which is not read: DICOM has single bits without a gap',
       );
-  if (stride !== frameSizeBytes(image))
-    notes.add(
-      'HEADER_REPAIRED',
-      `the pixel data is as long as that of frames filled up to ${stride} bytes each, and is read so`,
-    );
+  if (stride !== frameSizeBytes(image)) {
+    const { code, detail } = filledNote(stride);
+    notes.add(code, detail);
+  }
   const wanted = Math.ceil(stride * image.frames);
+  if (bitsAllocated === 1 && frames > 1 && length > wanted + 1)
+    throw refusal('PIXELS_LONG', longer(wanted, length, 'where its frames begin is unknown'));
   const present = Math.min(length, Math.max(0, fileSizeBytes - offset));
   if (present < wanted) {
     const reason = present < length ? `the file ends after ${present}` : `there are ${present}`;
     throw refusal('PIXELS_SHORT', `the image has ${wanted} bytes, ${reason}`);
   }
   if (length > wanted + 1) {
-    notes.add('PIXELS_LONG', `the image has ${wanted} bytes, its pixel data ${length}; the rest is not read`);
+    notes.add('PIXELS_LONG', longer(wanted, length, 'the rest is not read'));
   }
   return image;
+}
+
+function longer(wanted: number, length: number, outcome: string): string {
+  return `the image has ${wanted} bytes, its pixel data ${length}; ${outcome}`;
 }
 
 function side(values: DicomValues, tag: number, name: string, limits: Limits): number {

@@ -100,6 +100,7 @@ export interface ImageHeader {
    * `offset` and `length` in bytes, `offset` from the file's start (of a deflated file: as if it were inflated); `length`
    * null for encapsulated frames. `frames`: for each encapsulated frame the places of its fragments, offset and length in
    * turn; null where the frames are not encapsulated, not looked for yet, or so many that they are found again when needed.
+   * `strideBytes`: bytes from one native frame to the next, where their length does not tell and the bits did.
    */
   readonly pixelData: {
     readonly tag: string;
@@ -107,6 +108,7 @@ export interface ImageHeader {
     readonly offset: number;
     readonly length: number | null;
     readonly frames: readonly (readonly number[])[] | null;
+    readonly strideBytes?: number;
   };
   /** Bytes up to the pixels' value, or, where the image is described behind it, up to the end of what was read. */
   readonly headerBytes: number;

@@ -9,7 +9,10 @@ export const PROBLEMS = {
   PIXELS_UNSUPPORTED: 'The pixel description is one that this release does not read',
   TRANSFER_SYNTAX_UNSUPPORTED: 'The transfer syntax is one that this release does not read',
   PIXELS_SHORT: 'The pixel data is shorter than rows × columns × samples × frames ask for',
-  PIXELS_LONG: 'The pixel data is longer than the image; what is over is not read',
+  PIXELS_LONG:
+    'The pixel data is longer than the image; what is over is not read, and a file whose frames could begin elsewhere is left out',
+  PIXELS_PACKING:
+    'Frames of single bits may lie with or without a fill between them, and neither their length nor their bits tell; they are read without one, as DICOM has them',
   PIXELS_DAMAGED:
     'A compressed frame lacks its end, or its decoder warns of it; all its samples are there, and may be wrong where it is damaged',
   VALUE_RANGE: 'A value does not fit the element type asked for',

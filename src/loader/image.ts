@@ -9,6 +9,7 @@ import {
 } from '../core/dicom.js';
 import { identityOf } from '../core/dicom-attributes.js';
 import { DEFLATED_LITTLE_ENDIAN, isNative } from '../core/dicom-uids.js';
+import { settlePacking } from '../core/frame-packing.js';
 import { PixelError } from '../core/pixels.js';
 import { ShortRead, type SourceFile, scratchBytes } from './files.js';
 import { type FoundFrames, findFrames } from './fragments.js';
@@ -30,7 +31,8 @@ export type OpenedImage =
 export function openImage(file: SourceFile, limits: LoaderLimits): OpenedImage {
   try {
     const read = readUpToPixels(file, limits, false);
-    if (!read.header || isNative(read.header.transferSyntax)) return read;
+    if (!read.header) return read;
+    if (isNative(read.header.transferSyntax)) return settled(read);
     const { header, data } = read;
     try {
       const { frames, notes } = findFrames(data, header);
@@ -43,6 +45,19 @@ export function openImage(file: SourceFile, limits: LoaderLimits): OpenedImage {
   } catch (error) {
     return refusedWith(error, null);
   }
+}
+
+function settled(read: ImageRead & { readonly data: SourceFile; readonly problem: null }): OpenedImage {
+  const { header, data } = read;
+  const packing = settlePacking(header, (offset, length) => {
+    const bytes = new Uint8Array(length);
+    data.read(bytes, header.pixelData.offset + offset, length);
+    return bytes;
+  });
+  if (packing === null) return read;
+  const { strideBytes, note } = packing;
+  const notes = note === null ? header.notes : [...header.notes, note];
+  return { ...read, header: { ...header, pixelData: { ...header.pixelData, strideBytes }, notes } };
 }
 
 function refusedWith(error: unknown, object: ObjectIdentity | null): OpenedImage {

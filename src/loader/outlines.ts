@@ -1,7 +1,7 @@
 import { chooseCodec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/codecs.js';
 import type { HeaderProblem, ImageHeader } from '../core/dicom.js';
-import { frameStrideBytes } from '../core/dicom-description.js';
+import { frameStrideBytes, frameStrides } from '../core/dicom-description.js';
 import { DEFLATED_LITTLE_ENDIAN, isNative } from '../core/dicom-uids.js';
 import { PixelError } from '../core/pixels.js';
 import { runsOfBits } from '../core/runs.js';
@@ -91,6 +91,11 @@ function openSegmentation(
   const opened = openImage(file, { ...limits, maxFrames: FRAMES_PER_IMAGE_FRAME * limits.maxFrames });
   if (!opened.header) throw new PixelError(opened.problem.code, opened.problem.detail);
   const { header, data } = opened;
+  if (header.frames > 1 && isNative(header.transferSyntax) && frameStrides(header).length === 0)
+    throw new PixelError(
+      'PIXELS_LONG',
+      'the pixel data is longer than all frames, filled up or not: where each begins is unknown; write the file again without a fill',
+    );
   const { problem } = chooseCodec(CODECS, header);
   if (problem) throw new PixelError(problem.code, problem.detail);
   const bytes = scratchBytes(header.headerBytes);

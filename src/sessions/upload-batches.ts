@@ -117,6 +117,7 @@ const IMAGE_REMARKS: ReadonlySet<string> = new Set<ProblemCode>([
   'IDENTIFIER_LONG',
   'MODALITY_LUT',
   'PIXELS_LONG',
+  'PIXELS_PACKING',
   'PIXELS_DAMAGED',
   'TRANSFER_SYNTAX_ODD',
 ]);

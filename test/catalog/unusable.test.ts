@@ -381,3 +381,22 @@ t.test('a source with more unusable parts than are kept is not used at all', asy
     [{ file: 'rs.dcm', detail: /^so much of it cannot be used/ }],
   );
 });
+
+t.test('a segmentation whose frames may begin elsewhere is not read from the wrong place', async (t) => {
+  const frames = [0, 3].map((height) => ({ values: new Array<number>(80).fill(1), sources: [uid(height)] }));
+  const segments = [{ number: 1, label: 'B' }];
+  const size = { studyUid: STUDY, frameOfReference: SPACE, rows: 8, columns: 10, segments, frames };
+  const long = new Uint8Array(24).fill(0xff);
+  const bytes = new Uint8Array(164).fill(1);
+  for (const seg of [
+    segmentationFile({ ...size, pixels: long }),
+    segmentationFile({ ...size, type: 'FRACTIONAL', whole: 1, pixels: bytes }),
+  ]) {
+    const found = await find(t, { ...stack, 'rs.dcm': structureSet(roisWith([named(0)])), 'seg.dcm': seg });
+    t.strictSame(found, {
+      slices: ['A,B|', 'A|', 'A|', 'A|'],
+      session: [1, 3],
+      told: ['this SEG cannot be read'],
+    });
+  }
+});
