@@ -1,6 +1,7 @@
 import { type Dropped, isUsed, type StructureSources } from '../core/contests.js';
 import type { ImageHeader } from '../core/dicom.js';
 import { channelsOf, declaredRange, type ValueRange } from '../core/pixels.js';
+import { emplace } from '../core/study-files.js';
 import { type Database, prepare } from '../sqlite.js';
 
 /** What a session may ask of a slice before it loads it. */
@@ -112,4 +113,53 @@ export function groupsOf(db: Database, revision: number): SliceGroup[] {
     traits: JSON.parse(traits),
     ordinals: new Uint32Array(ordinals.slice().buffer),
   }));
+}
+
+/**
+ * The same groups with the sources of these structures on each slice, which the catalogue's groups have only
+ * where sources of one name compete.
+ */
+export function groupsWithSources(
+  db: Database,
+  revision: number,
+  structures: readonly string[],
+): readonly SliceGroup[] {
+  if (structures.length === 0) return groupsOf(db, revision);
+  const sources = new Map<number, Map<string, number[]>>();
+  for (const { ordinal, structure, source } of sourcesWhere(db, revision, structures))
+    emplace(
+      emplace(sources, ordinal, () => new Map<string, number[]>()),
+      structure,
+      () => [],
+    ).push(source);
+  return groupsOf(db, revision)
+    .flatMap(({ traits, ordinals }) => {
+      const split = new Map<string, { readonly traits: Traits; readonly own: number[] }>();
+      for (const ordinal of ordinals) {
+        const added = [...(sources.get(ordinal) ?? [])];
+        const all = [...(traits.sources ?? []), ...added];
+        emplace(split, JSON.stringify(added), () => ({
+          traits: all.length > 0 ? { ...traits, sources: all } : traits,
+          own: [],
+        })).own.push(ordinal);
+      }
+      return [...split.values()].map((group) => ({
+        traits: group.traits,
+        ordinals: Uint32Array.from(group.own),
+      }));
+    })
+    .sort((a, b) => a.ordinals[0]! - b.ordinals[0]!);
+}
+
+/** Returns the sources of these structures on each slice of a revision, in order of slices. */
+export function sourcesWhere(
+  db: Database,
+  revision: number,
+  structures: readonly string[],
+): { readonly ordinal: number; readonly structure: string; readonly source: number }[] {
+  return prepare(
+    db,
+    `SELECT DISTINCT ord AS ordinal, structure, source FROM contour
+       WHERE revision = ? AND structure IN (SELECT value FROM json_each(?)) ORDER BY ord, structure, source`,
+  ).all(revision, JSON.stringify(structures)) as unknown as ReturnType<typeof sourcesWhere>;
 }

@@ -1,7 +1,22 @@
-import { type Contest, type Dropped, droppedKey } from '../core/contests.js';
+import {
+  type Contest,
+  type Dropped,
+  droppedKey,
+  droppedStructure,
+  JoinedContestFinder,
+} from '../core/contests.js';
+import { emplace } from '../core/study-files.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare } from '../sqlite.js';
-import { carries, groupsOf, isWhere, type Where } from './groups.js';
+import {
+  carries,
+  groupsOf,
+  groupsWithSources,
+  isWhere,
+  type SliceGroup,
+  sourcesWhere,
+  type Where,
+} from './groups.js';
 import type { StudyState } from './studies.js';
 
 const REVISIONS_REMEMBERED = 256;
@@ -55,6 +70,48 @@ export function contestsWhere(
     .filter(({ sources }) => sources.length > 1);
 }
 
+/** Returns those of the studies in which several sources draw something. */
+export function studiesOfSources(db: Database, studies: readonly StudyState[]): readonly StudyState[] {
+  const rows = prepare(
+    db,
+    `SELECT s.study FROM json_each(?) j CROSS JOIN source s ON s.study = j.value
+       GROUP BY s.study HAVING count(*) > 1`,
+  ).all(JSON.stringify(studies.map(({ study }) => study))) as { study: string }[];
+  const several = new Set(rows.map(({ study }) => study));
+  return studies.filter(({ study }) => several.has(study));
+}
+
+/**
+ * Returns the contests of structures that mean several names, among the slices that match `where`, as
+ * `contestsWhere` does; `joined`: the names of each.
+ */
+export function joinedContestsWhere(
+  db: Database,
+  revision: number,
+  joined: ReadonlyMap<string, readonly string[]>,
+  where: Where,
+): readonly Contest[] {
+  if (joined.size === 0) return [];
+  const parts = new Map<number, { structure: string; source: number }[]>();
+  for (const { ordinal, ...part } of sourcesWhere(db, revision, [...joined.values()].flat()))
+    emplace(parts, ordinal, () => []).push(part);
+  if (parts.size === 0) return [];
+  const finder = new JoinedContestFinder(joined);
+  for (const { traits, ordinals } of groupsOf(db, revision)) {
+    const isAsked = isWhere(traits, where);
+    for (const ordinal of ordinals)
+      finder.add({ series: traits.series, parts: parts.get(ordinal) ?? [] }, isAsked);
+  }
+  return finder.find();
+}
+
+/** The groups of a revision with the sources of every structure of which some are not used. */
+export function groupsUnder(db: Database, revision: number, dropped: Dropped): readonly SliceGroup[] {
+  const contested = new Set(contestsOf(db, revision).map(({ structure }) => structure));
+  const names = [...new Set([...dropped].map(droppedStructure))].filter((name) => !contested.has(name));
+  return groupsWithSources(db, revision, names);
+}
+
 /**
  * Returns a test: does the slice at a place of a revision have the structure `name` without the unused
  * sources?
@@ -66,7 +123,7 @@ export function carriersOf(
 ): (ordinal: number, structure: string) => boolean {
   if (dropped.size === 0) return () => true;
   const without = new Map<number, ReadonlySet<string>>();
-  for (const { traits, ordinals } of groupsOf(db, revision)) {
+  for (const { traits, ordinals } of groupsUnder(db, revision, dropped)) {
     const gone = (traits.sources ?? [])
       .map(([structure]) => structure)
       .filter((structure) => !carries(traits, structure, dropped));

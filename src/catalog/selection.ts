@@ -5,15 +5,8 @@ import type { ValueRange } from '../core/pixels.js';
 import type { SourceChoice } from '../core/source-choice.js';
 import { emplace } from '../core/study-files.js';
 import { type Database, prepare } from '../sqlite.js';
-import {
-  carries,
-  groupsOf,
-  isUnusable,
-  isWhere,
-  type SliceGroup,
-  type Traits,
-  type Where,
-} from './groups.js';
+import { carries, isUnusable, isWhere, type SliceGroup, type Traits, type Where } from './groups.js';
+import { groupsUnder } from './revision-contests.js';
 
 /** Which slices of a study are pairs. */
 export interface Selection {
@@ -220,7 +213,7 @@ function fittingGroups(
     throw new Error('what a selection leaves out of a revision is not known');
   const fitting: SliceGroup[] = [];
   let unusable = 0;
-  for (const group of groupsOf(db, revision)) {
+  for (const group of groupsUnder(db, revision, dropped)) {
     const found = fit(group.traits, selection, dropped);
     if (found === 'yes') fitting.push(group);
     else if (found === 'unusable') unusable += group.ordinals.length;

@@ -8,6 +8,13 @@ import { emplace } from './study-files.js';
 export interface Contest {
   readonly structure: string;
   readonly sources: readonly number[];
+  /** Every name in the files that means the structure; missing: its own alone. */
+  readonly names?: readonly string[];
+}
+
+/** Returns every name in the files that means the structure of a contest. */
+export function contestNames({ structure, names = [structure] }: Contest): readonly string[] {
+  return names;
 }
 
 /** A slice with its series and, for each part of a structure, the source that it comes from. */
@@ -61,6 +68,46 @@ function joined(sets: readonly ReadonlySet<number>[]): number[][] {
     .sort(([a], [b]) => a! - b!);
 }
 
+/**
+ * The sources of structures of which several names may be joined. They compete as the sources of one name do:
+ * a mask of one reader's "Heart" on some slices and of another's "heart" on others would be nobody's.
+ */
+export class JoinedContestFinder {
+  readonly #finder = new ContestFinder();
+  readonly #present = new Set<string>();
+  readonly #joined: ReadonlyMap<string, readonly string[]>;
+  readonly #meant: ReadonlyMap<string, string>;
+
+  /** `joined`: for each structure every name that means it; no name means two. */
+  constructor(joined: ReadonlyMap<string, readonly string[]>) {
+    this.#joined = joined;
+    this.#meant = new Map(
+      [...joined].flatMap(([structure, names]) => names.map((name) => [name, structure] as const)),
+    );
+  }
+
+  /** `isAsked`: whether the slice can be a pair; a contest has only sources that are on such a slice. */
+  add({ series, parts }: ContestedSlice, isAsked: boolean): void {
+    const meant = [...parts].flatMap(({ structure, source = 0 }) => {
+      const own = this.#meant.get(structure);
+      return own === undefined ? [] : [{ structure: own, source }];
+    });
+    this.#finder.add({ series, parts: meant });
+    if (isAsked) for (const { structure, source } of meant) this.#present.add(droppedKey(structure, source));
+  }
+
+  find(): Contest[] {
+    return this.#finder
+      .find()
+      .map(({ structure, sources }) => ({
+        structure,
+        sources: sources.filter((source) => this.#present.has(droppedKey(structure, source))),
+        names: this.#joined.get(structure)!,
+      }))
+      .filter(({ sources }) => sources.length > 1);
+  }
+}
+
 /** A structure and the places of some of its sources, ascending. */
 export type StructureSources = readonly [structure: string, sources: readonly number[]];
 
@@ -73,14 +120,19 @@ export function droppedKey(structure: string, source: number): string {
   return `${source} ${structure}`;
 }
 
+/** Returns the structure of a `droppedKey`. */
+export function droppedStructure(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
+}
+
 /** Drops all but one source of each contest; `chosen` returns the one to use. */
 export function dropOthers(contests: readonly Contest[], chosen: (contest: Contest) => number): Dropped {
   return new Set(
     contests.flatMap((contest) => {
       const used = chosen(contest);
-      return contest.sources
-        .filter((source) => source !== used)
-        .map((source) => droppedKey(contest.structure, source));
+      return contestNames(contest).flatMap((name) =>
+        contest.sources.filter((source) => source !== used).map((source) => droppedKey(name, source)),
+      );
     }),
   );
 }

@@ -1,4 +1,4 @@
-import type { Contest } from './contests.js';
+import { type Contest, contestNames } from './contests.js';
 import { newestOf } from './dicom-made.js';
 
 export type SourceKind = 'text' | 'rtstruct' | 'seg';
@@ -79,8 +79,10 @@ export function chooseSource(
  * Returns the place of this source in the contest, or of the source that it is a copy of; null if neither is
  * part of it.
  */
-function placeIn({ structure, sources }: Contest, { copies }: ChoosableSource, place: number): number | null {
+function placeIn(contest: Contest, { copies }: ChoosableSource, place: number): number | null {
+  const { sources } = contest;
   if (sources.includes(place)) return place;
-  const copy = copies.find(([name, first]) => name === structure && sources.includes(first));
+  const names = contestNames(contest);
+  const copy = copies.find(([name, first]) => names.includes(name) && sources.includes(first));
   return copy?.[1] ?? null;
 }

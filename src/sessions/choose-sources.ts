@@ -1,10 +1,23 @@
 import { createHash } from 'node:crypto';
 import { listSources, unknownSources } from '../catalog/contour-sources.js';
 import type { ContourSource } from '../catalog/outlines.js';
-import { contestedStudies, contestsWhere } from '../catalog/revision-contests.js';
+import {
+  contestedStudies,
+  contestsOf,
+  contestsWhere,
+  joinedContestsWhere,
+  studiesOfSources,
+} from '../catalog/revision-contests.js';
 import { namesOf, type Selection, type Unused } from '../catalog/selection.js';
 import { revisionName, type StudyState } from '../catalog/studies.js';
-import { type Contest, type Dropped, dropOthers, NONE_DROPPED } from '../core/contests.js';
+import {
+  type Contest,
+  contestNames,
+  type Dropped,
+  dropOthers,
+  droppedKey,
+  NONE_DROPPED,
+} from '../core/contests.js';
 import { chooseSource, type SourceChoice, sourceChoice } from '../core/source-choice.js';
 import { SlfError } from '../errors.js';
 import type { Database } from '../sqlite.js';
@@ -51,33 +64,76 @@ export function chooseSources(
 ): ChosenSources {
   const choice = sourcesOf(request);
   if (choice) checkSources(db, choice);
-  const names = structures.flatMap((structure) => namesOf(structure, rename));
+  const named = structures.map((structure) => [structure, namesOf(structure, rename)] as const);
+  const joined = new Map(named.filter(([, names]) => names.length > 1));
+  const names = named.filter(([, { length }]) => length === 1).map(([name]) => name);
   const unused = new Map<number, Dropped>();
   const open: { readonly study: string; readonly contest: Contest; readonly rivals: ContourSource[] }[] = [];
   let isOther = false;
   const hash = createHash('sha256').update('sources 1\n');
-  const contested = [...contestedStudies(db, studies)].sort((a, b) => (a.study < b.study ? -1 : 1));
-  for (const { study, revision } of contested) {
-    const contests = contestsWhere(db, revision, names, where);
-    if (contests.length === 0) continue;
+  const contested = joined.size > 0 ? studiesOfSources(db, studies) : contestedStudies(db, studies);
+  for (const { study, revision } of [...contested].sort((a, b) => (a.study < b.study ? -1 : 1))) {
     const all = listSources(db, study);
+    const contests = [
+      ...contestsWhere(db, revision, names, where),
+      ...joinedContestsWhere(db, revision, severalOf(joined, all), where),
+    ];
+    if (contests.length === 0) continue;
     const chosen = new Map<Contest, number>();
     for (const contest of contests) {
       const used = choice === null || choice.join ? null : chooseSource(all, contest, choice);
       if (used !== null) chosen.set(contest, used);
       else if (!choice?.join)
         open.push({ study, contest, rivals: contest.sources.map((source) => all[source]!) });
-      isOther ||= used !== contest.sources[0];
+      isOther ||= used === null || !isFirst(contestsOf(db, revision), contest, used);
     }
     const dropped = choice?.join
       ? NONE_DROPPED
-      : dropOthers(contests, (contest) => chosen.get(contest) ?? -1);
+      : withCopies(
+          dropOthers(contests, (contest) => chosen.get(contest) ?? -1),
+          chosen,
+          all,
+        );
     unused.set(revision, dropped);
     hash.update(`${study} ${revisionName(db, revision)} ${JSON.stringify([...dropped])}\n`);
   }
   const [first] = open;
   if (first) throw refuseOpen(first, choice, new Set(open.map(({ study }) => study)).size);
   return { frozen: choice && { choice, digest: hash.digest('hex') }, unused, isOther };
+}
+
+/** Returns those of the structures that several sources have, under any of their names. */
+function severalOf(
+  joined: ReadonlyMap<string, readonly string[]>,
+  sources: readonly ContourSource[],
+): ReadonlyMap<string, readonly string[]> {
+  const isOf = (names: readonly string[]) =>
+    sources.filter(({ structures }) => structures.some((structure) => names.includes(structure)));
+  return new Map([...joined].filter(([, names]) => isOf(names).length > 1));
+}
+
+/** Whether this source of a contest is the first one for each name that it competes under. */
+function isFirst(contests: readonly Contest[], contest: Contest, used: number): boolean {
+  return contestNames(contest).every((name) => {
+    const own = contests.find(({ structure, sources }) => structure === name && sources.includes(used));
+    return (own?.sources[0] ?? used) === used;
+  });
+}
+
+/**
+ * Keeps the names that a chosen source has as a copy of another one: its contours of them are kept under that
+ * other source.
+ */
+function withCopies(
+  dropped: Dropped,
+  chosen: ReadonlyMap<Contest, number>,
+  sources: readonly ContourSource[],
+): Dropped {
+  const kept = new Set(dropped);
+  for (const [contest, used] of chosen)
+    for (const [name, first] of sources[used]!.copies)
+      if (contestNames(contest).includes(name)) kept.delete(droppedKey(name, first));
+  return kept;
 }
 
 /** Throws `SlfError` if a file or series is no source of any study. */
@@ -109,7 +165,14 @@ function refuseOpen(
   const more = studies > 1 ? `; ${studies - 1} more studies have such structures` : '';
   return new SlfError(
     'SLF_SOURCES_DIFFER',
-    `study ${study}: "${contest.structure}" is drawn in ${filesText(files)}, on images of one series; ${advice}${more}`,
+    `study ${study}: "${contest.structure}"${otherNames(contest, rivals)} is drawn in ${filesText(files)}, on images of one series; ${advice}${more}`,
     { field: 'sources' },
   );
+}
+
+/** Returns the names beside its own under which these sources have a contested structure. */
+function otherNames({ structure, names = [] }: Contest, rivals: readonly ContourSource[]): string {
+  const held = names.filter((name) => rivals.some(({ structures }) => structures.includes(name)));
+  const others = held.filter((name) => name !== structure).map((name) => `"${name}"`);
+  return others.length === 0 ? '' : ` (renamed from ${others.slice(0, 5).join(', ')})`;
 }
