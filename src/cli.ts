@@ -224,7 +224,10 @@ function help(command: Command): string {
   const rows = command.settings.map((setting) => {
     const { description, default: fallback } = properties[setting];
     const ending = fallback === '' || fallback === 0 || fallback === '0' ? '' : ` (${fallback})`;
-    return `  --${optionName(setting).padEnd(22)}${description.replaceAll('`', '')}${ending}`;
+    const text = description
+      .replaceAll('`', '')
+      .replace(/\bSLICEFEED_([A-Z_]+)\b/g, (_, name: SettingName) => `--${optionName(name)}`);
+    return `  --${optionName(setting).padEnd(22)}${text}${ending}`;
   });
   const own = Object.entries({ ...command.own, ...command.flags }).map(
     ([name, text]) => `  --${name.padEnd(22)}${text}`,

@@ -10,7 +10,7 @@ import {
   parseFindingLimits,
 } from './core/finding-codes.js';
 import { coreLimit, memoryLimitBytes, openFilesLimit } from './machine.js';
-import { type GivenSettings, isSize, type SettingName, Settings } from './settings.js';
+import { allowedValues, type GivenSettings, isSize, type SettingName, Settings } from './settings.js';
 import { NO_SIZE, sizeBytes } from './size.js';
 import type { UploadLimits } from './sources/staging.js';
 import { parseTokens, TokenError } from './tokens.js';
@@ -187,7 +187,12 @@ function check(given: Record<string, string>): GivenSettings {
       const hint = KUBERNETES_PORT.test(given[name] ?? '')
         ? ' (Kubernetes sets it by itself for a service named slicefeed: set enableServiceLinks: false, or rename it)'
         : '';
-      const reason = isSize(name) ? NO_SIZE : (message ?? 'is not usable');
+      const allowed = allowedValues(name);
+      const reason = isSize(name)
+        ? NO_SIZE
+        : allowed
+          ? `must be one of ${allowed.join(', ')}`
+          : (message ?? 'is not usable');
       return `SLICEFEED_${name} ${reason}: "${name === 'TOKEN' ? '…' : given[name]}"${hint}`;
     });
     throw new ConfigError([...new Set(lines)].join('\n') || String(error));

@@ -9,6 +9,7 @@ import {
   type StudySummary,
 } from './report-document.js';
 import { startService } from './service.js';
+import { StateFolderTaken } from './state-folder.js';
 
 /** How often progress is told on stderr. */
 const TELLS_MS = 1000;
@@ -20,7 +21,10 @@ const TELLS_MS = 1000;
 export async function printReport(config: Config, asJson: boolean): Promise<void> {
   // What is written to the state folder is for its user alone.
   process.umask(0o077);
-  const service = await startService(config, makeLog(config));
+  const service = await startService(config, makeLog(config)).catch((error: Error) => {
+    if (!(error instanceof StateFolderTaken)) throw error;
+    throw new Error(`${error.message}, or ask the running service: GET /v1/report`);
+  });
   let told = 'scanning';
   const tell = setInterval(() => {
     const { files, toRead, read } = service.scans.progress;

@@ -21,13 +21,16 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** The tokens that are asked for: those of the settings and of their file, else beyond loopback one that is made now and shown once. */
-function tokensFor(config: Config, show: (token: string) => void): Tokens {
+/**
+ * Returns the tokens that are asked for: those of the settings and of their file, else beyond loopback one that
+ * is made here and that somebody must be shown.
+ */
+function tokensFor(config: Config): { readonly tokens: Tokens; readonly made: string | null } {
   const given = [...config.tokens, ...tokensOfFile(config)];
-  if (given.length > 0 || config.insecure || isLoopback(config.host)) return new Tokens(given);
-  const token = randomBytes(24).toString('base64url');
-  show(token);
-  return new Tokens([token]);
+  if (given.length > 0 || config.insecure || isLoopback(config.host))
+    return { tokens: new Tokens(given), made: null };
+  const made = randomBytes(24).toString('base64url');
+  return { tokens: new Tokens([made]), made };
 }
 
 function tokensOfFile({ tokenFile }: Config): readonly string[] {
@@ -58,9 +61,7 @@ export async function startServer(
   log: Logger,
   options: ServiceOptions = {},
 ): Promise<Server> {
-  const tokens = tokensFor(config, (token) => {
-    process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${token}\n`);
-  });
+  const { tokens, made } = tokensFor(config);
   const tls = config.tls && tlsFilesOf(config.tls);
   const service = await startService(config, log, options);
   const ending = new Ending(log);
@@ -83,6 +84,8 @@ export async function startServer(
       port: config.port,
       listenTextResolver: () => 'listening',
     });
+    // A service that can't listen has no use for a token.
+    if (made !== null) process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${made}\n`);
     // The framework does not know what its listener speaks.
     const url = tls ? heard.replace(/^http:/, 'https:') : heard;
     log.info(
@@ -101,11 +104,27 @@ export async function startServer(
   } catch (error) {
     // The log has the parts that did not end well; the start's own failure is the error to throw.
     await ending.run().catch(() => {});
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new Error(
-        `port ${config.port} on ${config.host} is taken: choose another with --port, or 0 for a free one`,
+    throw listenError(error as NodeJS.ErrnoException, config);
+  }
+}
+
+/** Returns the error for people if the address or the port can't be listened on; other errors as they are. */
+function listenError(error: NodeJS.ErrnoException, { host, port }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new Error(`port ${port} on ${host} is taken: choose another with --port, or 0 for a free one`);
+    case 'EACCES':
+      return new Error(`this user may not listen on port ${port}: choose one from 1024 on with --port`);
+    case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+      return new Error(`${host} is no address of this machine: choose one with --host or SLICEFEED_HOST`);
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new Error(
+        `no address is known for the host ${host} (${error.code}): choose an address of this machine with --host or SLICEFEED_HOST`,
       );
-    throw error;
+    default:
+      return error;
   }
 }
 

@@ -12,6 +12,7 @@ import type { Config } from './config.js';
 import { Ending } from './ending.js';
 import type { Engine } from './engine/engine.js';
 import { LocalEngine } from './engine/local.js';
+import { explainFolder } from './folder-error.js';
 import { Journal } from './journal.js';
 import { DecodedKeeper } from './loader/decoded-keeper.js';
 import { loaderLimits } from './loader/limits.js';
@@ -34,7 +35,7 @@ import { Verdicts } from './sessions/verdicts.js';
 import { checkFolder } from './sources/folder.js';
 import { locator, uploadFolders } from './sources/place.js';
 import { closeSqlite, type Database } from './sqlite.js';
-import { takeStateFolder } from './state-folder.js';
+import { liesIn, takeStateFolder } from './state-folder.js';
 import { Sweeps } from './sweeps.js';
 import { SendBuffers } from './wire/buffers.js';
 
@@ -111,6 +112,11 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
   checkFolder(config.data);
   const lock = takeStateFolder(config.state, log);
   ending.add('lock', QUICK_MS, () => lock.release());
+  if (liesIn(config.state, config.data))
+    log.warn(
+      { state: config.state, data: config.data },
+      'the state folder lies in the data folder: choose another with SLICEFEED_STATE',
+    );
   const db = openDatabase(config.state);
   ending.add('database', QUICK_MS, () => closeSqlite(db));
   const journal = new Journal<Delivered>(join(config.state, 'deliveries'), isDelivered);
@@ -121,11 +127,8 @@ function assemble(config: Config, log: Logger, options: ServiceOptions, ending: 
     );
   let store: SessionStore | null = null;
   ending.add('deliveries', QUICK_MS, () => (store ?? journal).close());
-  const spool = new Spool(
-    spoolBase(config.spool, config.state, config.budgetBytes),
-    config.budgetBytes,
-    sharedMemory(),
-  );
+  const base = spoolBase(config.spool, config.state, config.budgetBytes);
+  const spool = explainFolder('spool', base, () => new Spool(base, config.budgetBytes, sharedMemory()));
   ending.add('spool', QUICK_MS, () => spool.close());
   const buffers = new SendBuffers((bytes) => spool.charge(bytes));
   const decodedFolder = join(config.state, 'decoded');

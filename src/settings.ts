@@ -26,7 +26,8 @@ export const Settings = Type.Object({
   }),
   TLS_CERT: Type.String({
     default: '',
-    description: 'a file with the certificate chain in PEM form: the service speaks HTTPS; needs `TLS_KEY`',
+    description:
+      'a file with the certificate chain in PEM form: the service speaks HTTPS; needs `SLICEFEED_TLS_KEY`',
   }),
   TLS_KEY: Type.String({
     default: '',
@@ -52,11 +53,10 @@ export const Settings = Type.Object({
     description:
       'requests a minute of one token, or of one address without a known one; batches are not counted; 0: no limit',
   }),
-  INSECURE: Type.String({
-    pattern: '^[01]?$',
-    default: '',
-    description: '`1`: run without a token on an address other than loopback',
-  }),
+  INSECURE: Type.Union(
+    ['', '0', '1'].map((form) => Type.Literal(form)),
+    { default: '', description: '`1`: run without a token on an address other than loopback' },
+  ),
   LOADERS: Type.Integer({
     minimum: 0,
     maximum: 256,
@@ -176,6 +176,12 @@ export const Settings = Type.Object({
 export type GivenSettings = Static<typeof Settings>;
 
 export type SettingName = keyof GivenSettings;
+
+/** The values that a setting may have, if they are a list; an empty one is as good as none. */
+export function allowedValues(name: SettingName): readonly string[] | null {
+  const { anyOf } = Settings.properties[name] as { anyOf?: readonly { readonly const: string }[] };
+  return anyOf ? anyOf.map(({ const: value }) => value).filter((value) => value !== '') : null;
+}
 
 /** Whether a setting is a size in bytes. */
 export function isSize(name: SettingName): boolean {

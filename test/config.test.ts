@@ -123,6 +123,20 @@ t.test('what cannot be used is told by its name, all at once', async (t) => {
   );
 });
 
+t.test('a setting that takes a word of a list says which', async (t) => {
+  t.equal(
+    messageOf({ LOG_LEVEL: 'verbose' }),
+    'SLICEFEED_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent: "verbose"',
+  );
+  t.equal(messageOf({ LOG_FORMAT: 'xml' }), 'SLICEFEED_LOG_FORMAT must be one of auto, json, pretty: "xml"');
+  t.equal(messageOf({ LOG_STUDY_IDS: 'none' }), 'SLICEFEED_LOG_STUDY_IDS must be one of plain, hash: "none"');
+  t.equal(messageOf({ INSECURE: 'yes' }), 'SLICEFEED_INSECURE must be one of 0, 1: "yes"');
+  t.strictSame(
+    ['', '0', '1'].map((INSECURE) => readConfig({}, { INSECURE }).insecure),
+    [false, false, true],
+  );
+});
+
 t.test('the port that Kubernetes sets for a service of this name is told with its remedy', async (t) => {
   t.match(messageOf({ PORT: 'tcp://10.0.0.1:8080' }), /enableServiceLinks: false/);
 });

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -110,6 +111,62 @@ t.test('a port in use ends with 1 and says which', async (t) => {
   t.match(stderr, new RegExp(`${port}.*(taken|in use)`));
   t.match(stderr, /--port/);
   t.notMatch(stderr, STACK);
+});
+
+t.test('a folder or an address that cannot be used is named with its option, before any token', async (t) => {
+  const file = join(temporaryFolder(t), 'file');
+  writeFileSync(file, '');
+  const isFile = 'cannot be made: it, or a folder above it, is a file';
+  const cases: readonly (readonly [args: string[], says: string])[] = [
+    [
+      ['--state', file],
+      `the state folder ${file} ${isFile}. Name a folder that this user may write to with --state FOLDER or SLICEFEED_STATE`,
+    ],
+    [['--state', join(file, 'below')], `the state folder ${join(file, 'below')} ${isFile}. Name a folder`],
+    [
+      ['--spool', file],
+      `the spool folder ${file} ${isFile}. Name a folder that this user may write to with --spool FOLDER or SLICEFEED_SPOOL`,
+    ],
+    [['--host', '256.1.1.1'], 'no address is known for the host 256.1.1.1 ('],
+    [
+      ['--host', '192.0.2.77'],
+      '192.0.2.77 is no address of this machine: choose one with --host or SLICEFEED_HOST',
+    ],
+  ];
+  const ends = await Promise.all(cases.map(([args]) => runCommand(t, serveArgs(...args))));
+  for (const [at, [args, says]] of cases.entries()) {
+    const { code, stdout, stderr } = ends[at]!;
+    t.strictSame([code, stdout], [1, ''], args.join(' '));
+    t.ok(stderr.includes(`slicefeed: ${says}`), stderr);
+    t.notMatch(stderr, /token/i);
+    t.notMatch(stderr, STACK);
+  }
+});
+
+t.test('a state folder in the data folder is a warning', async (t) => {
+  const data = temporaryFolder(t);
+  const state = join(data, 'state');
+  const inside = startCommand(t, serveArgs('--data', data, '--state', state));
+  await inside.serving();
+  const text = 'the state folder lies in the data folder: choose another with SLICEFEED_STATE';
+  const lines = inside
+    .stderr()
+    .split('\n')
+    .filter((line) => line.includes(text));
+  t.match(
+    lines.map((line) => JSON.parse(line)),
+    [{ level: 40, state, data }],
+  );
+  t.equal(lines.length, 1);
+  const beside = startCommand(t, serveArgs('--data', data, '--state', `${data}-state`));
+  t.teardown(() => rmSync(`${data}-state`, { recursive: true, force: true }));
+  await beside.serving();
+  t.notMatch(beside.stderr(), /lies in the data folder/);
+});
+
+t.test('the help of an option names other options as they are written', async (t) => {
+  const { stdout } = await runCommand(t, ['serve', '--help']);
+  t.match(stdout, /^ {2}--tls-cert .*: the service speaks HTTPS; needs --tls-key$/m);
 });
 
 t.test('options win over settings, and the log is on stderr alone', async (t) => {

@@ -216,7 +216,10 @@ t.test('report prints a table for people, or the JSON of the call, and ends with
   );
   t.match(table.stdout, /\n4 pairs, 1 with findings, \d findings\n$/);
   t.equal(taken.code, 1);
-  t.match(taken.stderr, /another slicefeed uses the state folder/);
+  t.match(
+    taken.stderr,
+    /another slicefeed uses the state folder .*: stop it, or name another with --state, or ask the running service: GET \/v1\/report/,
+  );
   t.strictSame([wrong.code, without.code], [2, 2]);
   t.match(wrong.stderr, /QUALITY_LIMITS has a code "TINI" that is not one of/);
   const json = await runCommand(t, [...args, '--json']);
