@@ -1,6 +1,7 @@
 import type { Server } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { BYTES_VERSION } from './core/bytes-version.js';
+import { ERRORS } from './errors.js';
 import { VERSION } from './version.js';
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
@@ -75,6 +76,7 @@ export class Metrics {
         buckets: SECONDS,
       },
     );
+    for (const warm of ['hit', 'miss']) this.wait.zero({ warm });
     this.load = this.#histogram('batch_load_seconds', 'loading one batch', { buckets: SECONDS });
     this.send = this.#histogram('batch_send_seconds', 'sending one body', { buckets: SECONDS });
     this.bytes = this.#histogram('batch_bytes', 'size of a body', { buckets: BYTES });
@@ -89,6 +91,9 @@ export class Metrics {
       status: [],
       code: [],
     });
+    // An alert on the increase of a series misses what its first value counts.
+    for (const [code, { status }] of Object.entries(ERRORS))
+      if (status >= 500) this.answers.inc({ status, code }, 0);
     this.scans = this.#counter('scans_total', 'scans that ended, done or failed', {
       result: ['done', 'failed'],
     });

@@ -17,7 +17,7 @@ export const Settings = Type.Object({
   TOKEN: Type.String({
     default: '',
     description:
-      'bearer tokens, comma-separated; one with `ro:` in front may only read, open sessions, and end those that it opened; a value without a token is an error',
+      'bearer tokens, comma-separated; one with `ro:` in front may only read, open sessions, and end those that it opened; an empty value counts as none given, commas or spaces alone are an error',
   }),
   TOKEN_FILE: Type.String({
     default: '',

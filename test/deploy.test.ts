@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import t from 'tap';
 import { readConfig } from '../src/config.js';
 import { Metrics } from '../src/metrics.js';
@@ -10,8 +10,12 @@ import { parseYaml, type Yaml } from './fixtures/plain-yaml.js';
 const FOLDER = new URL('../../deploy/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
-const gauges = new Proxy({}, { get: () => () => 0 }) as ConstructorParameters<typeof Metrics>[0];
-const exported = new Set((await new Metrics(gauges).registry.getMetricsAsArray()).map(({ name }) => name));
+const gauges = new Proxy(
+  {},
+  { get: (_, name) => () => (name === 'problems' ? new Map() : 0) },
+) as ConstructorParameters<typeof Metrics>[0];
+const { registry } = new Metrics(gauges);
+const exported = new Set(registry.getMetricsAsArray().map(({ name }) => name));
 const SERIES = /\b(?:slicefeed|process|nodejs)_[a-z0-9_]+/g;
 
 /** The metrics that a text names, without the endings that Prometheus gives the series of a histogram. */
@@ -31,6 +35,33 @@ for (const name of ['alerts.yml', 'grafana-dashboard.json'])
       [],
     );
   });
+
+t.test('each series that a file asks for by a label exists from the start', async (t) => {
+  const series = (await registry.getMetricsAsJSON()).flatMap(({ name, values }) =>
+    values.map(({ labels }): readonly [string, Readonly<Record<string, unknown>>] => [name, labels]),
+  );
+  const missing = (text: string) => {
+    const selected = [...text.matchAll(/\b(slicefeed_\w+?)(?:_bucket|_sum|_count)?\{([^}]*)\}/g)].flatMap(
+      ([whole, name, labels = '']) => {
+        const wanted = [...labels.matchAll(/(\w+)="([^"]+)"/g)];
+        return wanted.length > 0 ? [{ whole, name, wanted }] : [];
+      },
+    );
+    const absent = selected.filter(
+      ({ name, wanted }) =>
+        !series.some(
+          ([own, labels]) =>
+            own === name && wanted.every(([, label, value]) => String(labels[label!]) === value),
+        ),
+    );
+    return { count: selected.length, absent: absent.map(({ whole }) => whole) };
+  };
+  t.strictSame(missing(read('alerts.yml')), { count: 4, absent: [] });
+  t.strictSame(missing(read('grafana-dashboard.json').replaceAll('\\"', '"')), { count: 2, absent: [] });
+  t.strictSame(missing('slicefeed_http_answers_total{code="SLF_NONE"}').absent, [
+    'slicefeed_http_answers_total{code="SLF_NONE"}',
+  ]);
+});
 
 t.test('each alert has an expression, a severity, and words that say what to do', async (t) => {
   const alerts = read('alerts.yml')
@@ -88,7 +119,7 @@ t.test('the pod of kubernetes.yml has what the service asks for', async (t) => {
   const ofKind = (kind: string) => documents.find((document) => at(document, 'kind') === kind);
   t.strictSame(
     documents.map((document) => at(document, 'kind')),
-    ['Secret', 'PersistentVolumeClaim', 'Deployment', 'Service'],
+    ['PersistentVolumeClaim', 'Deployment', 'Service'],
   );
   const deployment = ofKind('Deployment');
   const labels = at(deployment, 'spec', 'template', 'metadata', 'labels');
@@ -117,6 +148,18 @@ t.test('the pod of kubernetes.yml has what the service asks for', async (t) => {
       mounts.some(({ mountPath }) => mountPath === folder),
       `${folder} is mounted`,
     );
+
+  const [, command = ''] = /^#\s+(kubectl create secret .*)$/m.exec(read('kubernetes.yml')) ?? [];
+  const secret = at(
+    volumes.find(({ name }) => name === 'tokens'),
+    'secret',
+    'secretName',
+  );
+  t.equal(
+    command,
+    `kubectl create secret generic ${secret} --from-literal=${basename(config.tokenFile)}="$(openssl rand -base64 24)"`,
+    'no token is in the file itself',
+  );
 
   const memory = volumes.find(({ name }) => name === 'memory');
   t.equal(at(memory, 'emptyDir', 'medium'), 'Memory');

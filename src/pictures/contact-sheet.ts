@@ -6,7 +6,7 @@ import { drawLegend, type Legend, legendHeight, legendOf } from './legend.js';
 import { BACKGROUND, BRIGHT, type Colour, DIM, TEXT } from './palette.js';
 import { checkPanel, type Panel, shrinkPanel } from './panel.js';
 import { encodePng } from './png.js';
-import { drawText, fitText, textHeight, textWidth } from './text.js';
+import { drawText, fitPairName, fitText, textHeight, textWidth } from './text.js';
 import { displayWindow } from './window.js';
 
 /** How many panels a sheet shows; of a larger batch it shows the first ones and says so. */
@@ -61,7 +61,7 @@ export function contactSheet(panels: readonly Panel[], options: { readonly title
   cells.forEach((cell, index) => {
     const x = MARGIN + (index % grid.columns) * (cellWidth + GAP);
     const y = MARGIN + headerHeight + Math.floor(index / grid.columns) * (cellHeight + ROW_GAP);
-    const title = fitText(cell.title, titleSize, cellWidth);
+    const title = fitPairName(cell.title, titleSize, cellWidth);
     drawText(canvas, x, y, title, titleSize, cell.panel.valid ? TEXT : DIM);
     const imageTop = y + textHeight(titleSize) + CAPTION_GAP;
     const imageLeft = x + Math.floor((cellWidth - cell.width) / 2);

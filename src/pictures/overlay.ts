@@ -4,7 +4,7 @@ import { drawLegend, legendHeight, legendOf } from './legend.js';
 import { BACKGROUND, TEXT } from './palette.js';
 import { checkPanel, type Panel } from './panel.js';
 import { encodePng } from './png.js';
-import { drawText, fitText, textHeight, textWidth } from './text.js';
+import { drawText, fitPairName, textHeight, textWidth } from './text.js';
 import { displayWindow } from './window.js';
 
 /** How many pixels of the picture stand for one of the image, along each side. */
@@ -49,7 +49,7 @@ function captionOf(panel: Panel, width: number): { height: number; draw(canvas: 
   return {
     height: legendTop + legendHeight(legend) + MARGIN,
     draw(canvas, top) {
-      drawText(canvas, MARGIN, top + MARGIN, fitText(panel.title, size, room), size, TEXT);
+      drawText(canvas, MARGIN, top + MARGIN, fitPairName(panel.title, size, room), size, TEXT);
       drawLegend(canvas, MARGIN, top + legendTop, legend);
     },
   };

@@ -34,14 +34,48 @@ export function drawText(
   });
 }
 
-/** The text itself where it fits a width in pixels, else its start and end around '..': ids differ at their ends. */
+/** Returns the text if it fits a width in pixels, else its start and end around '..': ids differ at their ends. */
 export function fitText(text: string, size: number, width: number): string {
-  if (textWidth(text, size) <= width) return text;
+  return cutMiddle(text, charactersIn(width, size));
+}
+
+/** The least characters of a study's id that is cut; where there is room for fewer, it is left out. */
+const LEAST_FRONT = 6;
+
+/**
+ * Returns a pair's name `STUDY/SLICE` if it fits a width in pixels. Otherwise the study is cut in its middle;
+ * where that is not enough, the slice keeps its end, which tells it from other slices.
+ */
+export function fitPairName(name: string, size: number, width: number): string {
+  const room = charactersIn(width, size);
+  const slash = name.lastIndexOf('/');
+  if (slash < 0 || characters(name).length <= room) return cutMiddle(name, room);
+  const [study, slice] = [name.slice(0, slash), name.slice(slash + 1)];
+  const studyLength = characters(study).length;
+  const least = Math.min(studyLength, LEAST_FRONT);
+  const share = Math.min(studyLength, Math.max(LEAST_FRONT, Math.floor(room / 3)));
+  const isWhole = characters(slice).length + 1 + least <= room;
+  const end = isWhole ? slice : cutStart(slice, room - 1 - share);
+  const front = cutMiddle(study, room - 1 - characters(end).length);
+  return front === '' || end === '' ? cutStart(slice, room) : `${front}/${end}`;
+}
+
+function charactersIn(width: number, size: number): number {
+  return Math.floor((width / size + 1) / (GLYPH_COLUMNS + 1));
+}
+
+function cutMiddle(text: string, room: number): string {
   const all = characters(text);
-  const room = Math.floor((width / size + 1) / (GLYPH_COLUMNS + 1)) - 2;
-  if (room < 2) return '';
-  const tail = Math.ceil(room / 2);
-  return `${all.slice(0, room - tail).join('')}..${all.slice(-tail).join('')}`;
+  if (all.length <= room) return text;
+  if (room < 4) return '';
+  const tail = Math.ceil((room - 2) / 2);
+  return `${all.slice(0, room - 2 - tail).join('')}..${all.slice(-tail).join('')}`;
+}
+
+function cutStart(text: string, room: number): string {
+  const all = characters(text);
+  if (all.length <= room) return text;
+  return room < 3 ? '' : `..${all.slice(2 - room).join('')}`;
 }
 
 function characters(text: string): string[] {

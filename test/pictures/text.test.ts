@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Canvas } from '../../src/pictures/canvas.js';
 import { GLYPH_COLUMNS, GLYPH_ROWS, glyphOf } from '../../src/pictures/font.js';
-import { drawText, fitText, textHeight, textWidth } from '../../src/pictures/text.js';
+import { drawText, fitPairName, fitText, textHeight, textWidth } from '../../src/pictures/text.js';
 
 const PRINTABLE = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
 
@@ -70,12 +70,35 @@ t.test('a text that does not fit keeps its start and its end', async (t) => {
   t.equal(fitText('SCD0000101/48', 1, 10), '');
 });
 
+t.test('a name of a pair is cut in its study first, and keeps the end of its slice', async (t) => {
+  const study = '1.2.826.0.1.3680043.2.1125.1.38642757998921184026476030292472423';
+  const slice = '1.2.826.0.1.3680043.8.498.1111111111111111111111111111112345.f12';
+  t.equal(fitPairName(`${study}/${slice}`, 1, 1000), `${study}/${slice}`);
+  t.equal(fitPairName(`${study}/${slice}`, 1, 256), '1.2.82..472423/..111111111111111112345.f12');
+  t.equal(fitPairName(`${study}/${slice}`, 1, 128), '1...423/..1112345.f12');
+  t.equal(fitPairName(`${study}/1.2.3.4.5.6`, 1, 128), '1.2..2423/1.2.3.4.5.6');
+  t.equal(fitPairName(`A/${slice}`, 1, 128), 'A/..1111111112345.f12', 'a short study leaves its room');
+  t.equal(fitPairName('SCD0000101/48', 1, 77), 'SCD0000101/48');
+  t.equal(fitPairName('SCD0000101/48', 1, 76), 'SCD..0101/48');
+  t.equal(fitPairName('SCD0000101/48', 2, 76), '48');
+  t.equal(fitPairName('SCD0000101/1048', 2, 76), '1048');
+  t.equal(fitPairName(`SCD0000101/${slice}`, 2, 76), '...f12');
+  t.equal(fitPairName('SCD0000101/48', 1, 10), '');
+  t.equal(fitPairName('padding, without a slash', 1, 76), 'paddi..slash');
+});
+
 t.test('a fitted text is never wider than its room', async () => {
   const size = fc.integer({ min: 1, max: 3 });
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), size, fc.nat(300), (text, dot, width) => {
-      return textWidth(fitText(text, dot, width), dot) <= width;
-    }),
+    fc.property(
+      fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a-z]{0,40}\/[a-z]{0,40}$/)),
+      size,
+      fc.nat(300),
+      (text, dot, width) => {
+        const fitted = [fitText(text, dot, width), fitPairName(text, dot, width)];
+        return fitted.every((one) => textWidth(one, dot) <= width);
+      },
+    ),
   );
 });
 
