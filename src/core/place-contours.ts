@@ -12,7 +12,6 @@ const LEAST_POINT_BYTES = 4;
 export function placeStructureSet(set: StructureSet, finder: ImageFinder, toleranceMm: number): Placement {
   const placer = new Placer(finder, toleranceMm, set);
   const looked: (Looked & { readonly roi: Roi; readonly contour: RoiContour })[] = [];
-  let leastBytes = 0;
   for (const roi of set.rois)
     for (const contour of roi.contours) {
       const { references, first, count, item } = contour;
@@ -29,10 +28,13 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
         item,
         placed,
       };
-      placer.note(one);
       looked.push(one);
-      leastBytes += placed.images.length * count * LEAST_POINT_BYTES;
     }
+  const settled = placer.settle(looked);
+  const leastBytes = settled.reduce(
+    (sum, { placed, contour }) => sum + placed.images.length * contour.count * LEAST_POINT_BYTES,
+    0,
+  );
   for (const one of set.lost) {
     const { references, frameOfReferenceUid, first, count } = one;
     const span: SpanAlong = (normal, mostMm) => spanOfPoints(set.points, first, count, normal, mostMm);
@@ -40,7 +42,7 @@ export function placeStructureSet(set: StructureSet, finder: ImageFinder, tolera
     placer.lose(one, placer.find(references, { frameOfReferenceUid, spanAlong }), count === 0);
   }
   function* parts(): Iterable<PlacedPart> {
-    for (const one of looked) {
+    for (const one of settled) {
       const { roi, contour, structure, where, item, placed } = one;
       for (const image of placer.imagesOf(one)) {
         const points =

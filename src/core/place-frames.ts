@@ -24,16 +24,17 @@ export function placeSegmentation(
         spanAlong: plane && ((normal, mostMm) => spanOfGrid(plane, segmentation, normal, mostMm)),
       });
     });
-  let leastBytes = 0;
   const looked = rasters.map((raster): Looked & { readonly raster: SegmentRaster } => {
     const { frame, segment } = raster;
     const placed = placedFrame(frame);
     const { structure, item } = segments[segment]!;
-    const one = { raster, unit: item, structure, where: 'frame', item: frame + 1, placed };
-    placer.note(one);
-    leastBytes += placed.images.length * raster.count * RUN_BYTES;
-    return one;
+    return { raster, unit: item, structure, where: 'frame', item: frame + 1, placed };
   });
+  const settled = placer.settle(looked);
+  const leastBytes = settled.reduce(
+    (sum, { placed, raster }) => sum + placed.images.length * raster.count * RUN_BYTES,
+    0,
+  );
   for (const { frame, structures } of segmentation.lost)
     for (const structure of structures)
       placer.lose(
@@ -42,7 +43,7 @@ export function placeSegmentation(
         frames[frame]!.plane === null,
       );
   function* parts(): Iterable<PlacedPart> {
-    for (const one of looked) {
+    for (const one of settled) {
       const { structure, placed, raster } = one;
       const { plane } = frames[raster.frame]!;
       const own = runs.subarray(2 * raster.first, 2 * (raster.first + raster.count));

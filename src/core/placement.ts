@@ -1,9 +1,11 @@
+import { Claims, type Denied } from './claims.js';
 import type { HeaderProblem } from './dicom.js';
 import type { Part } from './part.js';
 import type { ImageFinder, LocatedImage, Placed, Sought } from './placing.js';
 import type { ProblemCode } from './problem.js';
 import { ProblemList } from './problem-list.js';
 import type { ImageReference } from './structure-set.js';
+import { emplace } from './study-files.js';
 import { UnusedParts } from './unused-parts.js';
 
 /** A part of a structure with the image that it lies on, by its place in the list of images. */
@@ -36,9 +38,10 @@ export interface Looked {
   readonly placed: Placed;
 }
 
-const PILED =
-  'it lies off the plane of the image that it names, where another one of its ROI or segment lies nearer; left out';
-const BLIND = 'several of its segment name one image, and do not say where they lie; left out';
+const BLIND: Denied = {
+  why: 'several of its segment name one image, and do not say where they lie',
+  isComplete: false,
+};
 
 /** Finds the images of a source's contours or frames, first of all of them, then gathers what is to be said of each. */
 export class Placer {
@@ -49,10 +52,10 @@ export class Placer {
   readonly #images: readonly string[];
   readonly #toleranceMm: number;
   #everywhere: readonly LocatedImage[] | null = null;
-  /** By image and unit, how far off the image's plane the nearest of those is that are put there. */
-  readonly #nearest = new Map<string, number>();
-  /** Likewise, how many are put there that do not say where they lie. */
-  readonly #blind = new Map<string, number>();
+  /** By structure and image. */
+  readonly #claims = new Map<string, Map<number, Claims>>();
+  /** By unit and image, how many would be put there. */
+  readonly #ofUnit = new Map<number, Map<number, number>>();
 
   constructor(
     finder: ImageFinder,
@@ -70,23 +73,37 @@ export class Placer {
     return this.#finder.find({ ...where, references: named }, this.#series);
   }
 
-  /** Takes notice of all that are looked for; to be called for each before the images of any are asked for. */
-  note({ unit, placed: { images, by, offMm } }: Looked): void {
-    for (const { place } of images) {
-      const key = `${place} ${unit}`;
-      if (offMm === null) this.#blind.set(key, (this.#blind.get(key) ?? 0) + 1);
-      else {
-        const mm = by === 'nearest' ? offMm : 0;
-        this.#nearest.set(key, Math.min(this.#nearest.get(key) ?? mm, mm));
-      }
-    }
+  /**
+   * Takes notice of all that are looked for, before the images of any are asked for. Returns them, some with
+   * another place: a name within the tolerance does not decide where others of several planes have it too.
+   */
+  settle<One extends Looked>(looked: readonly One[]): readonly One[] {
+    for (const one of looked) this.#claim(one);
+    const isRefused = ({ structure, placed }: One) =>
+      placed.nameless !== null &&
+      placed.images.some(({ place }, at) =>
+        this.#claimsOn(structure, place).refusesName(placed.heights![at]!),
+      );
+    const refused = new Set(looked.filter(isRefused));
+    return looked.map((one) => {
+      if (!refused.has(one)) return one;
+      const settled = { ...one, placed: one.placed.nameless!() };
+      this.#claim(settled);
+      return settled;
+    });
   }
 
   /** The images that one is put on; whatever is odd about it is told. */
-  imagesOf({ unit, structure, placed, where, item }: Looked): readonly LocatedImage[] {
-    const { by, offMm, reason, namesMissing, namesNoFrame } = placed;
-    const images = placed.images.filter(({ place }) => !this.#isPiled(`${place} ${unit}`, placed));
-    const isPiled = images.length < placed.images.length;
+  imagesOf(one: Looked): readonly LocatedImage[] {
+    const { structure, placed, where, item } = one;
+    const { by, reason, namesMissing, namesNoFrame } = placed;
+    const images: LocatedImage[] = [];
+    const denied = new Map<Denied, LocatedImage[]>();
+    placed.images.forEach((image, at) => {
+      const why = this.#denied(one, at);
+      if (why === null) images.push(image);
+      else emplace(denied, why, () => []).push(image);
+    });
     const isUsed = images.length > 0;
     const isOff = by === 'nearest' || by === 'elsewhere';
     const code = isOff ? 'CONTOUR_OFF_PLANE' : 'CONTOUR_WITHOUT_PLACE';
@@ -101,8 +118,10 @@ export class Placer {
         'FRAME_NOT_NAMED',
         `it names an image of several frames and not which of them; ${isUsed ? 'placed by its plane' : 'left out'}`,
       );
-    if (isPiled) tell(code, offMm === null ? BLIND : PILED);
-    else if (by === 'nearest')
+    for (const { why } of denied.keys()) tell(code, `${why}; left out`);
+    if (denied.size > 0) {
+      // Its images that are left need no word.
+    } else if (by === 'nearest')
       tell(code, 'it lies off the plane of the image that it names, which is the nearest; dropped upon it');
     else if (by === 'elsewhere')
       tell(
@@ -112,10 +131,11 @@ export class Placer {
           : `it lies off the plane of the image that it names: ${reason}; left out`,
       );
     else if (reason !== null && !namesMissing) tell(code, `${reason}; left out`);
-    const piled = isPiled ? placed.images.filter((image) => !images.includes(image)) : [];
     this.unused.addImages(placed.others, structure, code, false);
-    this.unused.addImages(placed.beside, structure, code, true);
-    this.unused.addImages(piled, structure, code, offMm !== null);
+    // Without the image that it lies in, it may be a part of those that it names.
+    const isOfNamed = by === 'elsewhere' && denied.size > 0;
+    this.unused.addImages(placed.beside, structure, code, !isOfNamed);
+    for (const [{ isComplete }, left] of denied) this.unused.addImages(left, structure, code, isComplete);
     return images;
   }
 
@@ -137,9 +157,22 @@ export class Placer {
     this.unused.addImages(this.#everywhere, structure, code, true);
   }
 
-  /** Things that lie in several planes are never put on one image: of those that are dropped upon it the nearest are. */
-  #isPiled(key: string, { by, offMm }: Placed): boolean {
-    if (offMm === null) return this.#blind.get(key)! > 1 || this.#nearest.has(key);
-    return by === 'nearest' && offMm > this.#nearest.get(key)! + this.#toleranceMm;
+  #claim({ unit, structure, placed }: Looked): void {
+    placed.images.forEach(({ place }, at) => {
+      const ofUnit = emplace(this.#ofUnit, unit, () => new Map<number, number>());
+      ofUnit.set(place, (ofUnit.get(place) ?? 0) + 1);
+      if (placed.offMm !== null) this.#claimsOn(structure, place).add(placed, placed.heights?.[at] ?? 0);
+    });
+  }
+
+  #denied({ unit, structure, placed }: Looked, at: number): Denied | null {
+    const { place } = placed.images[at]!;
+    if (placed.offMm === null) return this.#ofUnit.get(unit)!.get(place)! > 1 ? BLIND : null;
+    return this.#claimsOn(structure, place).denied(placed, placed.heights?.[at] ?? 0);
+  }
+
+  #claimsOn(structure: string, place: number): Claims {
+    const onImages = emplace(this.#claims, structure, () => new Map<number, Claims>());
+    return emplace(onImages, place, () => new Claims(this.#toleranceMm));
   }
 }

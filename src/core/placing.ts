@@ -1,5 +1,5 @@
 import { isSamePlane, ParallelPlanes, SAME_PLANE_MM, type SpanAlong } from './parallel-planes.js';
-import { type Plane, type Projection, projectionOf } from './plane.js';
+import { distanceFromOrigin, type Plane, type Projection, projectionOf } from './plane.js';
 import { emplace } from './study-files.js';
 
 /** An image of a study as far as contours find it. */
@@ -43,6 +43,15 @@ export interface Placed {
   readonly others: readonly LocatedImage[];
   /** Images that it belongs to by its name or as the nearest, and lies off their planes. */
   readonly beside: readonly LocatedImage[];
+  /** For each of `images`, how far above its plane it lies, in mm; null where it lies in no other plane. */
+  readonly heights: readonly number[] | null;
+  /**
+   * Where it lies within the tolerance of the image that it names, and nearer to another plane: the result
+   * without its name.
+   */
+  readonly nameless: (() => Placed) | null;
+  /** The images that it names. */
+  readonly named: readonly LocatedImage[];
   /** Whether some image that it names is not there. */
   readonly namesMissing: boolean;
   /** Whether it names an image of several frames and not which frame. */
@@ -53,11 +62,17 @@ export interface Placed {
 
 type Solid = LocatedImage & { readonly projection: Projection };
 
+interface NamedOfSeries {
+  readonly images: ReadonlySet<Solid>;
+  readonly planes: ParallelPlanes<Solid>;
+  readonly reachMm: number;
+}
+
 /** The images that something names. */
 interface Named {
   readonly images: readonly LocatedImage[];
   /** Those that have planes, by `seriesKey`; `reachMm`: how far off their plane something may lie, where no other plane is nearer. */
-  readonly bySeries: ReadonlyMap<string, { readonly images: ReadonlySet<Solid>; readonly reachMm: number }>;
+  readonly bySeries: ReadonlyMap<string, NamedOfSeries>;
   readonly planes: ParallelPlanes<Solid>;
   /** Of images that lie in one plane those that are named: thousands of contours may lie there. */
   readonly meantOf: Map<readonly Solid[], readonly Solid[]>;
@@ -67,7 +82,7 @@ interface Named {
   readonly isMissing: boolean;
 }
 
-type Found = Omit<Placed, 'namesMissing' | 'namesNoFrame'>;
+type Found = Omit<Placed, 'nameless' | 'named' | 'namesMissing' | 'namesNoFrame'>;
 
 /** Half of the distance of slices where nothing tells it: coordinates that are rounded to whole mm are off by so much. */
 const LONE_HALF_GAP_MM = 0.5;
@@ -84,6 +99,8 @@ export class ImageFinder {
   readonly #toleranceMm: number;
   /** What one reference alone names: contours by the thousand may name one file of thousands of frames. */
   readonly #alone = new Map<string, Named>();
+  /** Lists of images, by whether all of a list lie in one plane. */
+  readonly #inOnePlane = new WeakMap<readonly Solid[], boolean>();
 
   constructor(images: readonly PlacedImage[], toleranceMm: number) {
     this.#toleranceMm = toleranceMm;
@@ -107,7 +124,7 @@ export class ImageFinder {
 
   /**
    * The images that something lies on: those whose plane is the nearest. The images that it names tell those of one plane apart, and
-   * make up for an error of up to half the distance of slices. Where it lies farther off, and where it names none that is there, it goes
+   * make up for an error of up to half the distance of slices; within the tolerance of several planes they decide. Where it lies farther off, and where it names none that is there, it goes
    * into the planes of its frame of reference: of the series of those that it names, else of `series`, where some are of those, and of
    * each series into the nearest. Two images of one series in that same plane, as phases of a heart are, leave it open: none.
    */
@@ -118,11 +135,19 @@ export class ImageFinder {
         ? emplace(this.#alone, `${only.uid} ${only.frame}`, () => this.#named(references))
         : this.#named(references);
     const { images, bySeries, unnumbered, isMissing } = named;
-    const base = { namesMissing: isMissing, namesNoFrame: unnumbered.size > 0 };
+    const base = {
+      heights: null,
+      nameless: null,
+      named: images,
+      namesMissing: isMissing,
+      namesNoFrame: unnumbered.size > 0,
+    };
     if (images.length === 0)
       return { ...base, by: 'plane', ...this.#inPlane(frameOfReferenceUid, spanAlong, series) };
     if (spanAlong === null || bySeries.size === 0) return { ...base, ...byName(images) };
-    return { ...base, ...this.#nearNamed(named, spanAlong) };
+    const found = this.#nearNamed(named, spanAlong, true);
+    if (!found.isLoose) return { ...base, ...found };
+    return { ...base, ...found, nameless: () => ({ ...base, ...this.#nearNamed(named, spanAlong, false) }) };
   }
 
   #named(references: Sought['references']): Named {
@@ -145,36 +170,57 @@ export class ImageFinder {
       }
     }
     const bySeries = new Map(
-      [...solid].map(([key, own]) => [key, { images: own, reachMm: this.#reachMm(own) }]),
+      [...solid].map(([key, own]) => [
+        key,
+        { images: own, planes: planesOf(own), reachMm: this.#reachMm(own) },
+      ]),
     );
     const unnumbered = new Set([...images].filter((image) => !numbered.has(image)));
     return { images: [...images], bySeries, planes, meantOf: new Map(), unnumbered, isMissing };
   }
 
-  /** What names images that have planes. */
-  #nearNamed({ bySeries, planes, meantOf, unnumbered }: Named, spanAlong: SpanAlong): Found {
+  /**
+   * What names images that have planes. `isNameFirst`: within the tolerance of several planes the name
+   * decides, otherwise the nearest plane does. `isLoose`: whether the name decided against a nearer plane.
+   */
+  #nearNamed(
+    { bySeries, planes, meantOf, unnumbered }: Named,
+    spanAlong: SpanAlong,
+    isNameFirst: boolean,
+  ): Found & { readonly isLoose: boolean } {
+    // Of frames that are named by their file alone, several in one plane are as good as none.
+    const isClear = (meant: readonly Solid[]) =>
+      meant.length === 1 ||
+      (meant.length > 1 && this.#isOnePlane(meant) && meant.every((image) => !unnumbered.has(image)));
+    let isLoose = false;
+    const heights: number[] = [];
     const own: Solid[] = [];
     const elsewhere: Solid[] = [];
     const open: (readonly Solid[])[] = [];
     let offMm = 0;
-    for (const [key, { images, reachMm }] of bySeries) {
+    for (const [key, { images, planes: ofSeries, reachMm }] of bySeries) {
       const nearest = this.#series.get(key)!.nearest(spanAlong, reachMm);
       if (nearest === null) continue;
       const { mm, items } = nearest;
       const isIn = mm <= this.#toleranceMm;
       const meant = emplace(meantOf, items, () => items.filter((item) => images.has(item)));
-      // Of frames that are named by their file alone, several in one plane are as good as none.
-      const isClear =
-        meant.length === 1 || (meant.length > 1 && meant.every((image) => !unnumbered.has(image)));
-      if (isClear) {
-        for (const image of meant) own.push(image);
+      const within =
+        meant.length === 0 && isIn && isNameFirst ? ofSeries.nearest(spanAlong, this.#toleranceMm) : null;
+      const put = within !== null && isClear(within.items) ? within.items : meant;
+      if (isClear(put)) {
+        if (put !== meant) isLoose = true;
+        const height = isIn && put === meant ? 0 : heightOver(put[0]!, spanAlong);
+        for (const image of put) {
+          own.push(image);
+          heights.push(height);
+        }
         if (!isIn) offMm = Math.max(offMm, mm);
       } else if (meant.length === 0 && items.length === 1 && isIn) elsewhere.push(items[0]!);
       else if (meant.length > 0 || isIn) open.push(items);
     }
     if (own.length > 0) {
       const by = offMm > 0 ? 'nearest' : 'name';
-      return { images: own, by, offMm, others: [], beside: [], reason: null };
+      return { images: own, by, offMm, heights, isLoose, others: [], beside: [], reason: null };
     }
     const nearest = planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
     const isIn = nearest !== null && nearest.mm <= this.#toleranceMm;
@@ -182,6 +228,8 @@ export class ImageFinder {
     const off = {
       by: 'elsewhere',
       offMm: nearest?.mm ?? null,
+      heights: null,
+      isLoose: false,
       others: isIn ? near : [],
       beside: isIn ? [] : near,
     } as const;
@@ -200,6 +248,14 @@ export class ImageFinder {
       others: joined([found.others, off.others]),
       beside: joined([found.beside, off.beside]),
     };
+  }
+
+  #isOnePlane(images: readonly Solid[]): boolean {
+    const known = this.#inOnePlane.get(images);
+    if (known !== undefined) return known;
+    const isOne = images.every(({ projection }) => isSamePlane(projection, images[0]!.projection));
+    this.#inOnePlane.set(images, isOne);
+    return isOne;
   }
 
   /** How far off the plane that it names something may lie, where no other plane is nearer. */
@@ -257,6 +313,21 @@ function newPlanes(): ParallelPlanes<Solid> {
   return new ParallelPlanes();
 }
 
+function planesOf(images: Iterable<Solid>): ParallelPlanes<Solid> {
+  const planes = newPlanes();
+  for (const image of images) planes.add(image.projection, image);
+  return planes;
+}
+
+/** How far the farthest point lies off an image's plane, in mm: below zero on the side against its normal. */
+function heightOver({ projection }: Solid, spanAlong: SpanAlong): number {
+  const span = spanAlong(projection.normal, Number.POSITIVE_INFINITY);
+  if (span === null) return 0;
+  const at = distanceFromOrigin(projection);
+  const [low, high] = [span.low - at, span.high - at];
+  return low + high < 0 ? low : high;
+}
+
 function isSolid(image: LocatedImage): image is Solid {
   return image.projection !== null;
 }
@@ -268,9 +339,9 @@ function seriesKey({ frameOfReferenceUid, seriesUid }: PlacedImage): string {
 /** What names images, or lies, where nothing tells of a plane. */
 function byName(named: readonly LocatedImage[]): Found {
   if (named.length === 1)
-    return { images: named, by: 'name', offMm: null, others: [], beside: [], reason: null };
+    return { images: named, by: 'name', offMm: null, heights: null, others: [], beside: [], reason: null };
   const reason = 'it names several images, and nothing tells on which it lies';
-  return { images: [], by: 'name', offMm: null, others: named, beside: [], reason };
+  return { images: [], by: 'name', offMm: null, heights: null, others: named, beside: [], reason };
 }
 
 /** Lists as one; one that is the only one is the very same, which others may know already. */

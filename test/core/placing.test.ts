@@ -138,7 +138,12 @@ t.test('thin slices: the nearest plane alone', async (t) => {
   const thin = [0, 1, 2, 3, 4].map((at) => image(`t${at}`, at * 0.05));
   t.strictSame(place(thin, naming(0.1, 't1', 't2', 't3')), ['t2']);
   t.strictSame(place(thin, naming(0.1, 't2')), ['t2']);
-  t.strictSame(place(thin, naming(0.1, 't1')), ['t2', ELSEWHERE]);
+  t.strictSame(place(thin, naming(0.1, 't1')), ['t1'], 'within the tolerance the name decides');
+  t.strictSame(place(thin, naming(0.1, 't1', 't3')), ['t2', ELSEWHERE]);
+  t.strictSame(place(thin, naming(0.16, 't0')), ['t3', ELSEWHERE]);
+  const midway = `CONTOUR_WITHOUT_PLACE ROI 1: contour 1: ${OPEN}`;
+  t.strictSame(place(thin, naming(0.125, 't0', 't1', 't2', 't3', 't4')), ['', midway]);
+  t.strictSame(place(thin, structureSet([{ z: 0.125 }])), ['', midway]);
   t.strictSame(place(thin, naming(0.12, 't2')), ['t2']);
   t.strictSame(place(thin, naming(0.125, 't3')), ['t3']);
   t.strictSame(place(thin, structureSet([{ z: 0.1 }])), ['t2']);
@@ -161,7 +166,7 @@ t.test('contours of several planes that name one image are never joined on it', 
     `${OFF} 1, 3: it lies in the plane of another image than it names; placed there`,
   ]);
   const piled =
-    'it lies off the plane of the image that it names, where another one of its ROI or segment lies nearer; left out';
+    'it lies off the plane of the image that it names, where another one of its structure lies nearer; left out';
   t.strictSame(place(STACK, all(1.4, 2, 2.6)), ['b', `${OFF} 1, 3: ${piled}`]);
   // Two contours of one slice whose heights were rounded alike.
   t.strictSame(place(STACK, all(2.4, 2.4, 2.9)), [
@@ -170,6 +175,95 @@ t.test('contours of several planes that name one image are never joined on it', 
     `${OFF} 3: ${piled}`,
   ]);
 });
+
+/** Contours by their heights and the images that each names; `of`: the ROIs that they are of, each named A. */
+function drawn(...contours: readonly { z: number; names: readonly string[]; of?: number }[]) {
+  const images = [...new Set(contours.flatMap(({ names }) => names))];
+  const set = structureSet(
+    contours.map(({ z, names }) => ({
+      z,
+      references: names.map((name) => ({ image: images.indexOf(name), frame: null })),
+    })),
+    { images },
+  );
+  const { contours: all, ...roi } = set.rois[0]!;
+  const items = [...new Set(contours.map(({ of }) => of ?? 1))];
+  const rois = items.map((item) => ({
+    ...roi,
+    item,
+    contours: all.filter((_, at) => (contours[at]!.of ?? 1) === item),
+  }));
+  return { ...set, rois };
+}
+
+/** The images that contours lie on, and those that cannot be used, with `!` where contours there are too few. */
+function carried(images: readonly PlacedImage[], set: StructureSet): [string, string] {
+  const { parts, unused } = placeStructureSet(set, new ImageFinder(images, TOLERANCE_MM), TOLERANCE_MM);
+  const used = [...parts].map(({ place: at }) => images[at]!.sopInstanceUid);
+  const left = unused().list.map(
+    ({ place: at, isBeside }) => images[at]!.sopInstanceUid + (isBeside ? '' : '!'),
+  );
+  return [used.join(' '), left.sort().join(' ')];
+}
+
+t.test('contours of one height that name an image each are not joined where they lie', async (t) => {
+  const own = { z: 0, names: ['a'] };
+  const others = [
+    { z: 0, names: ['b'] },
+    { z: 0, names: ['c'] },
+  ];
+  t.strictSame(carried(STACK, drawn(own, ...others)), ['a', 'a b! c!']);
+  t.strictSame(carried(STACK, drawn(others[0]!, own)), ['a', 'a b!']);
+  t.strictSame(place(STACK, drawn(own, ...others)), [
+    'a',
+    `${OFF} 2-3: it lies in the plane of another image than it names, and others of its structure there name that one; left out`,
+  ]);
+  // None of them names the image that all lie in.
+  t.strictSame(carried(STACK, drawn(...others)), ['', 'a! b! c!']);
+  t.strictSame(place(STACK, drawn(...others)), [
+    '',
+    `${OFF} 1-2: it lies in the plane of another image than it names, as others of its structure do that name yet other images; left out`,
+  ]);
+  // Parts of one slice that all name the next image.
+  t.strictSame(carried(STACK, drawn(others[0]!, others[0]!)), ['a a', 'b']);
+  // Two ROIs of one name are one structure.
+  t.strictSame(carried(STACK, drawn({ ...own, of: 1 }, { ...others[0]!, of: 2 })), ['a', 'a b!']);
+});
+
+t.test(
+  'of contours off the plane of the image that they name those of one plane alone are used',
+  async (t) => {
+    const b = (z: number, of = 1) => ({ z, names: ['b'], of });
+    t.strictSame(carried(STACK, drawn(b(1.2), b(2.8))), ['', 'b!']);
+    t.strictSame(place(STACK, drawn(b(1.2), b(2.8))), [
+      '',
+      `${OFF} 1-2: several of its structure lie off the plane of the image that they name, on both sides and equally near; left out`,
+    ]);
+    t.strictSame(carried(STACK, drawn(b(1.2), b(2.75))), ['', 'b!'], 'nearly equally near');
+    t.strictSame(carried(STACK, drawn(b(1.2), b(2.6))), ['b', 'b']);
+    t.strictSame(carried(STACK, drawn(b(2.5), b(2.5), b(2.58))), ['b b b', '']);
+    t.strictSame(carried(STACK, drawn(b(2, 1), b(2.8, 2))), ['b', 'b'], 'two ROIs of one name');
+    t.strictSame(carried(STACK, drawn(b(1.2, 1), b(2.8, 2))), ['', 'b!']);
+    const alone = [image('b', 0)];
+    t.strictSame(carried(alone, drawn(b(-0.3), b(0.3))), ['', 'b!']);
+    // Between the slices of the series that they name, and in the planes of another.
+    const both = [...STACK, image('M', 1, { seriesUid: 'M' }), image('N', 3, { seriesUid: 'M' })];
+    const m = (z: number) => ({ z, names: ['M'] });
+    t.strictSame(carried(both, drawn(m(0), m(2))), ['', 'M!']);
+  },
+);
+
+t.test(
+  'slices within the tolerance: a name decides, unless contours of several planes have it',
+  async (t) => {
+    const phases = [image('p0', 0), image('p1', 0.02), image('p2', 0.04)];
+    const each = ['p0', 'p1', 'p2'].map((name) => ({ z: 0, names: [name] }));
+    t.strictSame(carried(phases, drawn(...each)), ['p0 p1 p2', '']);
+    const allOne = [0, 0.02, 0.04].map((z) => ({ z, names: ['p0'] }));
+    t.strictSame(carried(phases, drawn(...allOne)), ['p0 p1 p2', 'p0!']);
+    t.strictSame(carried(phases, drawn(...allOne.slice(1))), ['p1 p2', 'p0!']);
+  },
+);
 
 t.test(
   'what is left out, or is elsewhere than it says, names the images that it may belong to',
@@ -363,7 +457,7 @@ t.test('frames that name another image than they lie in go where they lie', asyn
   t.strictSame(placeFrames(STACK, naming([planeAt(1.2), planeAt(2.4)], 'b')), [
     [['b', 1, null]],
     [
-      'CONTOUR_OFF_PLANE frame 1: it lies off the plane of the image that it names, where another one of its ROI or segment lies nearer; left out',
+      'CONTOUR_OFF_PLANE frame 1: it lies off the plane of the image that it names, where another one of its structure lies nearer; left out',
       'CONTOUR_OFF_PLANE frame 2: it lies off the plane of the image that it names, which is the nearest; dropped upon it',
     ],
   ]);
