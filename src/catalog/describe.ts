@@ -3,7 +3,7 @@ import { type FoundContour, foundContour } from '../core/found-contours.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
 import { numberImages } from '../core/numbered-images.js';
-import { leavesImage, meetsImage } from '../core/on-image.js';
+import { leavesImage, meetsImage, missProblem } from '../core/on-image.js';
 import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
 import type { Problem } from '../core/problem.js';
@@ -270,8 +270,9 @@ function readContour(
     return null;
   }
   for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
-  if (!meetsImage(contour.points, image, true)) {
-    report('CONTOUR_OUTSIDE', path, 'it lies wholly beside its image; left out');
+  if (!meetsImage([contour.points], image, true)) {
+    const { code, detail } = missProblem([contour.points]);
+    report(code, path, detail);
     return null;
   }
   if (leavesImage(contour.points, image)) report('CONTOUR_OUTSIDE', path, 'the mask is clipped to the image');

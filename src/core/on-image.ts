@@ -1,3 +1,5 @@
+import type { HeaderProblem } from './dicom.js';
+import { type Box, EVERYWHERE, encloses } from './enclosed.js';
 import { largestOf, smallestOf } from './long-lists.js';
 import type { Raster } from './part.js';
 import type { Grid } from './plane.js';
@@ -5,14 +7,6 @@ import { holdsPlace } from './runs.js';
 
 /** The detail for a contour, or a segment of a frame, that covers no pixel of its image. */
 export const OUTSIDE = 'no pixel of its image is inside it; left out';
-
-/** A rectangle of pixel coordinates, its edges included. */
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
-}
 
 /**
  * The area of the image: from the outer edges of the first row and column to those of the last. Pixel centres
@@ -30,61 +24,25 @@ export function leavesImage(points: Float64Array, image: Grid): boolean {
 }
 
 /**
- * A smaller share of a pixel is a rounding error: a contour along the outer edge of the image lies beside it.
+ * Whether closed polygons, of which an odd number encloses what is inside, enclose a part of the area of the image's pixels. If not,
+ * they hold no share of a pixel beyond a rounding error. `isText`: pixel centres may be meant at halves (`mask.origin`), which
+ * moves the polygon by half a pixel up and left.
  */
-const ROUNDING = 1e-6;
-
-/**
- * Whether a closed polygon, with its inside, meets the area of the image's pixels. If not, the polygon
- * contains no pixel's centre and no share of a pixel. `isText`: pixel centres may be meant at halves
- * (`mask.origin`), which moves the polygon by half a pixel up and left.
- */
-export function meetsImage(points: Float64Array, image: Grid, isText = false): boolean {
-  const area = areaOf(image);
+export function meetsImage(region: readonly Float64Array[], image: Grid, isText = false): boolean {
+  const { left, top, right, bottom } = areaOf(image);
   const shift = isText ? 0.5 : 0;
-  const box = {
-    left: area.left + ROUNDING,
-    top: area.top + ROUNDING,
-    right: area.right + shift - ROUNDING,
-    bottom: area.bottom + shift - ROUNDING,
-  };
-  const [middleX, middleY] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
-  const count = points.length;
-  let isInside = false;
-  for (let i = 0, j = count - 2; i < count; j = i, i += 2) {
-    const [x, y, fromX, fromY] = [points[i]!, points[i + 1]!, points[j]!, points[j + 1]!];
-    if (isIn(box, x, y) || crosses(box, fromX, fromY, x, y)) return true;
-    // No edge meets the box, so the box is wholly inside or wholly outside: its middle decides.
-    if (y > middleY !== fromY > middleY && middleX < ((fromX - x) * (middleY - y)) / (fromY - y) + x)
-      isInside = !isInside;
-  }
-  return isInside;
+  return encloses(region, { left, top, right: right + shift, bottom: bottom + shift });
+}
+
+/** The problem of polygons that do not meet the image. */
+export function missProblem(region: readonly Float64Array[]): HeaderProblem {
+  if (encloses(region, EVERYWHERE)) return { code: 'CONTOUR_OUTSIDE', detail: OUTSIDE };
+  const what = region.length > 1 ? 'the contours of its ROI there cancel each other' : 'it encloses nothing';
+  return { code: 'CONTOUR_EMPTY', detail: `${what}; left out` };
 }
 
 function isIn({ left, top, right, bottom }: Box, x: number, y: number): boolean {
   return x >= left && x <= right && y >= top && y <= bottom;
-}
-
-/**
- * Whether a line between two points meets a box: clips the line to the edges of the box, one direction after
- * the other.
- */
-function crosses({ left, top, right, bottom }: Box, x0: number, y0: number, x1: number, y1: number): boolean {
-  let from = 0;
-  let to = 1;
-  for (const [start, step, low, high] of [
-    [x0, x1 - x0, left, right],
-    [y0, y1 - y0, top, bottom],
-  ] as const) {
-    if (step === 0) {
-      if (start < low || start > high) return false;
-      continue;
-    }
-    const [a, b] = [(low - start) / step, (high - start) / step];
-    from = Math.max(from, Math.min(a, b));
-    to = Math.min(to, Math.max(a, b));
-  }
-  return from <= to;
 }
 
 /** Whether a pixel of the image gets its value from an inside pixel of the raster that lies at `matrix`. */

@@ -49,6 +49,8 @@ export const PROBLEMS = {
   CONTOUR_TWICE:
     'Two files describe the same structure, of the same slice or of one series; the first is used unless a request chooses another',
   NO_CONTOURS: 'A structure set or segmentation of which nothing can be used on the images of its study',
+  CONTOUR_EMPTY:
+    'A contour encloses nothing: its points lie on one line, or it cancels itself or the others of its ROI; it is left out',
   CONTOUR_OPEN: 'A contour that is a point or not closed encloses nothing; it is left out',
   CONTOUR_TYPE: 'A contour whose geometric type is missing or unknown is left out',
   CONTOUR_POINT_COUNT: 'A contour says another number of points than it has; those it has are used',

@@ -136,7 +136,7 @@ t.test('a text contour that lies wholly beside its image makes no pair', async (
   t.strictSame(Object.keys(findStudy(db, 'A')!.structures), ['i', 'o']);
   t.match(
     listProblems(db, 'A').filter(({ file }) => file === path),
-    [{ code: 'CONTOUR_OUTSIDE', detail: 'it lies wholly beside its image; left out' }],
+    [{ code: 'CONTOUR_OUTSIDE', detail: 'no pixel of its image is inside it; left out' }],
   );
   write(root, path, '900 1\n904 1\n900 4\n-900 2\n');
   await scanInto(db, root);

@@ -93,6 +93,8 @@ t.test('a contour that cannot be read makes its structure unusable on its slice'
     'another type': { points: square(3), type: 'CLOSED' },
     'an open one': { points: square(3), type: 'OPEN_PLANAR' },
     'two points': { points: square(3).slice(0, 6), images: [uid(3)] },
+    'points on a line': { points: [1, 1, 3, 3, 3, 3, 5, 5, 3] },
+    'one point five times': { points: [1, 1, 3, 1, 1, 3, 1, 1, 3, 1, 1, 3, 1, 1, 3] },
     'beside the image': { points: square(3).map((value, at) => (at % 3 === 0 ? value + 50 : value)) },
   };
   for (const [name, lost] of Object.entries(cases))
@@ -115,7 +117,7 @@ t.test(
 );
 
 t.test('a contour that encloses nothing leaves the other contours of its slice usable', async (t) => {
-  const whole = { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4, undefined], told: [] };
+  const whole = { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4, 0], told: [] };
   for (const lost of [
     { points: square(3).slice(0, 3), type: 'POINT' },
     { points: square(3).slice(0, 6) },
@@ -292,11 +294,12 @@ t.test(
       [contourPath('O', 1, 'B')]: SQUARE,
       [contourPath('O', 2, 'B')]: '1 1\n5 NaN\n5 5\n',
       [contourPath('O', 3, 'B')]: '1 1\n5 5\n',
+      [contourPath('O', 5, 'B')]: '1 1\n3 3\n5 5\n',
       'contourfiles/O/B-contours/IM-0001-0004-Ccontour-manual.txt': SQUARE,
     };
     t.match(await find(t, files), {
-      slices: ['A,B|', 'A|B', 'A|B', 'A|B,C', 'A|', '|B', '|B'],
-      session: [2, 5],
+      slices: ['A,B|', 'A|B', 'A|B', 'A|B,C', 'A|B', '|B', '|B'],
+      session: [1, 6],
       told: [],
     });
   },
@@ -399,4 +402,17 @@ t.test('a segmentation whose frames may begin elsewhere is not read from the wro
       told: ['this SEG cannot be read'],
     });
   }
+});
+
+t.test('CLOSEDPLANAR_XOR contours that cancel each other are no mask', async (t) => {
+  const xor = { points: square(3), type: 'CLOSEDPLANAR_XOR' };
+  const missed = { slices: ['A,B|', 'A|B', 'A|', 'A|'], session: [3, 1], told: told(1) };
+  t.strictSame(await onStack(t, [named(0), xor, xor]), missed);
+  const whole = { slices: ['A,B|', 'A,B|', 'A|', 'A|'], session: [4, 0], told: [] };
+  t.strictSame(await onStack(t, [named(0), xor, xor, xor]), whole, 'an odd number of them');
+  t.strictSame(
+    await onStack(t, [named(0), xor, xor, { points: square(3) }]),
+    whole,
+    'beside another contour',
+  );
 });
