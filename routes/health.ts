@@ -8,7 +8,9 @@ const Scan = Type.Object({
   files: Type.Integer({ description: 'files seen' }),
   toRead: Type.Integer({ description: 'files that are new or changed' }),
   read: Type.Integer(),
-  studies: Type.Integer({ description: 'studies written' }),
+  studies: Type.Integer({
+    description: 'studies that this scan has looked at and kept so far, not those that are served',
+  }),
 });
 
 const Ready = Type.Object({

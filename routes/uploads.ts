@@ -93,23 +93,24 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         throw new SlfError('SLF_INVALID', 'an id has 1 to 64 of A-Z a-z 0-9 . _ -', { field: 'id' });
       if (!service.scans.hasEnded)
         throw new SlfError('SLF_NOT_READY', 'ask again when GET /readyz answers 200', { retryAfterS: 1 });
-      const { created, study, body } = await all.withStaging(true, async (staging) => {
+      const { created, study, body, files } = await all.withStaging(true, async (staging) => {
         try {
           const fields = await receiveForm(request, staging);
           const content = await all.read(staging, request.gone);
           const [only] = content.studies;
           checkOneStudy(content);
           const told = [...problemsOf(content), ...fields.map(ignoredField)];
+          const files = staging.files.length;
           request.gone.throwIfAborted();
           const kept = await all.commit(staging, only!, told, (id as StudyId | undefined) ?? null);
-          return { ...kept, body: answerOf(kept.study, only!, told) };
+          return { ...kept, files, body: answerOf(kept.study, only!, told) };
         } catch (error) {
           request.gone.throwIfAborted();
           throw refuseForm(refuseLoad(error));
         }
       });
       request.log.info(
-        { study, files: body.slices, pairs: body.pairs },
+        { study, files, slices: body.slices, pairs: body.pairs },
         created ? 'study uploaded' : 'upload is there already',
       );
       return reply

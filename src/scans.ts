@@ -91,7 +91,9 @@ export class Scans {
     } catch (error) {
       progress.state = 'failed';
       onEnded('failed', Math.round(performance.now() - startedAt));
-      if (!this.#stopping) log.error({ err: error }, 'scan failed');
+      const { code, path } = error as NodeJS.ErrnoException;
+      // The data folder itself is away: no stack says more than that.
+      if (!this.#stopping) log.error(path === config.data ? { code } : { err: error }, 'scan failed');
       throw error;
     } finally {
       told();

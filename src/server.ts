@@ -79,15 +79,16 @@ export async function startServer(
       const unfollow = await followTokenFile(config.tokenFile, config.tokens, tokens, log);
       app.addHook('onClose', async () => unfollow());
     }
+    const spoken = (address: string) => (tls ? address.replace(/^http:/, 'https:') : address);
     const heard = await app.listen({
       host: config.host,
       port: config.port,
-      listenTextResolver: () => 'listening',
+      // The framework does not know what its listener speaks.
+      listenTextResolver: (address) => `listening on ${spoken(address)}`,
     });
     // A service that can't listen has no use for a token.
     if (made !== null) process.stderr.write(`No SLICEFEED_TOKEN was given. The token of this run: ${made}\n`);
-    // The framework does not know what its listener speaks.
-    const url = tls ? heard.replace(/^http:/, 'https:') : heard;
+    const url = spoken(heard);
     log.info(
       {
         url,
@@ -136,16 +137,17 @@ export async function serve(config: Config): Promise<void> {
   // What the service and its loaders write is for its user alone.
   process.umask(0o077);
   const log = makeLog(config);
+  let isLost = false;
   const starting = startServer(config, log, {
     screen: process.stderr,
-    // Nothing catches this error: the service ends as after any failure, and its supervisor starts it again.
-    onLost: () =>
-      setImmediate(() => {
-        throw new Error('the state folder is lost');
-      }),
+    // The service ends with a failure, and its supervisor starts it again.
+    onLost: () => {
+      isLost = true;
+      void grace.close();
+    },
   });
   const logger = { error: (said: unknown) => log.error(String(said)) };
-  closeWithGrace({ delay: CLOSE_WITHIN_MS, logger }, async ({ signal, err }) => {
+  const grace = closeWithGrace({ delay: CLOSE_WITHIN_MS, logger }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'the service failed');
     log.info({ signal }, 'closing');
     const server = await starting;
@@ -156,7 +158,7 @@ export async function serve(config: Config): Promise<void> {
     );
     if (isClosed) log.info('closed');
     await new Promise<void>((resolve) => log.flush(() => resolve()));
-    if (!isClosed) process.exit(1);
+    if (!isClosed || isLost) process.exit(1);
   });
   await starting;
 }

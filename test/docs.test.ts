@@ -164,7 +164,7 @@ t.test('the log lines of the documents are those of the source', async (t) => {
       return [...last.matchAll(/'([^']+)'/g)].map(([, text]) => text ?? '');
     }),
   );
-  const listening = /listenTextResolver: \(\) => '(\w+)'/.exec(readText('src/server.ts'))?.[1];
+  const listening = /listenTextResolver: \(address\) => `([\w ]+) \$/.exec(readText('src/server.ts'))?.[1];
   t.same(
     new Set(firstCells(readText('docs/operations.md'), 'Log')),
     new Set([listening, ...texts]),

@@ -72,6 +72,11 @@ t.test('a scan of a folder that is away says so, and the next one is as good as 
   const failed = await ask(`${server.url}/v1/scan`, { method: 'POST' });
   checkProblem(t, failed, 503, 'SLF_SCAN');
   t.match(failed.body.toString(), /the data folder cannot be read \(ENOENT\)/);
+  t.strictSame(await server.logged(({ msg }) => msg === 'scan failed'), {
+    level: 50,
+    code: 'ENOENT',
+    msg: 'scan failed',
+  });
   mkdirSync(data);
   const again = await ask(`${server.url}/v1/scan`, { method: 'POST' });
   t.equal(again.status, 202);

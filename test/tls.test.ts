@@ -74,6 +74,7 @@ t.test('the service speaks TLS 1.2 and later, and takes a new certificate', { sk
   use('first');
   const server = await startTestServer(t, temporaryFolder(t), { TLS_CERT: cert, TLS_KEY: key });
   t.match(server.url, /^https:/);
+  t.ok(server.log.some(({ msg }) => msg === `listening on ${server.url}`));
   const { port } = new URL(server.url);
   const answer = await new Promise<number | undefined>((resolve, reject) => {
     get(`${server.url}/livez`, { rejectUnauthorized: false, agent: false }, (response) => {

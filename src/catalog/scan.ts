@@ -122,15 +122,15 @@ export async function scanFolder(
   root: string,
   loaders: ScanLoaders,
   progress: ScanProgress,
-  log: Pick<BaseLogger, 'info' | 'warn'>,
+  log: Pick<BaseLogger, 'debug' | 'info' | 'warn'>,
   options: ScanOptions = SCAN_DEFAULTS,
 ): Promise<ScanResult> {
   const studies = await findStudies(db, root, loaders, progress, options);
   const { files, guards, found, pairing, loose, place } = studies;
   for (const problem of leftProblems(pairing.left, files)) loose.push(problem);
-  if (!found.some(({ kind }) => kind === 'image'))
-    loose.push({ code: 'NO_IMAGES', file: null, detail: `none of its ${found.length} file(s) is one` });
+  if (!found.some(({ kind }) => kind === 'image')) tellNoImages(found.length, loose, log);
   const before = scannedStudies(db);
+  const odd = new OddStudies(log);
   const result = { changed: 0, added: 0, removed: 0 };
   for (const [at, study] of pairing.studies.entries()) {
     const content = contentOf(study, guards, options);
@@ -167,11 +167,7 @@ export async function scanFolder(
       writeProblems(db, study.id, problems);
       writeSources(db, study.id, sources);
     });
-    if (problems.length > 0)
-      log.warn(
-        { study: study.id, problems: problems.length, codes: codesOf(problems) },
-        'the study has problems',
-      );
+    if (problems.length > 0) odd.add(study.id, problems);
     progress.studies++;
   }
   transact(db, () => {
@@ -183,11 +179,48 @@ export async function scanFolder(
     }
     writeProblems(db, '', loose);
   });
+  odd.end();
   // No path is in the log: a folder may be called after a person.
   if (loose.length > 0)
     log.warn({ problems: loose.length, codes: codesOf(loose) }, 'there are problems that belong to no study');
   progress.state = 'done';
   return result;
+}
+
+/** An empty folder is often a mount that failed or another folder than was meant. */
+function tellNoImages(files: number, loose: Problem[], log: Pick<BaseLogger, 'warn'>): void {
+  log.warn({ files }, 'no image was found below the data folder');
+  loose.push({
+    code: 'NO_IMAGES',
+    file: null,
+    detail: `no image was found below the data folder, which has ${files} file(s): check that it is the right one, and that it is mounted`,
+  });
+}
+
+/** Studies with problems that have a line each in the log; a scan that finds more counts the rest. */
+const ODD_STUDIES_TOLD = 20;
+
+/** Logs the studies of a scan that have problems. */
+class OddStudies {
+  readonly #log: Pick<BaseLogger, 'debug' | 'warn'>;
+  #studies = 0;
+  #counts: Record<string, number> = {};
+
+  constructor(log: Pick<BaseLogger, 'debug' | 'warn'>) {
+    this.#log = log;
+  }
+
+  add(study: StudyId, problems: readonly Problem[]): void {
+    const fields = { study, problems: problems.length, codes: codesOf(problems) };
+    if (++this.#studies <= ODD_STUDIES_TOLD) this.#log.warn(fields, 'the study has problems');
+    else this.#log.debug(fields, 'the study has problems');
+    for (const { code } of problems) this.#counts[code] = (this.#counts[code] ?? 0) + 1;
+  }
+
+  end(): void {
+    if (this.#studies <= ODD_STUDIES_TOLD) return;
+    this.#log.warn({ studies: this.#studies, codes: this.#counts }, 'many studies have problems');
+  }
 }
 
 interface ScannedStudy {

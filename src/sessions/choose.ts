@@ -245,6 +245,11 @@ function noPairs(
   flagged: Flagged | null,
 ): SlfError {
   const { structures, where } = selection;
+  if (presentStudies(db).length === 0)
+    return new SlfError(
+      'SLF_NO_PAIRS',
+      'there is no study: no image was found below the data folder, and none was uploaded; check that the folder is the right one and mounted, then POST /v1/scan',
+    );
   if (studies.length === 0)
     return new SlfError('SLF_NO_PAIRS', 'no study is left: check studies and excludeStudies', {
       field: 'studies',

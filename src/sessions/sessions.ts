@@ -131,6 +131,8 @@ export class Sessions {
     this.#hold(session, release);
     session.warmUp();
     this.#options.onOpened(snapshot);
+    const { stepsPerEpoch } = session.plan;
+    this.#options.log.info({ session: id, pairs: snapshot.pairs, steps: stepsPerEpoch }, 'session opened');
     return { session, created: true };
   }
 
@@ -163,10 +165,11 @@ export class Sessions {
   }
 
   delete(id: string): void {
-    const { id: known } = this.#stored(id);
+    const { id: known, snapshot } = this.#stored(id);
     this.#rest(known, 'deleted');
     this.#timings.delete(known);
     this.store.delete(known);
+    this.#options.log.info({ session: known, pairs: snapshot.pairs }, 'session deleted');
     this.#options.onLeft();
   }
 

@@ -55,6 +55,9 @@ t.test('a service whose state folder is replaced by another ends with a failure,
   const { code, stderr } = await command.ended;
   t.equal(code, 1);
   t.match(stderr, /"level":60.*"msg":"the state folder was removed or replaced: the service ends"/);
+  t.equal(stderr.match(/"level":60/g)?.length, 1, 'it is said once');
+  t.notMatch(stderr, /"stack"/);
+  t.match(stderr, /"msg":"closed"/);
   t.notMatch(stderr, /^\s+at /m, 'no stack trace beside the log');
   t.strictSame(readdirSync(spool), [], 'and leaves nothing in memory');
 });

@@ -79,7 +79,18 @@ t.test('an empty data folder is served, and says what is missing', async (t) => 
   t.match(await listed(), { studies: [], problems: [{ code: 'NO_IMAGES', file: null }] });
   const answer = await ask(`${url}/v1/sessions`, { method: 'POST', body: {} });
   t.equal(answer.status, 422);
-  t.match(JSON.parse(answer.body.toString()), { code: 'SLF_NO_PAIRS' });
+  t.match(JSON.parse(answer.body.toString()), {
+    code: 'SLF_NO_PAIRS',
+    detail: /^there is no study: no image was found below the data folder, and none was uploaded; check/,
+  });
+  await lay({ 'notes.txt': 'text', 'more/notes.txt': 'text' });
+  const { problems } = await listed();
+  t.match(
+    problems.find(({ code }) => code === 'NO_IMAGES'),
+    { file: null, detail: /^no image was found below the data folder, which has 2 file\(s\): check/ },
+  );
+  const told = server.log.filter(({ msg }) => msg === 'no image was found below the data folder');
+  t.match(told.at(-1), { level: 40, files: 2 });
 });
 
 t.test('a link table with other columns joins nothing and is named; images are served', async (t) => {

@@ -52,6 +52,8 @@ t.test('an empty body opens a session with every default filled in', async (t) =
     t.match(answer.headers.get('content-type'), /^application\/json/);
     t.match(session.spec, DEFAULTS);
     t.match(session, { pairs: 12, stepsPerEpoch: 2, steps: null, bytesVersion: /./ });
+    const opened = server.log.find((line) => line.msg === 'session opened' && line.session === session.id);
+    t.match(opened, { level: 30, pairs: 12, steps: 2 });
     t.match(session.snapshot, /^[0-9a-f]{64}$/);
     t.match(session.specDigest, /^[0-9a-f]+$/);
     t.strictSame(session.batch, {
@@ -163,6 +165,10 @@ t.test('a deleted session is gone, and its name is free', async (t) => {
   const answer = await ask(url, { method: 'DELETE' });
   t.strictSame([answer.status, answer.body.length], [204, 0]);
   await refused(t, url, {}, 404, 'SLF_SESSION_UNKNOWN');
+  t.match(
+    server.log.findLast(({ msg }) => msg === 'session deleted'),
+    { level: 30, session: url.split('/').at(-1), pairs: 12 },
+  );
   await refused(t, url, { method: 'DELETE' }, 404, 'SLF_SESSION_UNKNOWN');
   await refused(t, `${url}/batches/0`, {}, 404, 'SLF_SESSION_UNKNOWN');
   await refused(t, `${url}/next`, { method: 'POST' }, 404, 'SLF_SESSION_UNKNOWN');

@@ -72,6 +72,11 @@ t.test('an upload becomes a study that says what was paired and what was not', a
   t.equal(answer.headers.get('location'), '/v1/studies/P');
   const body = jsonOf<UploadedBody>(answer, 201);
   t.match(body, { id: 'P', slices: 3, pairs: 2, rows: 16, columns: 16, structures: { i: 2 } });
+  t.match(await server.logged(({ msg, study }) => msg === 'study uploaded' && study === 'P'), {
+    files: 8,
+    slices: 3,
+    pairs: 2,
+  });
   t.same(body.paired, [
     { slice: '1', file: 'dicoms/P/1.dcm', structures: ['i'] },
     { slice: '3', file: 'dicoms/P/3.dcm', structures: ['i'] },

@@ -55,6 +55,31 @@ t.test('a phantom folder gives the numbers it was made with', async (t) => {
   }
 });
 
+t.test('the log names up to 20 studies with problems, and counts them when there are more', async (t) => {
+  for (const [studies, told, counted] of [
+    [20, 20, []],
+    [22, 20, [{ level: 40, studies: 22, codes: { IMAGE_NAME: 22 } }]],
+  ] as const) {
+    const root = temporaryFolder(t);
+    const names = Array.from({ length: studies }, (_, at) => `P${at}`);
+    write(root, 'link.csv', `patient_id,original_id\n${names.map((name) => `${name},O${name}\n`).join('')}`);
+    for (const name of names) {
+      write(root, `dicoms/${name}/1.dcm`, smallImage(1));
+      write(root, `dicoms/${name}/notes.txt`, 'no image');
+    }
+    const { log } = await scanInto(openCatalogue(t), root);
+    const lines = log.filter(({ msg }) => msg === 'the study has problems');
+    t.equal(lines.length, studies);
+    t.equal(lines.filter(({ level }) => level === 40).length, told);
+    t.equal(lines.filter(({ level }) => level === 20).length, studies - told);
+    t.match(
+      log.filter(({ msg }) => msg === 'many studies have problems'),
+      counted,
+    );
+    t.equal(log.filter(({ msg }) => msg === 'many studies have problems').length, counted.length);
+  }
+});
+
 t.test('two folders with the same files name everything alike', async (t) => {
   const [one, two] = [smallFolder(t), smallFolder(t)];
   utimesSync(join(two, FIRST), 1, 1);

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { DEFAULT_LIMITS } from '../../src/core/dicom.js';
 import type { ChildOptions } from '../../src/loader/child.js';
 import type { LoaderLimits, Task } from '../../src/loader/messages.js';
@@ -88,7 +88,7 @@ export function scripted(changes: Partial<ChildOptions> = {}): ChildOptions {
 export type LogLine = Record<string, unknown> & { readonly msg: string };
 
 /** A log in memory. */
-export function memoryLog(): { log: PoolOptions['log']; lines: LogLine[] } {
+export function memoryLog(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];
   const log = pino({ level: 'debug', base: null }, { write: (text) => lines.push(JSON.parse(text)) });
   return { log, lines };
