@@ -70,6 +70,12 @@ function toFormat9(db: Database): void {
     CREATE INDEX snapshot_by_use ON snapshot (used_at);
     CREATE INDEX snapshot_study_by_revision ON snapshot_study (revision);
     CREATE INDEX selection_by_digest ON selection (selection);
+    CREATE TABLE answered (
+      snapshot TEXT NOT NULL, spec_digest TEXT NOT NULL, used_at INTEGER NOT NULL, PRIMARY KEY (snapshot, spec_digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answered_by_use ON answered (used_at);
+    INSERT INTO answered (snapshot, spec_digest, used_at)
+      SELECT snapshot, spec_digest, 0 FROM given UNION SELECT snapshot, spec_digest, 0 FROM verdict;
     ALTER TABLE selection ADD COLUMN dropped TEXT;
     ALTER TABLE source ADD COLUMN series TEXT;
     ALTER TABLE source ADD COLUMN made TEXT;
@@ -96,10 +102,10 @@ function toIncarnations(db: Database): void {
     ALTER TABLE delivery RENAME TO old_delivery;
     CREATE TABLE session (
       incarnation INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, spec TEXT NOT NULL,
-      snapshot TEXT NOT NULL REFERENCES snapshot, bytes_version TEXT NOT NULL, opened_at INTEGER NOT NULL, owner TEXT
+      snapshot TEXT NOT NULL REFERENCES snapshot, bytes_version TEXT NOT NULL, opened_at INTEGER NOT NULL, spec_digest TEXT, owner TEXT
     ) STRICT;
     CREATE INDEX session_by_owner ON session (owner);
-    CREATE INDEX session_by_snapshot ON session (snapshot);
+    CREATE INDEX session_by_snapshot ON session (snapshot, spec_digest);
     CREATE TABLE cursor (
       incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE, rank INTEGER NOT NULL, step INTEGER NOT NULL,
       PRIMARY KEY (incarnation, rank)

@@ -1,10 +1,12 @@
 import { type Database, prepare, transact } from '../sqlite.js';
-import { forgetMade } from './snapshot.js';
+import { dropAnswers, forgetMade } from './snapshot.js';
 import { othersTurn } from './turns.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** The most snapshots that are kept while no session stands on them. */
 export const SNAPSHOTS_KEPT = 1_000;
+/** The most specs of sessions with `onError: mask` whose answers are remembered while no session has them. */
+export const ANSWERED_KEPT = 1_000;
 /** Each of them may hold a place for every slice of a study. */
 const SELECTIONS_PER_TURN = 100;
 
@@ -16,8 +18,9 @@ export interface Keeping {
 
 /**
  * Removes snapshots that no session stands on: those that none has stood on for so many days, and of the others all but the
- * `SNAPSHOTS_KEPT` that were in use last. Selections that no kept snapshot has go as well. Others get their turn in between; once
- * `signal` is aborted, the rest is left for the next time.
+ * `SNAPSHOTS_KEPT` that were in use last. Selections that no kept snapshot has go as well, and what batches of deleted sessions said of
+ * their slots, but for the `ANSWERED_KEPT` specs that were in use last. Others get their turn in between; once `signal` is aborted, the
+ * rest is left for the next time.
  */
 export async function pruneSnapshots(
   db: Database,
@@ -36,6 +39,11 @@ export async function pruneSnapshots(
     removeSnapshot(db, digest, used_at);
     await othersTurn();
   }
+  for (const { snapshot, spec_digest, used_at } of restingAnswers(db)) {
+    if (signal?.aborted) return;
+    removeAnswers(db, snapshot, spec_digest, used_at);
+    await othersTurn();
+  }
   for (const selection of looseSelections(db))
     while (!signal?.aborted && removeSelections(db, selection)) await othersTurn();
 }
@@ -47,9 +55,39 @@ function removeSnapshot(db: Database, digest: string, usedAt: number): void {
       db,
       'DELETE FROM snapshot WHERE digest = ? AND used_at = ? AND digest NOT IN (SELECT snapshot FROM session)',
     ).run(digest, usedAt);
+    if (Number(changes) > 0) dropAnswers(db, digest);
+  });
+}
+
+/** Whether a session has the snapshot and spec of a row of `answered`. */
+const HAS_SESSION =
+  'EXISTS (SELECT 1 FROM session AS s WHERE s.snapshot = answered.snapshot AND (s.spec_digest = answered.spec_digest OR s.spec_digest IS NULL))';
+
+interface Answered {
+  readonly snapshot: string;
+  readonly spec_digest: string;
+  readonly used_at: number;
+}
+
+/** Returns those that are too many. */
+function restingAnswers(db: Database): Answered[] {
+  return prepare(
+    db,
+    `SELECT snapshot, spec_digest, used_at FROM answered WHERE NOT ${HAS_SESSION}
+       ORDER BY used_at DESC, snapshot DESC, spec_digest DESC LIMIT -1 OFFSET ${ANSWERED_KEPT}`,
+  ).all() as unknown as Answered[];
+}
+
+/** Removes what was said under a spec unless a session has it, or has had it since `usedAt`. */
+function removeAnswers(db: Database, snapshot: string, specDigest: string, usedAt: number): void {
+  transact(db, () => {
+    const { changes } = prepare(
+      db,
+      `DELETE FROM answered WHERE snapshot = ? AND spec_digest = ? AND used_at = ? AND NOT ${HAS_SESSION}`,
+    ).run(snapshot, specDigest, usedAt);
     if (Number(changes) === 0) return;
-    prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(digest);
-    prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(digest);
+    for (const table of ['verdict', 'given'])
+      prepare(db, `DELETE FROM ${table} WHERE snapshot = ? AND spec_digest = ?`).run(snapshot, specDigest);
   });
 }
 

@@ -202,11 +202,13 @@ const TABLES = `
     snapshot TEXT NOT NULL REFERENCES snapshot,
     bytes_version TEXT NOT NULL,
     opened_at INTEGER NOT NULL,
+    -- As in answered; NULL where an earlier format did not say.
+    spec_digest TEXT,
     -- A keyed hash of the token that opened it; NULL where none was needed, or an earlier format did not say.
     owner TEXT
   ) STRICT;
   CREATE INDEX session_by_owner ON session (owner);
-  CREATE INDEX session_by_snapshot ON session (snapshot);
+  CREATE INDEX session_by_snapshot ON session (snapshot, spec_digest);
 
   CREATE TABLE cursor (
     incarnation INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
@@ -236,6 +238,15 @@ const TABLES = `
     since INTEGER NOT NULL,
     PRIMARY KEY (study, slice, header_digest)
   ) STRICT, WITHOUT ROWID;
+
+  -- Sessions with onError mask whose answers verdict and given hold: by what they read, and when one of them was in use last.
+  CREATE TABLE answered (
+    snapshot TEXT NOT NULL,
+    spec_digest TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (snapshot, spec_digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX answered_by_use ON answered (used_at);
 
   -- What batches of sessions with onError mask said of their slots: said once, it stays said.
   CREATE TABLE verdict (

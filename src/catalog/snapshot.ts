@@ -155,6 +155,12 @@ export function keptSnapshot(db: Database, digest: SnapshotDigest): Snapshot | n
   return assemble(db, revisions, JSON.parse(row.selection));
 }
 
+/** Removes what batches of a snapshot said of their slots; to be called with the removal of the snapshot. */
+export function dropAnswers(db: Database, digest: string): void {
+  for (const table of ['answered', 'verdict', 'given'])
+    prepare(db, `DELETE FROM ${table} WHERE snapshot = ?`).run(digest);
+}
+
 /** The bytes version of the release that read the files of a kept snapshot; null where it is not kept. */
 export function bytesVersionOf(db: Database, digest: SnapshotDigest): string | null {
   const row = prepare(db, 'SELECT bytes_version FROM snapshot WHERE digest = ?').get(digest) as

@@ -6,6 +6,7 @@ import type { ContourSource } from './outlines.js';
 import { writeProblems } from './problems.js';
 import type { FoundSlice } from './revision.js';
 import { forgetSlices, writeLearned } from './slices.js';
+import { dropAnswers } from './snapshot.js';
 import { othersTurn } from './turns.js';
 
 /** A study that was sent: the key of its folder and the digest of its content. */
@@ -70,8 +71,7 @@ export function forgetUpload(db: Database, study: StudyId): void {
     ).all(study) as { snapshot: string }[];
     for (const { snapshot } of snapshots) {
       prepare(db, 'DELETE FROM snapshot WHERE digest = ?').run(snapshot);
-      prepare(db, 'DELETE FROM verdict WHERE snapshot = ?').run(snapshot);
-      prepare(db, 'DELETE FROM given WHERE snapshot = ?').run(snapshot);
+      dropAnswers(db, snapshot);
     }
     prepare(db, 'DELETE FROM study WHERE id = ?').run(study);
     prepare(db, 'DELETE FROM upload WHERE study = ?').run(study);

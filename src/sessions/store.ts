@@ -6,7 +6,7 @@ import { SlfError } from '../errors.js';
 import type { Journal } from '../journal.js';
 import { Recent } from '../recent.js';
 import { type Database, prepare, transact } from '../sqlite.js';
-import type { Spec } from './spec.js';
+import { type Spec, specDigest } from './spec.js';
 
 /** What of a session outlives the process. */
 export interface StoredSession {
@@ -97,8 +97,18 @@ export class SessionStore {
       keepSnapshot(this.#db, snapshot, Date.now());
       prepare(
         this.#db,
-        'INSERT INTO session (incarnation, id, request, spec, snapshot, bytes_version, opened_at, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      ).run(incarnation, id, request, JSON.stringify(spec), snapshot.digest, bytesVersion, Date.now(), owner);
+        'INSERT INTO session (incarnation, id, request, spec, snapshot, bytes_version, opened_at, spec_digest, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ).run(
+        incarnation,
+        id,
+        request,
+        JSON.stringify(spec),
+        snapshot.digest,
+        bytesVersion,
+        Date.now(),
+        specDigest(spec),
+        owner,
+      );
     });
   }
 
@@ -126,12 +136,18 @@ export class SessionStore {
 
   /** Deletes a session. A body of it that is still being sent records nothing. */
   delete(id: SessionId): void {
-    const known = prepare(this.#db, 'SELECT snapshot FROM session WHERE id = ?').get(id) as
-      | { snapshot: string }
+    const known = prepare(this.#db, 'SELECT snapshot, spec_digest FROM session WHERE id = ?').get(id) as
+      | { snapshot: string; spec_digest: string | null }
       | undefined;
     if (!known) return;
     transact(this.#db, () => {
-      prepare(this.#db, 'UPDATE snapshot SET used_at = ? WHERE digest = ?').run(Date.now(), known.snapshot);
+      const { snapshot, spec_digest } = known;
+      prepare(this.#db, 'UPDATE snapshot SET used_at = ? WHERE digest = ?').run(Date.now(), snapshot);
+      prepare(this.#db, 'UPDATE answered SET used_at = ? WHERE snapshot = ? AND spec_digest = ?').run(
+        Date.now(),
+        snapshot,
+        spec_digest,
+      );
       prepare(this.#db, 'DELETE FROM session WHERE id = ?').run(id);
     });
     // Let go of and kept again, a snapshot may stand on other revisions.

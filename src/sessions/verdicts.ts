@@ -57,6 +57,10 @@ export class Verdicts {
     const { snapshot, specDigest, rank, step } = address;
     addStep(answered, step);
     transact(this.#db, () => {
+      prepare(
+        this.#db,
+        'INSERT OR IGNORE INTO answered (snapshot, spec_digest, used_at) VALUES (?, ?, ?)',
+      ).run(snapshot, specDigest, Date.now());
       const insert = prepare(
         this.#db,
         'INSERT INTO verdict (snapshot, spec_digest, rank, step, slot, pair, code, file, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { pruneSnapshots, SNAPSHOTS_KEPT } from '../../src/catalog/prune.js';
+import { ANSWERED_KEPT, pruneSnapshots, SNAPSHOTS_KEPT } from '../../src/catalog/prune.js';
 import { type Flagged, type Selection, selectPairs } from '../../src/catalog/selection.js';
 import {
   keepSnapshot,
@@ -9,6 +9,8 @@ import {
   type Snapshot,
 } from '../../src/catalog/snapshot.js';
 import { presentStudies } from '../../src/catalog/studies.js';
+import type { PairId } from '../../src/core/ids.js';
+import { Verdicts } from '../../src/sessions/verdicts.js';
 import type { Database } from '../../src/sqlite.js';
 import { openCatalogue, scanInto, selecting, smallFolder } from './catalogue.js';
 
@@ -74,6 +76,38 @@ t.test('of snapshots without a session, those that were in use last are kept', a
   t.equal(rows(db, 'selection'), 2 * (SNAPSHOTS_KEPT + 1), 'a row for each study');
   t.equal(rows(db, 'verdict') + rows(db, 'given'), 0);
   t.strictSame(pairsOf(db, keptSnapshot(db, stoodOn.digest)!), ['A/0', 'B/0']);
+});
+
+t.test('of what deleted sessions masked, that of the specs in use last is kept', async (t) => {
+  const db = await catalogue(t);
+  const { digest } = rest(db, selecting(['i']), DAY_MS);
+  standOn(db, keptSnapshot(db, digest)!);
+  db.prepare("UPDATE session SET spec_digest = 'spec 1'").run();
+  const address = (number: number) => ({ snapshot: digest, specDigest: `spec ${number}`, rank: 0, step: 3 });
+  const verdicts = new Verdicts(db);
+  const masked = { slot: 1, pair: 'A/1' as PairId, code: 'VALUE_RANGE', file: null, detail: '' };
+  for (let number = 0; number < ANSWERED_KEPT + 3; number++) {
+    verdicts.give(address(number), [masked]);
+    db.prepare('UPDATE answered SET used_at = ? WHERE spec_digest = ?').run(number, `spec ${number}`);
+  }
+  await pruneSnapshots(db, NOW);
+  t.strictSame(
+    [0, 1, 2, 3, ANSWERED_KEPT + 2].map((number) => verdicts.said(address(number)).length),
+    [0, 1, 0, 1, 1],
+  );
+  t.strictSame(
+    [0, 1, 2, 3].map((number) => verdicts.wasGiven(address(number))),
+    [false, true, false, true],
+    'a session has the second',
+  );
+  for (const table of ['answered', 'verdict', 'given']) t.equal(rows(db, table), ANSWERED_KEPT + 1, table);
+  db.exec('UPDATE session SET spec_digest = NULL');
+  verdicts.give(address(0), [masked]);
+  await pruneSnapshots(db, NOW);
+  t.equal(rows(db, 'answered'), ANSWERED_KEPT + 2, 'under a session of an earlier format nothing goes');
+  db.exec('DELETE FROM session');
+  await pruneSnapshots(db, { days: 0, nowMs: 2 * DAY_MS });
+  for (const table of ['answered', 'verdict', 'given']) t.equal(rows(db, table), 0, table);
 });
 
 t.test('selections that no snapshot came of go', async (t) => {

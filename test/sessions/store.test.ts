@@ -1,16 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { pruneRevisions, pruneSnapshots } from '../../src/catalog/prune.js';
 import { openDatabase } from '../../src/catalog/schema.js';
 import { keptSnapshot } from '../../src/catalog/snapshot.js';
 import type { SessionId } from '../../src/core/ids.js';
 import { resolveSpec } from '../../src/sessions/resolve.js';
+import { specDigest } from '../../src/sessions/spec.js';
 import {
   type Delivered,
   newIncarnation,
   SessionStore,
   type StoredSession,
 } from '../../src/sessions/store.js';
+import { Verdicts } from '../../src/sessions/verdicts.js';
 import { openCatalogue, scanInto, smallFolder, smallImage, write } from '../catalog/catalogue.js';
 import { journalOf } from '../fixtures/delivery-journal.js';
 import { until } from '../fixtures/feed.js';
@@ -138,6 +141,41 @@ t.test(
     t.equal(store.deliveredCount(one.incarnation), 0);
   },
 );
+
+t.test('what a session masked was in use until the session is deleted', async (t) => {
+  const { db, store, session } = await open(t);
+  const one = session('one');
+  store.put(one);
+  const { digest } = one.snapshot;
+  for (const spec of [specDigest(one.spec), 'other'])
+    new Verdicts(db).give({ snapshot: digest, specDigest: spec, rank: 0, step: 0 }, []);
+  db.exec('UPDATE answered SET used_at = 0');
+  store.delete(one.id);
+  const used = db.prepare('SELECT spec_digest FROM answered WHERE used_at > 0').all();
+  t.strictSame(
+    used.map((row) => ({ ...row })),
+    [{ spec_digest: specDigest(one.spec) }],
+  );
+});
+
+t.test('a snapshot that was let go and is kept again is read anew', async (t) => {
+  const { db, root, store, session } = await open(t);
+  const first = session('one');
+  store.put(first);
+  t.strictSame(store.get('one'), first);
+  store.delete(first.id);
+  write(root, 'dicoms/A/1.dcm', smallImage(1, 'other'));
+  await scanInto(db, root);
+  await pruneSnapshots(db, { days: 0, nowMs: Date.now() + 1 });
+  await pruneRevisions(db);
+  write(root, 'dicoms/A/1.dcm', smallImage(1, 'A1'));
+  await scanInto(db, root);
+  const again = session('one');
+  t.equal(again.snapshot.digest, first.snapshot.digest);
+  t.not(again.snapshot.studies[0]!.revision, first.snapshot.studies[0]!.revision);
+  store.put(again);
+  t.strictSame(store.get('one'), again);
+});
 
 t.test('a session stands on its snapshot, whatever is scanned later', async (t) => {
   const { root, db, store, next, session } = await open(t);
