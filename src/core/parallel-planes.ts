@@ -4,6 +4,9 @@ import { emplace } from './study-files.js';
 /** Planes nearer to each other than this, in mm, are the same plane: texts of headers are rounded. */
 export const SAME_PLANE_MM = 1e-3;
 
+/** The most items in the lists of crossed planes: a file may name millions of ranges. */
+const MOST_KEPT = 1_000_000;
+
 /** Returns the part of a normal that an object covers; null if it is longer than `mostMm` or not a number. */
 export type SpanAlong = (normal: Projection['normal'], mostMm: number) => Span | null;
 
@@ -31,6 +34,8 @@ interface Stack<Item> {
  */
 export class ParallelPlanes<Item> {
   readonly #stacks = new Map<string, Stack<Item>>();
+  /** The items of lists that `crossed` keeps. */
+  #kept = 0;
 
   add(projection: Projection, item: Item): void {
     const { normal } = projection;
@@ -74,6 +79,25 @@ export class ParallelPlanes<Item> {
     return [...this.#stacks.values()].flatMap((stack) => {
       const span = spanAlong(stack.normal, 2 * reachMm);
       return span === null ? [] : planesWithin(sorted(stack), span, reachMm);
+    });
+  }
+
+  /**
+   * Returns the planes that an object crosses, or passes no farther than `marginMm`: one list for each
+   * direction. Where objects cross very many planes, a list may hold all planes of its direction.
+   */
+  crossed(spanAlong: SpanAlong, marginMm: number): (readonly Item[])[] {
+    return [...this.#stacks.values()].flatMap((stack) => {
+      const span = spanAlong(stack.normal, Number.POSITIVE_INFINITY);
+      if (span === null) return [];
+      const planes = sorted(stack);
+      const first = placeOf(planes, span.low - marginMm);
+      const last = placeOf(planes, span.high + marginMm);
+      if (first >= last) return [];
+      if (stack.together.has(`${first} ${last}`)) return [together(stack, first, last)];
+      if (this.#kept + last - first > MOST_KEPT) return [together(stack, 0, planes.length)];
+      this.#kept += last - first;
+      return [together(stack, first, last)];
     });
   }
 
@@ -145,8 +169,13 @@ function nearestIn<Item>(stack: Stack<Item>, span: Span, reachMm: number): Neare
   let [first, last] = [middle, middle];
   while (isNear(first - 1)) first--;
   while (isNear(last)) last++;
-  const items = emplace(stack.together, `${first} ${last}`, () =>
-    planes.slice(first, last).map(({ item }) => item),
+  return { mm, items: together(stack, first, last) };
+}
+
+function together<Item>(stack: Stack<Item>, first: number, last: number): readonly Item[] {
+  return emplace(stack.together, `${first} ${last}`, () =>
+    sorted(stack)
+      .slice(first, last)
+      .map(({ item }) => item),
   );
-  return { mm, items };
 }

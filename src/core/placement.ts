@@ -51,7 +51,6 @@ export class Placer {
   readonly #series: ReadonlySet<string>;
   readonly #images: readonly string[];
   readonly #toleranceMm: number;
-  #everywhere: readonly LocatedImage[] | null = null;
   /** By structure and image. */
   readonly #claims = new Map<string, Map<number, Claims>>();
   /** By unit and image, how many would be put there. */
@@ -131,17 +130,17 @@ export class Placer {
           : `it lies off the plane of the image that it names: ${reason}; left out`,
       );
     else if (reason !== null && !namesMissing) tell(code, `${reason}; left out`);
-    this.unused.addImages(placed.others, structure, code, false);
+    this.#addUnused(placed.others, structure, code, false);
     // Without the image that it lies in, it may be a part of those that it names.
     const isOfNamed = by === 'elsewhere' && denied.size > 0;
-    this.unused.addImages(placed.beside, structure, code, !isOfNamed);
+    this.#addUnused(placed.beside, structure, code, !isOfNamed);
     for (const [{ isComplete }, left] of denied) this.unused.addImages(left, structure, code, isComplete);
     return images;
   }
 
   /**
-   * Takes notice of one that cannot be drawn. `isEmpty`: it would enclose nothing; `isAnywhere`: nothing of it says where it lies, so that
-   * it may be on each image.
+   * Takes notice of one that cannot be drawn. `isEmpty`: it would enclose nothing; `isAnywhere`: nothing of it
+   * says where it lies.
    */
   lose(
     { structure, code, isEmpty }: { structure: string; code: ProblemCode; isEmpty: boolean },
@@ -149,12 +148,12 @@ export class Placer {
     isAnywhere: boolean,
   ): void {
     this.unused.addImages(images, structure, code, isEmpty);
-    this.unused.addImages(others, structure, code, isEmpty);
-    this.unused.addImages(beside, structure, code, true);
-    const isNowhere = images.length + others.length + beside.length === 0;
-    if (!isNowhere || !isAnywhere || isEmpty) return;
-    this.#everywhere ??= this.#finder.ofSeries(this.#series);
-    this.unused.addImages(this.#everywhere, structure, code, true);
+    this.#addUnused(others, structure, code, isEmpty);
+    if (!isAnywhere || !isEmpty) this.#addUnused(beside, structure, code, true);
+  }
+
+  #addUnused(lists: Placed['others'], structure: string, code: ProblemCode, isBeside: boolean): void {
+    for (const images of lists) this.unused.addImages(images, structure, code, isBeside);
   }
 
   #claim({ unit, structure, placed }: Looked): void {

@@ -39,10 +39,16 @@ export interface Placed {
   readonly by: 'name' | 'nearest' | 'elsewhere' | 'plane';
   /** How far it lies off the plane of the nearest image that it names, in mm; null where that, or its own place, is not known. */
   readonly offMm: number | null;
-  /** Images that it is not put on, and that it may well belong to: it lies in their plane, or nothing tells where it lies. */
-  readonly others: readonly LocatedImage[];
-  /** Images that it belongs to by its name or as the nearest, and lies off their planes. */
-  readonly beside: readonly LocatedImage[];
+  /**
+   * Lists of images that it is not put on, and that it may well belong to: it lies in their plane or crosses
+   * it, names them, or nothing tells where it lies.
+   */
+  readonly others: ImageLists;
+  /**
+   * Likewise, where less speaks for them: it is put on another and names these, lies beside their plane, or
+   * their place or its own is not known.
+   */
+  readonly beside: ImageLists;
   /** For each of `images`, how far above its plane it lies, in mm; null where it lies in no other plane. */
   readonly heights: readonly number[] | null;
   /**
@@ -60,6 +66,7 @@ export interface Placed {
   readonly reason: string | null;
 }
 
+type ImageLists = readonly (readonly LocatedImage[])[];
 type Solid = LocatedImage & { readonly projection: Projection };
 
 interface NamedOfSeries {
@@ -82,6 +89,8 @@ interface Named {
   readonly isMissing: boolean;
 }
 
+type InPlane = Pick<Placed, 'images' | 'offMm' | 'others' | 'beside' | 'reason'>;
+
 type Found = Omit<Placed, 'nameless' | 'named' | 'namesMissing' | 'namesNoFrame'>;
 
 /** Half of the distance of slices where nothing tells it: coordinates that are rounded to whole mm are off by so much. */
@@ -95,6 +104,10 @@ export class ImageFinder {
   readonly #series = new Map<string, ParallelPlanes<Solid>>();
   /** By FrameOfReferenceUID. */
   readonly #spaces = new Map<string, ParallelPlanes<Solid>>();
+  /** Of the images without a FrameOfReferenceUID. */
+  readonly #noSpace = newPlanes();
+  readonly #withoutPlane: LocatedImage[] = [];
+  readonly #ofSeries = new WeakMap<ReadonlySet<string>, readonly LocatedImage[]>();
   readonly #all: LocatedImage[] = [];
   readonly #toleranceMm: number;
   /** What one reference alone names: contours by the thousand may name one file of thousands of frames. */
@@ -109,17 +122,15 @@ export class ImageFinder {
       this.#all.push(located);
       if (image.sopInstanceUid !== '')
         emplace(this.#files, image.sopInstanceUid, () => new Map()).set(image.frame, located);
-      if (!isSolid(located)) return;
+      if (!isSolid(located)) {
+        this.#withoutPlane.push(located);
+        return;
+      }
       emplace(this.#series, seriesKey(located), newPlanes).add(located.projection, located);
       const { frameOfReferenceUid: space } = located;
-      if (space) emplace(this.#spaces, space, newPlanes).add(located.projection, located);
+      const planes = space ? emplace(this.#spaces, space, newPlanes) : this.#noSpace;
+      planes.add(located.projection, located);
     });
-  }
-
-  /** The images of these series; where none of them is there, all. */
-  ofSeries(series: ReadonlySet<string>): readonly LocatedImage[] {
-    const own = this.#all.filter(({ seriesUid }) => series.has(seriesUid));
-    return own.length > 0 ? own : this.#all;
   }
 
   /**
@@ -143,7 +154,7 @@ export class ImageFinder {
       namesNoFrame: unnumbered.size > 0,
     };
     if (images.length === 0)
-      return { ...base, by: 'plane', ...this.#inPlane(frameOfReferenceUid, spanAlong, series) };
+      return { ...base, by: 'plane', ...this.#nameless(frameOfReferenceUid, spanAlong, series) };
     if (spanAlong === null || bySeries.size === 0) return { ...base, ...byName(images) };
     const found = this.#nearNamed(named, spanAlong, true);
     if (!found.isLoose) return { ...base, ...found };
@@ -224,29 +235,24 @@ export class ImageFinder {
     }
     const nearest = planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
     const isIn = nearest !== null && nearest.mm <= this.#toleranceMm;
-    const near = nearest?.items ?? [...bySeries.values()].flatMap(({ images }) => [...images]);
-    const off = {
-      by: 'elsewhere',
-      offMm: nearest?.mm ?? null,
-      heights: null,
-      isLoose: false,
-      others: isIn ? near : [],
-      beside: isIn ? [] : near,
-    } as const;
-    if (elsewhere.length > 0) return { ...off, images: elsewhere, reason: null };
+    const near = [nearest?.items ?? [...bySeries.values()].flatMap(({ images }) => [...images])];
+    const put = { by: 'elsewhere', offMm: nearest?.mm ?? null, heights: null, isLoose: false } as const;
+    const asNamed = (isPut: boolean) =>
+      isPut && !isIn ? { others: [], beside: near } : { others: near, beside: [] };
+    if (elsewhere.length > 0) return { ...put, ...asNamed(true), images: elsewhere, reason: null };
     if (open.length > 0) {
-      // What is named and lies in the plane is among them.
-      const others = joined(open);
-      return { ...off, by: isIn ? 'name' : 'elsewhere', images: [], others, reason: OPEN };
+      const others = isIn ? open : [...open, ...near];
+      return { ...put, by: isIn ? 'name' : 'elsewhere', images: [], others, beside: [], reason: OPEN };
     }
     const named = [...bySeries.values()].map(({ images: [first] }) => first!);
     const seriesUids = new Set(named.map(({ seriesUid }) => seriesUid));
     const found = this.#inPlane(named[0]!.frameOfReferenceUid, spanAlong, seriesUids);
+    const { others, beside } = asNamed(found.images.length > 0);
     return {
       ...found,
-      ...off,
-      others: joined([found.others, off.others]),
-      beside: joined([found.beside, off.beside]),
+      ...put,
+      others: [...found.others, ...others],
+      beside: [...found.beside, ...beside],
     };
   }
 
@@ -273,26 +279,50 @@ export class ImageFinder {
     return inSeries ?? inSpace() ?? LONE_HALF_GAP_MM;
   }
 
+  /** What names no image that is there: where it is in no plane it may be on images whose place is not known. */
+  #nameless(space: string | null, spanAlong: SpanAlong | null, series: ReadonlySet<string>): InPlane {
+    if (spanAlong === null) {
+      const reason = 'it names no image that is there, and does not say where it lies';
+      return nowhere(reason, [], [this.#imagesOfSeries(series)]);
+    }
+    const found = this.#inPlane(space, spanAlong, series);
+    if (found.images.length > 0 || found.reason === OPEN) return found;
+    // Where no image is in its frame of reference, the heights in others are the best that is known.
+    const known = this.#spaces.has(space ?? '') ? [] : this.#spaces.values();
+    const atHeight = [this.#noSpace, ...known].flatMap((planes) => [
+      ...planes.crossed(spanAlong, this.#toleranceMm),
+      ...this.#besideIn(planes, spanAlong),
+    ]);
+    return { ...found, beside: [...found.beside, ...atHeight, this.#withoutPlane] };
+  }
+
+  /** The images of these series; where none of them is there, all. */
+  #imagesOfSeries(series: ReadonlySet<string>): readonly LocatedImage[] {
+    const known = this.#ofSeries.get(series);
+    if (known) return known;
+    const own = this.#all.filter(({ seriesUid }) => series.has(seriesUid));
+    const images = own.length > 0 ? own : this.#all;
+    this.#ofSeries.set(series, images);
+    return images;
+  }
+
+  /** The nearest images, where something lies between them or just beyond the last. */
+  #besideIn(planes: ParallelPlanes<Solid>, spanAlong: SpanAlong): ImageLists {
+    const near = planes.nearest(spanAlong, Number.POSITIVE_INFINITY);
+    return near !== null && near.mm <= this.#halfGapMm(near.items[0]!) + SAME_PLANE_MM ? [near.items] : [];
+  }
+
   #inPlane(
     frameOfReferenceUid: string | null,
-    spanAlong: SpanAlong | null,
+    spanAlong: SpanAlong,
     seriesUids: ReadonlySet<string>,
-  ): Pick<Placed, 'images' | 'offMm' | 'others' | 'beside' | 'reason'> {
-    const none = (reason: string, beside: readonly LocatedImage[] = []) => ({
-      images: [],
-      offMm: 0,
-      others: [],
-      beside,
-      reason,
-    });
-    if (spanAlong === null) return none('it names no image that is there, and does not say where it lies');
+  ): InPlane {
     const space = this.#spaces.get(frameOfReferenceUid ?? '');
-    if (!space) return none('no image is in its frame of reference');
+    if (!space) return nowhere('no image is in its frame of reference');
     const near = space.within(spanAlong, this.#toleranceMm);
     if (near.length === 0) {
-      const beside = space.nearest(spanAlong, Number.POSITIVE_INFINITY);
-      const isBeside = beside !== null && beside.mm <= this.#halfGapMm(beside.items[0]!) + SAME_PLANE_MM;
-      return none('it lies in the plane of no image', isBeside ? beside.items : []);
+      const crossed = space.crossed(spanAlong, this.#toleranceMm);
+      return nowhere('it lies in the plane of no image', crossed, this.#besideIn(space, spanAlong));
     }
     const asked = near.filter(({ item }) => seriesUids.has(item.seriesUid));
     const bySeries = new Map<string, typeof near>();
@@ -305,8 +335,12 @@ export class ImageFinder {
       if (nearest.length === 1) images.push(nearest[0]!.item);
     }
     if (images.length > 0) return { images, offMm: 0, others: [], beside: [], reason: null };
-    return { ...none(OPEN), others: near.map(({ item }) => item) };
+    return nowhere(OPEN, [near.map(({ item }) => item)]);
   }
+}
+
+function nowhere(reason: string, others: ImageLists = [], beside: ImageLists = []): InPlane {
+  return { images: [], offMm: 0, others, beside, reason };
 }
 
 function newPlanes(): ParallelPlanes<Solid> {
@@ -341,11 +375,5 @@ function byName(named: readonly LocatedImage[]): Found {
   if (named.length === 1)
     return { images: named, by: 'name', offMm: null, heights: null, others: [], beside: [], reason: null };
   const reason = 'it names several images, and nothing tells on which it lies';
-  return { images: [], by: 'name', offMm: null, heights: null, others: named, beside: [], reason };
-}
-
-/** Lists as one; one that is the only one is the very same, which others may know already. */
-function joined(lists: readonly (readonly LocatedImage[])[]): readonly LocatedImage[] {
-  const [first, second] = lists.filter(({ length }) => length > 0);
-  return first && !second ? first : lists.flat();
+  return { images: [], by: 'name', offMm: null, heights: null, others: [named], beside: [], reason };
 }

@@ -66,6 +66,7 @@ type Lost = Pick<LostContour, 'code' | 'isEmpty' | 'first' | 'count' | 'referenc
 /** The bytes and points that are read of such a contour: enough to tell its plane. */
 const LOST_BYTES = 1024;
 const LOST_POINTS = 3;
+const TOO_FEW_POINTS = 'it has fewer than 3 points, a polygon needs 3';
 
 /** Takes an RT structure set in as its sequences are walked through (DICOM PS3.3, sections C.8.8.5 and C.8.8.6). */
 export class StructureSetVisitor extends ItemVisitor {
@@ -232,10 +233,15 @@ export class StructureSetVisitor extends ItemVisitor {
       tooMany();
       return;
     }
+    if (numbers === 0) {
+      // One that counts points was drawn.
+      lose('CONTOUR_TOO_FEW_POINTS', TOO_FEW_POINTS, !said);
+      return;
+    }
     const first = this.#count;
     this.#reserve(first + numbers / 3);
     const points = this.#points;
-    if (numbers > 0) readDecimals(bytes, points, 3 * first);
+    readDecimals(bytes, points, 3 * first);
     const end = 3 * first + numbers;
     for (let at = 3 * first; at < end; at++)
       if (Number.isNaN(points[at]!)) {
@@ -251,10 +257,9 @@ export class StructureSetVisitor extends ItemVisitor {
     const isRepeated = [0, 1, 2].every((axis) => points[3 * first + axis] === points[end - 3 + axis]);
     if (count > 1 && isRepeated) count--;
     if (count < 3) {
-      const what = 'it has fewer than 3 points, a polygon needs 3';
       // A single point marks a place, as the type POINT does.
-      if (count < 2) this.#tell('CONTOUR_TOO_FEW_POINTS', `${what}; left out`);
-      else lose('CONTOUR_TOO_FEW_POINTS', what, true);
+      if (count < 2) this.#tell('CONTOUR_TOO_FEW_POINTS', `${TOO_FEW_POINTS}; left out`);
+      else lose('CONTOUR_TOO_FEW_POINTS', TOO_FEW_POINTS, true);
       return;
     }
     if (count > this.maxPoints) {

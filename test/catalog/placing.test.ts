@@ -4,6 +4,10 @@ import { readSlice } from '../../src/catalog/slices.js';
 import { listProblems, presentStudies } from '../../src/catalog/studies.js';
 import { fillExtent } from '../../src/core/extent.js';
 import { extentsOf } from '../../src/core/outlining.js';
+import { segmentationFile } from '../fixtures/segmentation-file.js';
+import { structureSetFile } from '../fixtures/structure-set-file.js';
+import { imageFile, writeFiles } from '../fixtures/study-folder.js';
+import { temporaryFolder } from '../helper.js';
 import { sharedData } from '../shared-data.js';
 import { openCatalogue, scanInto } from './catalogue.js';
 
@@ -73,3 +77,91 @@ for (const [name, { pixels, problems }] of Object.entries(CASES)) {
     },
   );
 }
+
+const SPACE = '1.2.4';
+const AXIAL = { orientation: [1, 0, 0, 0, 1, 0], spacingMm: [1, 1] } as const;
+
+/** Images of 16 × 16 pixels at these heights, named 1.9.0, 1.9.1 …, with an object drawn on them. */
+function folderOf(t: Test, heights: readonly number[], object: Uint8Array): string {
+  const images = heights.map((z, at): [string, Uint8Array] => [
+    `${at}.dcm`,
+    imageFile(at, {
+      rows: 16,
+      columns: 16,
+      studyUid: '1.2.3',
+      seriesUid: '1.2.5',
+      sopInstanceUid: `1.9.${at}`,
+      instanceNumber: at + 1,
+      position: [0, 0, z],
+      ...AXIAL,
+      extra: [{ tag: '00200052', vr: 'UI', value: SPACE }],
+    }),
+  ]);
+  const root = temporaryFolder(t);
+  writeFiles(root, { ...Object.fromEntries(images), 'object.dcm': object });
+  return root;
+}
+
+/** A strip of 2 × 8 pixels at column 3 × `at`, at a height, that names an image. */
+const strip = (at: number, z: number, image: string) => ({
+  points: [3 * at, 2, z, 3 * at + 2, 2, z, 3 * at + 2, 10, z, 3 * at, 10, z].map((value, axis) =>
+    axis % 3 === 2 ? value : value - 0.5,
+  ),
+  images: [image],
+});
+
+function contours(...rois: readonly (readonly ReturnType<typeof strip>[])[]): Uint8Array {
+  const named = rois.map((own) => ({ name: 'A', contours: own }));
+  return structureSetFile({ studyUid: '1.2.3', frameOfReference: SPACE, rois: named });
+}
+
+function frames(...all: readonly { readonly at: number; readonly z: number; readonly image: string }[]) {
+  return segmentationFile({
+    rows: 16,
+    columns: 16,
+    studyUid: '1.2.3',
+    frameOfReference: SPACE,
+    ...AXIAL,
+    segments: [{ label: 'A' }],
+    frames: all.map(({ at, z, image }) => ({
+      values: Array.from({ length: 256 }, (_, pixel) => {
+        const [row, column] = [Math.floor(pixel / 16), pixel % 16];
+        return Number(row >= 2 && row < 10 && column >= 3 * at && column < 3 * at + 2);
+      }),
+      position: [0, 0, z],
+      sources: [image],
+    })),
+  });
+}
+
+t.test('contours and frames of several planes are never joined on one image', async (t) => {
+  const pixels = async (heights: readonly number[], object: Uint8Array) =>
+    (await masksIn(t, folderOf(t, heights, object))).pixels.toSorted();
+  const stack = [0, 3, 6, 9];
+  const each = [0, 1, 2, 3];
+  // The height of the first slice on all of them, each of which names its own image.
+  t.strictSame(await pixels(stack, contours(each.map((at) => strip(at, 0, `1.9.${at}`)))), ['1.9.0 A 16']);
+  t.strictSame(await pixels(stack, frames(...each.map((at) => ({ at, z: 0, image: `1.9.${at}` })))), [
+    '1.9.0 A 16',
+  ]);
+  // On both sides of the image that they name, and one of two ROIs of one name.
+  const [above, below] = [strip(0, 2, '1.9.1'), strip(1, 4, '1.9.1')];
+  t.strictSame(await pixels(stack, contours([above, below])), []);
+  t.strictSame(await pixels(stack, contours([above], [below])), []);
+  t.strictSame(await pixels(stack, contours([strip(0, 3, '1.9.1')], [strip(1, 4.2, '1.9.1')])), [
+    '1.9.1 A 16',
+  ]);
+  t.strictSame(
+    await pixels(stack, frames({ at: 0, z: 2, image: '1.9.1' }, { at: 1, z: 4, image: '1.9.1' })),
+    [],
+  );
+  t.strictSame(await pixels([3], contours([strip(0, 2.7, '1.9.0'), strip(1, 3.3, '1.9.0')])), []);
+  // Slices within the tolerance: each name decides; midway between two that are named, nothing does.
+  const phases = [0, 0.02, 0, 0.02];
+  t.strictSame(
+    await pixels(phases, contours(each.map((at) => strip(at, 0, `1.9.${at}`)))),
+    each.map((at) => `1.9.${at} A 16`),
+  );
+  const midway = { ...strip(0, 0.025, ''), images: ['1.9.0', '1.9.1'] };
+  t.strictSame(await pixels([0, 0.05], contours([midway])), []);
+});

@@ -127,6 +127,39 @@ t.test('a contour that encloses nothing leaves the other contours of its slice u
     t.match(await onStack(t, [named(0), named(3), lost]), { ...whole, session: [4] });
 });
 
+t.test('a contour without its points makes its structure unusable on the image that it names', async (t) => {
+  const alone = { slices: ['A,B|', 'A|B', 'A|', 'A|'], session: [3, 1], told: told(1) };
+  for (const said of [0, 4]) t.strictSame(await onStack(t, [named(0), { images: [uid(3)], said }]), alone);
+  t.strictSame(await onStack(t, [named(0), named(3), { images: [uid(3)], said: 4 }]), alone);
+  t.match(await onStack(t, [named(0), named(3), { images: [uid(3)], said: 0 }]), {
+    slices: ['A,B|', 'A,B|', 'A|', 'A|'],
+  });
+});
+
+t.test(
+  'a contour that is left out makes its structure unusable on all slices that it may be on',
+  async (t) => {
+    const tilted = [1, 1, 6, 5, 1, 6, 5, 5, 0];
+    t.strictSame(await onStack(t, [named(0), named(3), { points: tilted }, named(9)]), {
+      slices: ['A|B', 'A|B', 'A|B', 'A,B|'],
+      session: [1, 3],
+      told: told(3),
+    });
+    const far = { points: square(20), images: [uid(3)] };
+    t.strictSame(await onStack(t, [named(0), named(3), far]), {
+      slices: ['A,B|', 'A|B', 'A|', 'A|'],
+      session: [3, 1],
+      told: told(1),
+    });
+    const elsewhere = { name: 'B', frameOfReference: '1.2.9', contours: [{ points: square(6) }] };
+    t.strictSame(await find(t, { ...stack, 'rs.dcm': structureSet([...roisWith([named(0)]), elsewhere]) }), {
+      slices: ['A,B|', 'A|', 'A|B', 'A|'],
+      session: [3, 1],
+      told: told(1),
+    });
+  },
+);
+
 t.test('an unreadable contour without a place may be on each slice that lacks its structure', async (t) => {
   t.strictSame(await onStack(t, [named(0), { data: 'x\\y\\z' }]), {
     slices: ['A,B|', 'A|B', 'A|B', 'A|B'],

@@ -298,6 +298,37 @@ t.test(
   },
 );
 
+t.test('what is placed nowhere names every image that it may be on', async (t) => {
+  const bare = (...heights: readonly number[]) => drawn(...heights.map((z) => ({ z, names: [] })));
+  /** A contour whose third point lies at another height. */
+  const bent = (z: number, end: number, names: readonly string[] = []) => {
+    const set = drawn({ z, names });
+    set.points[8] = end;
+    return set;
+  };
+  t.strictSame(carried(STACK, bent(2, 0)), ['', 'a! b!']);
+  t.strictSame(carried(STACK, bent(-1, 5)), ['', 'a! b! c!']);
+  t.strictSame(carried(STACK, bent(2.05, 1.95)), ['b', '']);
+  t.strictSame(carried(STACK, bent(2.15, 1.95)), ['', 'b!']);
+  t.strictSame(carried(STACK, bent(4, 1, ['c'])), ['', 'b! c!']);
+  // Left out, it is missed on the image that it names; placed elsewhere, it is not.
+  t.strictSame(carried(STACK, drawn({ z: 2, names: ['b'] }, { z: 9, names: ['b'] })), ['b', 'b!']);
+  t.strictSame(carried(STACK, drawn({ z: 2, names: ['b'] }, { z: 4, names: ['b'] })), ['b c', 'b']);
+  const lost = [...STACK, image('x', 6, { plane: null }), image('y', 8, { frameOfReferenceUid: null })];
+  t.strictSame(carried(lost, bare(6)), ['', 'x']);
+  t.strictSame(carried(lost, bare(8)), ['', 'x y']);
+  t.strictSame(carried(lost, bare(2)), ['b', '']);
+  t.strictSame(carried(lost, drawn({ z: 7, names: ['b'] })), ['', 'b!']);
+  const elsewhere = (z: number, space: string | null) => {
+    const set = bare(z);
+    return { ...set, rois: set.rois.map((roi) => ({ ...roi, frameOfReferenceUid: space })) };
+  };
+  t.strictSame(carried(STACK, elsewhere(2, '1.8')), ['', 'b']);
+  t.strictSame(carried(STACK, elsewhere(3, '1.8')), ['', 'b c']);
+  t.strictSame(carried(STACK, elsewhere(2, null)), ['', 'b']);
+  t.strictSame(carried(STACK, elsewhere(20, '1.8')), ['', '']);
+});
+
 t.test('another frame of reference is another space', async (t) => {
   const elsewhere = [
     '',
