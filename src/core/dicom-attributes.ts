@@ -5,7 +5,7 @@ import { SCALING_TAGS } from './dicom-scaling.js';
 import { TIMING_TAGS } from './dicom-timing.js';
 import { kindOtherThanImage } from './dicom-uids.js';
 import { type DicomValues, SOP_CLASS, shortIdentifier } from './dicom-values.js';
-import { unitNormal } from './directions.js';
+import { areCosines } from './directions.js';
 
 const IMAGE_TYPE = 0x00080008;
 const POSITION = 0x00200032;
@@ -135,7 +135,7 @@ export function geometry(
   }
   const position = vector(POSITION, 3) as [number, number, number] | null;
   const told = vector(ORIENTATION, 6);
-  const orientation = told && unitNormal(told) ? told : null;
+  const orientation = told && areCosines(told) ? told : null;
   const invalid = (what: string) => {
     notes.add(
       'POSITION_INVALID',
@@ -144,7 +144,7 @@ export function geometry(
   };
   if (position === null && values.has(POSITION)) invalid('ImagePositionPatient is not three numbers');
   if (orientation === null && values.has(ORIENTATION))
-    invalid('ImageOrientationPatient is not two directions that span a plane');
+    invalid('ImageOrientationPatient is not two directions of length 1 at right angles');
   if (!isMosaic(values)) return { spacingMm, position, orientation };
   notes.add(
     'MOSAIC',

@@ -7,6 +7,8 @@ import { normalOf } from './normal.js';
 const LEAST_COSINE = Math.cos(0.01);
 /** Cosines with a shorter cross product span no plane. */
 const LEAST_NORMAL = 1e-3;
+/** How far a direction's length may be from 1, and the cosine of two from 0: texts of headers are rounded. */
+const ROUNDING = 1e-2;
 /** More directions are no stacks, and comparing with all of them would take long. */
 const MOST_DIRECTIONS = 256;
 
@@ -22,6 +24,14 @@ export function unitNormal(orientation: readonly number[]): [number, number, num
   const [x, y, z] = normalOf(orientation);
   const length = Math.hypot(x, y, z);
   return length > LEAST_NORMAL ? [x / length, y / length, z / length] : null;
+}
+
+/** Whether these are the direction cosines of a row and of a column: two of length 1 at right angles (DICOM PS3.3, section C.7.6.2.1.1). */
+export function areCosines(orientation: readonly number[]): boolean {
+  const [row, column] = [orientation.slice(0, 3), orientation.slice(3)];
+  const isUnit = (direction: readonly number[]) =>
+    Math.abs(Math.sqrt(dot(direction, direction)) - 1) <= ROUNDING;
+  return isUnit(row) && isUnit(column) && Math.abs(dot(row, column)) <= ROUNDING;
 }
 
 export function dot(a: readonly number[], b: readonly number[]): number {

@@ -1,3 +1,4 @@
+import { areCosines } from './directions.js';
 import { largestOf } from './long-lists.js';
 /** The plane of an image in a frame of reference, in mm, and where its pixels lie in it (DICOM PS3.3, section C.7.6.2.1.1). */
 export interface Plane {
@@ -35,7 +36,7 @@ export interface Projection {
   readonly normal: readonly [number, number, number];
 }
 
-/** The parts of a plane as a plane; null where one is missing or they span none. */
+/** The parts of a plane as a plane; null where one is missing or they are none. */
 export function planeOf(
   position: readonly number[] | null,
   orientation: readonly number[] | null,
@@ -44,8 +45,7 @@ export function planeOf(
   if (position?.length !== 3 || orientation?.length !== 6 || spacingMm?.length !== 2) return null;
   if (![...position, ...orientation, ...spacingMm].every(Number.isFinite)) return null;
   if (!spacingMm.every((mm) => mm > 0)) return null;
-  const plane = { position, orientation, spacingMm } as Plane;
-  return projectionOf(plane) === null ? null : plane;
+  return areCosines(orientation) ? ({ position, orientation, spacingMm } as Plane) : null;
 }
 
 /**

@@ -5,7 +5,7 @@ import { type Element, EXPLICIT_LITTLE, writePart10 } from '../../src/demo/part1
 
 const UNKNOWN = 'where the image lies is unknown, and its order goes by time and number';
 const BAD_POSITION = `ImagePositionPatient is not three numbers; ${UNKNOWN}`;
-const BAD_ORIENTATION = `ImageOrientationPatient is not two directions that span a plane; ${UNKNOWN}`;
+const BAD_ORIENTATION = `ImageOrientationPatient is not two directions of length 1 at right angles; ${UNKNOWN}`;
 
 const element = (tag: string, vr: string, value: Element['value']): Element => ({ tag, vr, value });
 
@@ -32,6 +32,11 @@ t.test('a position or orientation that cannot be read is reported', async (t) =>
     [position, '1\\0\\0', [BAD_ORIENTATION]],
     [position, '0\\0\\0\\0\\0\\0', [BAD_ORIENTATION]],
     [position, '1\\0\\0\\1\\0\\0', [BAD_ORIENTATION]],
+    [position, '2\\0\\0\\0\\2\\0', [BAD_ORIENTATION]],
+    [position, '1\\0\\0\\0\\0.98\\0', [BAD_ORIENTATION]],
+    [position, '1\\0\\0\\.6\\.8\\0', [BAD_ORIENTATION]],
+    [position, '1\\0\\0\\.02\\1\\0', [BAD_ORIENTATION]],
+    [position, '.999\\.04\\0\\-.04\\.999\\.005', []],
     ['NaN\\2\\3', '1\\0', [BAD_POSITION, BAD_ORIENTATION]],
   ] as const) {
     const found = header([element('00200032', 'DS', place), element('00200037', 'DS', direction)]);

@@ -52,6 +52,8 @@ t.test('one grid on another: shifted, flipped, of another spacing', async (t) =>
 t.test('what spans no plane is none', async (t) => {
   t.equal(planeOf([0, 0, 0], [1, 0, 0, 2, 0, 0], [1, 1]), null);
   t.equal(planeOf([0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1]), null);
+  t.equal(planeOf([0, 0, 0], [2, 0, 0, 0, 2, 0], [1, 1]), null);
+  t.equal(planeOf([0, 0, 0], [1, 0, 0, 0.6, 0.8, 0], [1, 1]), null);
   t.equal(planeOf([0, 0, Number.NaN], [1, 0, 0, 0, 1, 0], [1, 1]), null);
   t.equal(planeOf([0, 0, 0], [1, 0, 0, 0, 1, 0], [1, 0]), null);
   t.equal(planeOf(null, [1, 0, 0, 0, 1, 0], [1, 1]), null);
