@@ -222,21 +222,29 @@ function unframed({ path }: ContourFile, { header }: StudyImage, report: Report)
 async function tellUnread(study: StudyFiles, files: FoundFiles, report: Report): Promise<boolean> {
   let isUnread = false;
   const turns = new Turns();
-  for (const { path } of study.images) {
+  for (const path of [...study.images.map((image) => image.path), ...study.objects]) {
     if (turns.isOver(0)) await othersTurn();
     const finding = files.get(path)?.finding;
     if (finding?.kind !== 'refused') continue;
     const { kind = null } = finding.object ?? {};
-    if (kind !== 'RTSTRUCT' && kind !== 'SEG') continue;
+    const isUnknown =
+      finding.code === 'FILE_UNREADABLE' && finding.object === null && imageName(path) === null;
+    if (kind !== 'RTSTRUCT' && kind !== 'SEG' && !isUnknown) continue;
     isUnread = true;
-    report(
-      'STRUCTURE_UNUSABLE',
-      path,
-      `this ${kind} cannot be read: sessions with missing "empty" leave out the slices of the study that lack a structure`,
-    );
+    report('STRUCTURE_UNUSABLE', path, `this ${kind ?? 'file'} cannot be read: ${LEAVE_OUT}`);
   }
-  return isUnread;
+  const [first, ...others] = study.unread ?? [];
+  if (first === undefined) return isUnread;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  report(
+    'STRUCTURE_UNUSABLE',
+    first,
+    `it is in no study and may hold contours of this one${more}: ${LEAVE_OUT}; make it readable, or take it away`,
+  );
+  return true;
 }
+
+const LEAVE_OUT = 'sessions with missing "empty" leave out the slices of the study that lack a structure';
 
 /** The structure sets and segmentations among the study's objects; what is neither has no contours and is told of. */
 async function outlineObjects(
@@ -248,7 +256,7 @@ async function outlineObjects(
   for (const path of study.objects) {
     await othersTurn();
     const finding = files.get(path)?.finding;
-    if (finding?.kind === 'object') report(finding.code, path, finding.detail);
+    if (finding?.kind === 'object' || finding?.kind === 'refused') report(finding.code, path, finding.detail);
     if (finding?.kind === 'drawn') objects.push({ path, drawn: finding.drawn });
   }
   return objects;

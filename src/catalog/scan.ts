@@ -21,6 +21,7 @@ import type { PlaceFile, ReadFiles, ScanLoaders } from './scan-loaders.js';
 import { scanTasks } from './scan-tasks.js';
 import { writeLearned } from './slices.js';
 import { othersTurn } from './turns.js';
+import { lostTexts, withUnread } from './unread-files.js';
 import { findUpload } from './upload-records.js';
 
 /** How far a scan is. */
@@ -95,11 +96,17 @@ export async function findStudies(
     progress.files = guards.size;
   }
   const files = new FileTable(db);
+  const lost = lostTexts(faults);
+  files.put(lost);
+  for (const { path, guard } of lost) guards.set(path, guard);
   progress.state = 'reading';
   await readChanged(db, root, guards, files, loaders.scan, progress, options);
   progress.state = 'writing';
   files.forgetAllBut(guards);
-  const loose: Problem[] = faults.map(({ code, path, detail }) => ({ code, file: path, detail }));
+  const texts = new Set(lost.map(({ path }) => path));
+  const loose: Problem[] = faults
+    .filter(({ path }) => !texts.has(path))
+    .map(({ code, path, detail }) => ({ code, file: path, detail }));
   const found = files.found();
   const place: PlaceFile = (path, type, wanted, images) => {
     const guard = guards.get(path)!;
@@ -108,7 +115,8 @@ export async function findStudies(
   };
   const drawnOn = await imagesDrawnOn(found, files, place, loose);
   const tables = linkTables(found, files, loose);
-  const pairing = pairFiles(found, tables, sha256, drawnOn);
+  const paired = pairFiles(found, tables, sha256, drawnOn);
+  const pairing = { ...paired, studies: withUnread(paired, faults, files) };
   for (const problem of pairing.problems) loose.push(problem);
   return { files, guards, found, tables, pairing, loose, place };
 }

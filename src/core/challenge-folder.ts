@@ -1,6 +1,7 @@
-import { contourName, imageName } from './contour-name.js';
+import { contourName, copiesLast, copyProblem, imageName } from './contour-name.js';
 import { isExpertContour } from './expert-folder.js';
 import { type LinkRow, type LinkTable, linkTableOf } from './link-table.js';
+import { appendAll } from './long-lists.js';
 import type { Problem, ProblemCode } from './problem.js';
 import {
   type ContourFile,
@@ -66,7 +67,9 @@ export function pairChallenge(
       const number = IMAGE_FILE.test(name) ? imageName(name)?.number : undefined;
       const odd = (detail: string) =>
         emplace(problems, folder, () => []).push({ code: 'IMAGE_NAME', file: path, detail });
-      if (kind === 'object') emplace(objects, folder, () => []).push(path);
+      // One that could not be read and has no image's name may hold contours.
+      if (kind === 'object' || (kind === 'refused' && number === undefined))
+        emplace(objects, folder, () => []).push(path);
       else if (number === undefined) odd('an image is named NUMBER.dcm');
       else if (slices.has(number)) odd('another file of the study has this number; that one is used');
       else slices.set(number, { path, number });
@@ -130,14 +133,18 @@ export function pairChallenge(
     const report = (code: ProblemCode, file: string, detail: string) => found.push({ code, file, detail });
     const original = originalOf.get(folder);
     const kept = new Map<string, ContourFile>();
-    for (const contour of original === undefined ? [] : (contours.get(original) ?? [])) {
+    const own = original === undefined ? [] : (contours.get(original) ?? []);
+    for (const contour of [...own].sort(copiesLast)) {
       const { path, number, structure } = contour;
       const key = `${number}/${structure}`;
       if (!slices.has(number))
         report('CONTOUR_WITHOUT_IMAGE', path, `there is no image ${number}.dcm in the study`);
       else if (kept.has(key))
         report('CONTOUR_TWICE', path, 'an earlier file outlines the same structure; that one is used');
-      else kept.set(key, contour);
+      else {
+        kept.set(key, contour);
+        appendAll(found, copyProblem(path));
+      }
     }
     const doubtful: ContourFile[] = [];
     for (const path of original === undefined ? [] : (oddContours.get(original) ?? [])) {

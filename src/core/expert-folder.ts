@@ -1,5 +1,6 @@
-import { contourName } from './contour-name.js';
+import { contourName, copiesLast, copyProblem } from './contour-name.js';
 import type { LinkTable } from './link-table.js';
+import { appendAll } from './long-lists.js';
 import type { Problem } from './problem.js';
 import { byCodeUnit, type Draft, type Drafts, emplace, type FoundFile } from './study-files.js';
 
@@ -83,11 +84,16 @@ export function pairExperts(
   return { studies, claimed, problems };
 }
 
+/** Whether a file is a contour: one that could not be read is so by its name. */
+function isContour({ path, kind }: FoundFile): boolean {
+  return kind === 'contour' || (kind === 'refused' && contourName(path) !== null);
+}
+
 function findCases(files: readonly FoundFile[]): Case[] {
   const cases = new Map<string, Case>();
   for (const file of files) {
     const expert = EXPERT.exec(file.path);
-    if (!expert && file.kind !== 'contour') continue;
+    if (!expert && !isContour(file)) continue;
     const folder = expert ? (expert[1] ?? '') : besides(file.path);
     const name = folder === '' ? null : baseName(folder);
     const key =
@@ -102,7 +108,7 @@ function findCases(files: readonly FoundFile[]): Case[] {
       odd: [],
     }));
     found.folders.add(folder);
-    if (file.kind === 'contour') found.contours.push(file);
+    if (isContour(file)) found.contours.push(file);
     else if (file.kind === 'foreign') found.odd.push(file);
   }
   return [...cases.values()].filter(({ contours }) => contours.length > 0);
@@ -115,7 +121,10 @@ class ImageIndex {
   readonly #all: readonly FoundFile[];
 
   constructor(files: readonly FoundFile[], cases: readonly Case[], patients: ReadonlyMap<string, string>) {
-    this.#all = files.filter(({ kind }) => kind === 'image' || kind === 'object' || kind === 'refused');
+    this.#all = files.filter(
+      (file) =>
+        (file.kind === 'image' || file.kind === 'object' || file.kind === 'refused') && !isContour(file),
+    );
     const folders = new Set(cases.flatMap((each) => [...each.folders]));
     const names = new Set([
       ...cases.flatMap(({ name }) => (name === null ? [] : [caseName(name)])),
@@ -184,7 +193,7 @@ function draftOf(found: Case, files: readonly FoundFile[], name: string | null):
     detail: 'a contour is named IM-0001-NNNN-Xcontour-manual.txt',
   }));
   const contours = new Map<string, Draft['contours'][number]>();
-  for (const { path } of found.contours) {
+  for (const { path } of [...found.contours].sort(copiesLast)) {
     const { number, structure } = contourName(path)!;
     const key = `${number}/${structure}`;
     if (contours.has(key))
@@ -193,7 +202,10 @@ function draftOf(found: Case, files: readonly FoundFile[], name: string | null):
         file: path,
         detail: 'an earlier file outlines the same structure; that one is used',
       });
-    else contours.set(key, { path, number, structure });
+    else {
+      contours.set(key, { path, number, structure });
+      appendAll(problems, copyProblem(path));
+    }
   }
   return {
     name: name !== null && CHALLENGE_CASE.test(name) ? name : null,

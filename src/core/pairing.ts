@@ -190,13 +190,17 @@ function attach(
     const candidates = candidatesOf(file);
     const [place, ...others] = candidates;
     if (place === undefined || (others.length > 0 && kind !== 'object')) left.push(path);
-    else if (others.length > 0)
+    else if (others.length > 0) {
       unclear.push({
         code: 'CONTOUR_AMBIGUOUS',
         file: path,
         detail: `it was drawn on images of ${candidates.length} studies alike; left out`,
       });
-    else if (kind === 'object') drafts[place]!.objects.push(path);
+      for (const each of candidates) {
+        const draft = drafts[each]!;
+        drafts[each] = { ...draft, unread: [...(draft.unread ?? []), path] };
+      }
+    } else if (kind === 'object') drafts[place]!.objects.push(path);
     else emplace(refused, place, () => []).push({ path, number: null });
   }
   for (const [place, images] of refused) {

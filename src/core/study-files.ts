@@ -42,6 +42,8 @@ export interface StudyFiles {
   readonly doubtful?: readonly ContourFile[];
   /** DICOM objects of the study that are no images: contours may be in them. */
   readonly objects: readonly string[];
+  /** Files and folders that are in no study and may hold contours of this one: nobody could tell. */
+  readonly unread?: readonly string[];
   readonly problems: readonly Problem[];
 }
 

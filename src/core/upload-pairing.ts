@@ -1,5 +1,5 @@
 import { challengeRoots } from './challenge-folder.js';
-import { contourName, imageName } from './contour-name.js';
+import { contourName, copiesLast, copyProblem, imageName } from './contour-name.js';
 import type { DrawnOn } from './drawn-object.js';
 import type { StudyId } from './ids.js';
 import { isNoLinkTable, type LinkTable, linkTableOf } from './link-table.js';
@@ -158,6 +158,7 @@ function pairLoose(
 ): StudyFiles & { readonly ownProblems: readonly Problem[] } {
   const files = studies.flatMap(({ images }) => images);
   const objects = studies.flatMap((study) => study.objects);
+  const unread = [...new Set(studies.flatMap((study) => study.unread ?? []))];
   // In an upload the images of all patients are one study.
   const problems = studies.flatMap((study) => study.problems).filter(({ code }) => code !== 'PATIENTS_MIXED');
   // What cannot be read has no slice, and is told of.
@@ -177,8 +178,8 @@ function pairLoose(
   const kept = new Map<string, ContourFile>();
   const doubtful: ContourFile[] = [];
   const ownProblems: Problem[] = [];
-  for (const path of contours) {
-    const file = found.get(path)!;
+  for (const file of contours.map((path) => found.get(path)!).sort(copiesLast)) {
+    const { path } = file;
     const image = named.find(path, file.unusable?.beginsLikeContour ?? true);
     if (typeof image === 'string') {
       ownProblems.push(withoutImage(file, image));
@@ -195,7 +196,10 @@ function pairLoose(
         file: path,
         detail: 'an earlier file outlines the same structure; that one is used',
       });
-    else kept.set(key, { path, number, structure });
+    else {
+      kept.set(key, { path, number, structure });
+      appendAll(ownProblems, copyProblem(path));
+    }
   }
   const ordered = [...numbers]
     .map(([path, number]): ImageFile => ({ path, number }))
@@ -208,6 +212,7 @@ function pairLoose(
     contours: [...kept.values()],
     ...(doubtful.length > 0 ? { doubtful } : {}),
     objects,
+    ...(unread.length > 0 ? { unread } : {}),
     problems,
     ownProblems,
   };

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { accessSync, type BigIntStats, constants, statSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { contourName } from '../core/contour-name.js';
 import { guardOf } from '../core/guard.js';
 import { appendAll } from '../core/long-lists.js';
 import type { ProblemCode } from '../core/problem.js';
@@ -74,7 +75,14 @@ export async function* walkFolder(
       yield looked.filter((one) => 'guard' in one);
       for (const [at, one] of looked.entries()) {
         if ('detail' in one) faults.push(one);
-        if (!('isFolder' in one) || !one.isFolder) continue;
+        if (!('isFolder' in one)) continue;
+        if (contourName(one.path) !== null)
+          faults.push({
+            code: 'FILE_UNREADABLE',
+            path: one.path,
+            detail: 'it is no file, but is named as a text',
+          });
+        if (!one.isFolder) continue;
         if (depth < MAX_DEPTH)
           (lot[at]!.isLink ? linked : folders).push({ path: one.path, depth: depth + 1 });
         else

@@ -25,7 +25,14 @@ t.test('what names of contours and images say', async (t) => {
     number: 48,
     structure: 'p1',
   });
+  for (const copy of [' (1)', '(12)', ' - Copy', ' - Copy (2)'])
+    t.strictSame(
+      contourName(`a/IM-0001-0048-icontour-manual${copy}.txt`),
+      { series: 1, number: 48, structure: 'i', isCopy: true },
+      copy,
+    );
   t.equal(contourName('IM-0001-0048-contour-manual.txt'), null);
+  t.equal(contourName('IM-0001-0048-icontour-manual old.txt'), null);
   t.equal(contourName('a/IM-0001-0048-icontour-manual.txt/b'), null);
   t.strictSame(imageName('a/IM-0004-0048.dcm'), { series: 4, number: 48 });
   t.strictSame(imageName('IM-0004-0048'), { series: 4, number: 48 });
