@@ -7,8 +7,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export const SNAPSHOTS_KEPT = 1_000;
 /** The most specs of sessions with `onError: mask` whose answers are remembered while no session has them. */
 export const ANSWERED_KEPT = 1_000;
-/** Each of them may hold a place for every slice of a study. */
-const SELECTIONS_PER_TURN = 100;
+/** Each is on a page of its own and may hold a place for every slice of a study. */
+const SELECTIONS_PER_TURN = 25;
 
 /** How long snapshots are kept after their last session, seen from `nowMs`. */
 export interface Keeping {
