@@ -2,9 +2,9 @@ import { imageName } from '../core/contour-name.js';
 import { type FoundContour, foundContour } from '../core/found-contours.js';
 import { guardedSizeBytes } from '../core/guard.js';
 import type { SliceId } from '../core/ids.js';
+import type { PlacedImage } from '../core/located-image.js';
 import { numberImages } from '../core/numbered-images.js';
 import { leavesImage, meetsImage, missProblem } from '../core/on-image.js';
-import type { PlacedImage } from '../core/placing.js';
 import { planeOf } from '../core/plane.js';
 import type { Problem } from '../core/problem.js';
 import {

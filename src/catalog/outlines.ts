@@ -1,8 +1,8 @@
 import type { DrawnObject } from '../core/drawn-object.js';
 import { type FoundContour, readContours } from '../core/found-contours.js';
 import type { SliceId } from '../core/ids.js';
+import type { PlacedImage } from '../core/located-image.js';
 import { ImagePacker, type PackedImages } from '../core/packed-images.js';
-import type { PlacedImage } from '../core/placing.js';
 import type { SourceKind } from '../core/source-choice.js';
 import { byCodeUnit, emplace } from '../core/study-files.js';
 import { MOST_UNUSED, TOO_MUCH_UNUSED } from '../core/unused-parts.js';

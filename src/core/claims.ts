@@ -1,5 +1,6 @@
+import type { LocatedImage } from './located-image.js';
 import { SAME_PLANE_MM } from './parallel-planes.js';
-import type { LocatedImage, Placed } from './placing.js';
+import type { Placed } from './placed.js';
 
 /** The reason why one is not put on an image that it claims; `isComplete`: the image's mask is whole without it. */
 export interface Denied {

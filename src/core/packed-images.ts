@@ -1,4 +1,4 @@
-import type { PlacedImage } from './placing.js';
+import type { PlacedImage } from './located-image.js';
 import { planeOf } from './plane.js';
 
 /**

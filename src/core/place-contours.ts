@@ -1,7 +1,8 @@
+import type { LocatedImage } from './located-image.js';
 import { leavesImage, meetsImage, missProblem } from './on-image.js';
 import type { SpanAlong } from './parallel-planes.js';
 import { type Looked, type PlacedPart, type Placement, Placer } from './placement.js';
-import type { ImageFinder, LocatedImage } from './placing.js';
+import type { ImageFinder } from './placing.js';
 import { spanOfPoints, toPixels } from './plane.js';
 import type { Roi, RoiContour, StructureSet } from './structure-set.js';
 import { emplace } from './study-files.js';

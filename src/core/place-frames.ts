@@ -1,6 +1,8 @@
+import type { LocatedImage } from './located-image.js';
 import { OUTSIDE, rasterMeetsImage } from './on-image.js';
+import type { Placed } from './placed.js';
 import { type Looked, type PlacedPart, type Placement, Placer } from './placement.js';
-import type { ImageFinder, LocatedImage, Placed } from './placing.js';
+import type { ImageFinder } from './placing.js';
 import { type Grid, greatestShift, type Plane, pixelsBetween, projectionOf, spanOfGrid } from './plane.js';
 import type { Segmentation, SegmentRaster } from './segment-rasters.js';
 import { emplace } from './study-files.js';

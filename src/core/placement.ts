@@ -1,7 +1,9 @@
 import { Claims, type Denied } from './claims.js';
 import type { HeaderProblem } from './dicom.js';
+import type { LocatedImage } from './located-image.js';
 import type { Part } from './part.js';
-import type { ImageFinder, LocatedImage, Placed, Sought } from './placing.js';
+import type { Placed, Sought } from './placed.js';
+import type { ImageFinder } from './placing.js';
 import type { ProblemCode } from './problem.js';
 import { ProblemList } from './problem-list.js';
 import type { ImageReference } from './structure-set.js';

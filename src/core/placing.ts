@@ -1,73 +1,17 @@
-import { isSamePlane, ParallelPlanes, SAME_PLANE_MM, type SpanAlong } from './parallel-planes.js';
-import { distanceFromOrigin, type Plane, type Projection, projectionOf } from './plane.js';
+import {
+  heightOver,
+  isSolid,
+  type LocatedImage,
+  newPlanes,
+  type PlacedImage,
+  planesOf,
+  type Solid,
+  seriesKey,
+} from './located-image.js';
+import { isSamePlane, type ParallelPlanes, SAME_PLANE_MM, type SpanAlong } from './parallel-planes.js';
+import type { ImageLists, Placed, Sought } from './placed.js';
+import { projectionOf } from './plane.js';
 import { emplace } from './study-files.js';
-
-/** An image of a study as far as contours find it. */
-export interface PlacedImage {
-  readonly sopInstanceUid: string;
-  /** From 0. */
-  readonly frame: number;
-  readonly seriesUid: string;
-  readonly frameOfReferenceUid: string | null;
-  readonly plane: Plane | null;
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** An image with what pixel coordinates in it are found with; `place`: its place in the list of images. */
-export interface LocatedImage extends PlacedImage {
-  readonly place: number;
-  readonly projection: Projection | null;
-}
-
-/** Where something lies: what it names, and what it covers of a normal. */
-export interface Sought {
-  readonly references: readonly { readonly uid: string; readonly frame: number | null }[];
-  readonly frameOfReferenceUid: string | null;
-  /** Null where it has no place in space. */
-  readonly spanAlong: SpanAlong | null;
-}
-
-export interface Placed {
-  /** The images that it lies on. */
-  readonly images: readonly LocatedImage[];
-  /**
-   * How they were found. `name`: it names them, and lies in their plane where it has one; `nearest`: it names them and lies off their
-   * plane, nearer to it than to any other; `elsewhere`: it lies in their plane and names other images, which are there; `plane`: it
-   * names no image that is there.
-   */
-  readonly by: 'name' | 'nearest' | 'elsewhere' | 'plane';
-  /** How far it lies off the plane of the nearest image that it names, in mm; null where that, or its own place, is not known. */
-  readonly offMm: number | null;
-  /**
-   * Lists of images that it is not put on, and that it may well belong to: it lies in their plane or crosses
-   * it, names them, or nothing tells where it lies.
-   */
-  readonly others: ImageLists;
-  /**
-   * Likewise, where less speaks for them: it is put on another and names these, lies beside their plane, or
-   * their place or its own is not known.
-   */
-  readonly beside: ImageLists;
-  /** For each of `images`, how far above its plane it lies, in mm; null where it lies in no other plane. */
-  readonly heights: readonly number[] | null;
-  /**
-   * Where it lies within the tolerance of the image that it names, and nearer to another plane: the result
-   * without its name.
-   */
-  readonly nameless: (() => Placed) | null;
-  /** The images that it names. */
-  readonly named: readonly LocatedImage[];
-  /** Whether some image that it names is not there. */
-  readonly namesMissing: boolean;
-  /** Whether it names an image of several frames and not which frame. */
-  readonly namesNoFrame: boolean;
-  /** Why there is no image; null where there is one. */
-  readonly reason: string | null;
-}
-
-type ImageLists = readonly (readonly LocatedImage[])[];
-type Solid = LocatedImage & { readonly projection: Projection };
 
 interface NamedOfSeries {
   readonly images: ReadonlySet<Solid>;
@@ -154,7 +98,7 @@ export class ImageFinder {
       namesNoFrame: unnumbered.size > 0,
     };
     if (images.length === 0)
-      return { ...base, by: 'plane', ...this.#nameless(frameOfReferenceUid, spanAlong, series) };
+      return { ...base, by: 'plane', ...this.#namesNone(frameOfReferenceUid, spanAlong, series) };
     if (spanAlong === null || bySeries.size === 0) return { ...base, ...byName(images) };
     const found = this.#nearNamed(named, spanAlong, true);
     if (!found.isLoose) return { ...base, ...found };
@@ -280,7 +224,7 @@ export class ImageFinder {
   }
 
   /** What names no image that is there: where it is in no plane it may be on images whose place is not known. */
-  #nameless(space: string | null, spanAlong: SpanAlong | null, series: ReadonlySet<string>): InPlane {
+  #namesNone(space: string | null, spanAlong: SpanAlong | null, series: ReadonlySet<string>): InPlane {
     if (spanAlong === null) {
       const reason = 'it names no image that is there, and does not say where it lies';
       return nowhere(reason, [], [this.#imagesOfSeries(series)]);
@@ -341,33 +285,6 @@ export class ImageFinder {
 
 function nowhere(reason: string, others: ImageLists = [], beside: ImageLists = []): InPlane {
   return { images: [], offMm: 0, others, beside, reason };
-}
-
-function newPlanes(): ParallelPlanes<Solid> {
-  return new ParallelPlanes();
-}
-
-function planesOf(images: Iterable<Solid>): ParallelPlanes<Solid> {
-  const planes = newPlanes();
-  for (const image of images) planes.add(image.projection, image);
-  return planes;
-}
-
-/** How far the farthest point lies off an image's plane, in mm: below zero on the side against its normal. */
-function heightOver({ projection }: Solid, spanAlong: SpanAlong): number {
-  const span = spanAlong(projection.normal, Number.POSITIVE_INFINITY);
-  if (span === null) return 0;
-  const at = distanceFromOrigin(projection);
-  const [low, high] = [span.low - at, span.high - at];
-  return low + high < 0 ? low : high;
-}
-
-function isSolid(image: LocatedImage): image is Solid {
-  return image.projection !== null;
-}
-
-function seriesKey({ frameOfReferenceUid, seriesUid }: PlacedImage): string {
-  return `${frameOfReferenceUid} ${seriesUid}`;
 }
 
 /** What names images, or lies, where nothing tells of a plane. */

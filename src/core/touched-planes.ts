@@ -1,5 +1,5 @@
+import type { PlacedImage } from './located-image.js';
 import { ParallelPlanes, type SpanAlong } from './parallel-planes.js';
-import type { PlacedImage } from './placing.js';
 import { projectionOf, spanOfGrid, spanOfPoints } from './plane.js';
 import type { Segmentation } from './segment-rasters.js';
 import type { StructureSet } from './structure-set.js';

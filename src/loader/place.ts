@@ -1,12 +1,13 @@
 import type { HeaderProblem } from '../core/dicom.js';
 import { firstProblems } from '../core/drawn-object.js';
 import { ContoursTooLarge, ContourWriter } from '../core/found-contours.js';
+import type { PlacedImage } from '../core/located-image.js';
 import { NestedContours } from '../core/nested.js';
 import { unpackImages } from '../core/packed-images.js';
 import { placeStructureSet } from '../core/place-contours.js';
 import { placeSegmentation } from '../core/place-frames.js';
 import type { PlacedPart } from '../core/placement.js';
-import { ImageFinder, type PlacedImage } from '../core/placing.js';
+import { ImageFinder } from '../core/placing.js';
 import type { Segmentation } from '../core/segment-rasters.js';
 import type { StructureSet } from '../core/structure-set.js';
 import { emplace } from '../core/study-files.js';

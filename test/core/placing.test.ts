@@ -1,7 +1,8 @@
 import t from 'tap';
+import type { PlacedImage } from '../../src/core/located-image.js';
 import { placeStructureSet } from '../../src/core/place-contours.js';
 import { placeSegmentation } from '../../src/core/place-frames.js';
-import { ImageFinder, type PlacedImage } from '../../src/core/placing.js';
+import { ImageFinder } from '../../src/core/placing.js';
 import type { Plane } from '../../src/core/plane.js';
 import type { Segmentation } from '../../src/core/segment-rasters.js';
 import type { Roi, RoiContour, StructureSet } from '../../src/core/structure-set.js';

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { readContours } from '../../src/core/found-contours.js';
+import type { PlacedImage } from '../../src/core/located-image.js';
 import { ImagePacker } from '../../src/core/packed-images.js';
-import type { PlacedImage } from '../../src/core/placing.js';
 import { planeOf } from '../../src/core/plane.js';
 import type { PlaceOutcome, PlaceUnit } from '../../src/loader/messages.js';
 import { place } from '../../src/loader/place.js';
