@@ -6,6 +6,7 @@ import { contourName } from '../core/contour-name.js';
 import { guardOf } from '../core/guard.js';
 import { appendAll } from '../core/long-lists.js';
 import type { ProblemCode } from '../core/problem.js';
+import { type LayoutLink, layoutLinks } from './layout-links.js';
 
 /** A file of a source; `path` is relative to its root, parts joined by `/`. */
 export interface SourceEntry {
@@ -52,7 +53,7 @@ interface Folder {
 /**
  * Returns the files below a root in lots: the files of a folder before its subfolders, both in order of their
  * names, without names that begin with a dot. Links are followed after everything in the root itself; a
- * folder is read once, however many ways lead to it. A folder or file that is left out becomes a fault and
+ * folder is read once, however many ways lead to it: at the link by which a layout names it, else where it lies. A folder or file that is left out becomes a fault and
  * the walk goes on; a fault of the root throws. Folders in `without` (relative to the root) are not entered.
  */
 export async function* walkFolder(
@@ -62,6 +63,7 @@ export async function* walkFolder(
 ): AsyncGenerator<SourceEntry[]> {
   const known = new KnownFolders(root);
   await known.exclude(without);
+  for (const link of await layoutLinks(root, without, MAX_DEPTH)) await known.reserve(link);
   const waiting: Folder[] = [{ path: '', depth: 0 }];
   const linked: Folder[] = [];
   for (let next = waiting.pop(); next; next = waiting.pop() ?? linked.shift()) {
@@ -102,6 +104,7 @@ class KnownFolders {
   #root: string;
   /** The path by which each folder was reached first; null: it is left out. */
   #paths = new Map<string, string | null>();
+  #reserved = new Map<string, string>();
 
   constructor(root: string) {
     this.#root = root;
@@ -116,6 +119,12 @@ class KnownFolders {
     }
   }
 
+  /** Has a folder read at the link by which a layout names it, and nowhere else. */
+  async reserve({ path, target }: LayoutLink): Promise<void> {
+    const identity = await this.#identity(target).catch(() => null);
+    if (identity !== null) this.#reserved.set(identity, path);
+  }
+
   /** Whether to read a folder; reports where it was read already. Throws if the root can't be looked at. */
   async enter(path: string, faults: WalkFault[]): Promise<boolean> {
     let identity: string;
@@ -126,11 +135,13 @@ class KnownFolders {
       faults.push(unreadable(path, error));
       return false;
     }
-    const first = this.#paths.get(identity);
-    if (first === undefined) {
+    const known = this.#paths.get(identity);
+    const reserved = this.#reserved.get(identity) ?? path;
+    if (known === undefined && reserved === path) {
       this.#paths.set(identity, path);
       return true;
     }
+    const first = known === undefined ? reserved : known;
     if (first !== null) {
       const detail = `it leads to ${first === '' ? 'the data folder itself' : first}, where it is read`;
       faults.push({ code: 'FOLDER_TWICE', path, detail });

@@ -78,6 +78,49 @@ t.test('a folder is read once, however many links lead to it, and under its own 
   ]);
 });
 
+t.test('a folder that a layout names by a link is read there', async (t) => {
+  const root = temporaryFolder(t);
+  for (const path of ['a/raw/P/1', 'a/raw/P/sub/2', 'a/raw/Q/1', 'ch/dicoms/own/1', 'ch/link.csv'])
+    write(root, path, '');
+  for (const path of ['dicoms/R/1', 'z/contourfiles/o/i-contours/t']) write(root, path, '');
+  mkdirSync(join(root, 'z/dicoms'));
+  symlinkSync('../../a/raw/P', join(root, 'ch/dicoms/P'));
+  symlinkSync('../../a/raw/P', join(root, 'ch/dicoms/P-again'));
+  symlinkSync('../../ch/dicoms/own', join(root, 'z/dicoms/own'));
+  symlinkSync('../../dicoms/R', join(root, 'z/dicoms/R'));
+  symlinkSync('../..', join(root, 'ch/dicoms/up'));
+  symlinkSync('../../../ch', join(root, 'a/raw/P/back'));
+  symlinkSync('nothing', join(root, 'ch/dicoms/broken'));
+  const { paths, faults } = await walk(root);
+  t.strictSame(paths.sort(), [
+    'a/raw/Q/1',
+    'ch/dicoms/P/1',
+    'ch/dicoms/P/sub/2',
+    'ch/dicoms/own/1',
+    'ch/link.csv',
+    'z/contourfiles/o/i-contours/t',
+    'z/dicoms/R/1',
+  ]);
+  t.strictSame(faults.map(({ path, detail }) => `${path}: ${detail}`).sort(), [
+    'a/raw/P: it leads to ch/dicoms/P, where it is read',
+    'ch/dicoms/P-again: it leads to ch/dicoms/P, where it is read',
+    'ch/dicoms/P/back: it leads to ch, where it is read',
+    'ch/dicoms/broken: it cannot be read (ENOENT)',
+    'ch/dicoms/up: it leads to the data folder itself, where it is read',
+    'dicoms/R: it leads to z/dicoms/R, where it is read',
+    'z/dicoms/own: it leads to ch/dicoms/own, where it is read',
+  ]);
+});
+
+t.test('a layout of links alone is read there', async (t) => {
+  const root = temporaryFolder(t);
+  for (const path of ['b/images/P/1', 'b/texts/o/i-contours/t']) write(root, path, '');
+  mkdirSync(join(root, 'c'));
+  symlinkSync('../b/images', join(root, 'c/dicoms'));
+  symlinkSync('../b/texts', join(root, 'c/contourfiles'));
+  t.strictSame((await walk(root)).paths.sort(), ['c/contourfiles/o/i-contours/t', 'c/dicoms/P/1']);
+});
+
 t.test('cycles of three links, in the folder and outside of it, end with each file once', async (t) => {
   const root = temporaryFolder(t);
   const outside = temporaryFolder(t);
