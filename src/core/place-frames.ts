@@ -37,13 +37,9 @@ export function placeSegmentation(
     (sum, { placed, raster }) => sum + placed.images.length * raster.count * RUN_BYTES,
     0,
   );
-  for (const { frame, structures } of segmentation.lost)
+  for (const { frame, structures, code } of segmentation.lost)
     for (const structure of structures)
-      placer.lose(
-        { structure, code: 'SEGMENT_NUMBER_TWICE', isEmpty: false },
-        placedFrame(frame),
-        frames[frame]!.plane === null,
-      );
+      placer.lose({ structure, code, isEmpty: false }, placedFrame(frame), frames[frame]!.plane === null);
   function* parts(): Iterable<PlacedPart> {
     for (const one of settled) {
       const { structure, placed, raster } = one;

@@ -1,6 +1,6 @@
 import { ProblemList } from './problem-list.js';
 import { runsAtLeast, runsByValue } from './runs.js';
-import type { SegmentationHeader, SegmentFrame } from './segmentation.js';
+import type { Doubt, SegmentationHeader, SegmentFrame } from './segmentation.js';
 
 /** The pixels of one segment in one frame: runs [first, first + count) of its segmentation, two numbers each. */
 export interface SegmentRaster {
@@ -10,6 +10,11 @@ export interface SegmentRaster {
   readonly frame: number;
   readonly first: number;
   readonly count: number;
+}
+
+/** A frame, from 0, with inside pixels whose structure is uncertain. */
+export interface LostFrame extends Doubt {
+  readonly frame: number;
 }
 
 /** A segmentation with its pixels: plain data, but for the runs. */
@@ -28,7 +33,7 @@ export interface Segmentation extends SegmentationHeader {
   /** Those that have pixels inside, frame after frame. */
   readonly rasters: readonly SegmentRaster[];
   /** Frames with inside pixels that may be of several structures and are used for none of them. */
-  readonly lost: readonly { readonly frame: number; readonly structures: readonly string[] }[];
+  readonly lost: readonly LostFrame[];
   /** Of each raster its runs: places [start, end) in row-major order, start and end in turn. */
   readonly runs: Uint32Array;
 }
@@ -39,7 +44,7 @@ export class SegmentRasters {
   readonly #threshold: number;
   readonly #problems = new ProblemList();
   readonly #rasters: SegmentRaster[] = [];
-  readonly #lost: { readonly frame: number; readonly structures: readonly string[] }[] = [];
+  readonly #lost: LostFrame[] = [];
   readonly #doubtful: ReadonlyMap<number, readonly string[]>;
   readonly #parts: Uint32Array[] = [];
   readonly #places: ReadonlyMap<number, number>;
@@ -62,7 +67,7 @@ export class SegmentRasters {
 
   /** Adds a frame's stored values in row-major order. */
   addValues(frame: number, values: ArrayLike<number>): void {
-    const { type, padding } = this.#header;
+    const { type, padding, unnumbered } = this.#header;
     if (type !== 'labelmap') {
       const runs = runsAtLeast(values, this.#threshold);
       const { segment } = this.#header.frames[frame] as SegmentFrame;
@@ -73,15 +78,18 @@ export class SegmentRasters {
     for (const [value, runs] of runsByValue(values)) {
       const segment = this.#places.get(value);
       const structures = this.#doubtful.get(value);
-      if (structures) this.#lost.push({ frame, structures });
+      if (structures) this.#lost.push({ frame, structures, code: 'SEGMENT_NUMBER_TWICE' });
       if (segment !== undefined) this.#add(frame, segment, runs);
-      else if (value !== 0 && value !== padding)
+      else if (value !== 0 && value !== padding) {
         this.#problems.add(
           'SEGMENT_UNKNOWN',
           'frame',
           frame + 1,
           'pixels of a segment that is not defined; left out',
         );
+        if (!structures && unnumbered.length > 0)
+          this.#lost.push({ frame, structures: unnumbered, code: 'SEGMENT_UNKNOWN' });
+      }
     }
   }
 
@@ -89,7 +97,7 @@ export class SegmentRasters {
   addRuns(frame: number, runs: Uint32Array): void {
     const { segment, doubtful } = this.#header.frames[frame] as SegmentFrame;
     if (segment !== null) this.#add(frame, segment, runs);
-    else if (doubtful && runs.length > 0) this.#lost.push({ frame, structures: doubtful });
+    else if (doubtful && runs.length > 0) this.#lost.push({ frame, ...doubtful });
   }
 
   finish(): Pick<Segmentation, 'rasters' | 'lost' | 'runs' | 'problems'> {

@@ -6,7 +6,7 @@ import { decimal, shortIdentifier, textOf, uint16Of, wholeNumber } from './dicom
 import { ItemVisitor, itemPath } from './item-path.js';
 import { type Plane, planeOf } from './plane.js';
 import { ProblemList } from './problem-list.js';
-import type { Segment, SegmentationRead, SegmentFrame } from './segmentation.js';
+import type { Doubt, Segment, SegmentationRead, SegmentFrame } from './segmentation.js';
 import { structureName } from './structure-name.js';
 import type { ImageReference } from './structure-set.js';
 import { emplace } from './study-files.js';
@@ -162,21 +162,30 @@ export class SegmentationVisitor extends ItemVisitor {
     const doubtful = this.#doubtful();
     const segments = this.#namedSegments(type === 'labelmap', doubtful);
     const places = new Map(segments.map(({ number }, place) => [number, place]));
+    const unnumbered = this.#structuresOf((number) => number === null);
+    const all = this.#structuresOf(() => true);
+    const doubtOf = (number: number | null): Doubt | null => {
+      const shared = number === null ? undefined : doubtful.get(number);
+      if (shared) return { structures: shared, code: 'SEGMENT_NUMBER_TWICE' };
+      const structures = number === null ? all : unnumbered;
+      return structures.length > 0 ? { structures, code: 'SEGMENT_UNKNOWN' } : null;
+    };
     const frames = this.#frames.map((group, at): SegmentFrame => {
       const number = group.segment ?? this.#shared.segment;
       const segment = type === 'labelmap' || number === null ? null : (places.get(number) ?? null);
+      const doubt = type !== 'labelmap' && segment === null ? doubtOf(number) : null;
       if (type !== 'labelmap' && segment === null)
         this.#problems.add(
           'SEGMENT_UNKNOWN',
           'frame',
           at + 1,
-          'SegmentSequence does not have its segment, or has several of its number; left out',
+          number === null
+            ? 'it does not say which segment it shows; left out'
+            : 'SegmentSequence does not have its segment, or has several of its number; left out',
         );
       return {
         segment,
-        ...(type === 'labelmap' || number === null || !doubtful.has(number)
-          ? {}
-          : { doubtful: doubtful.get(number)! }),
+        ...(doubt ? { doubtful: doubt } : {}),
         plane: this.#planeOf(group),
         references: group.references.length > 0 ? group.references : this.#shared.references,
       };
@@ -189,6 +198,7 @@ export class SegmentationVisitor extends ItemVisitor {
         padding: this.#padding ?? paddingValue,
         segments,
         doubtful: [...doubtful].map(([number, structures]) => ({ number, structures })),
+        unnumbered,
         frames,
         images: [...this.#images.keys()],
         series: [...this.#series],
@@ -202,6 +212,11 @@ export class SegmentationVisitor extends ItemVisitor {
     return this.#segments.map(({ number, label }) =>
       structureName(label === null ? '' : decodeText(label, this.#characterSet), `segment-${number}`),
     );
+  }
+
+  #structuresOf(isMeant: (number: number | null) => boolean): string[] {
+    const named = this.#structures.filter((_, at) => isMeant(this.#segments[at]!.number));
+    return [...new Set(named)].sort();
   }
 
   /** The structures of each number that segments with different names share. */

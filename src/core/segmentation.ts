@@ -15,14 +15,19 @@ export interface Segment {
   readonly structure: string;
 }
 
+/** The structures that pixels may be of, and why that is uncertain. */
+export interface Doubt {
+  readonly structures: readonly string[];
+  /** `SEGMENT_NUMBER_TWICE`: several segments have their number; `SEGMENT_UNKNOWN`: they have none, or segments have none. */
+  readonly code: 'SEGMENT_NUMBER_TWICE' | 'SEGMENT_UNKNOWN';
+}
+
 /** A frame as its functional groups describe it. */
 export interface SegmentFrame {
   /** The place among `segments` of the one that it shows; null in a label map, whose values are the segments' numbers. */
   readonly segment: number | null;
-  /**
-   * The structures that the frame may show, if that is uncertain because several segments have its number.
-   */
-  readonly doubtful?: readonly string[];
+  /** Those that the frame may show, where that is uncertain. */
+  readonly doubtful?: Doubt;
   readonly plane: Plane | null;
   /** The images that it was made from. */
   readonly references: readonly ImageReference[];
@@ -38,6 +43,8 @@ export interface SegmentationHeader {
   readonly segments: readonly Segment[];
   /** The structures of each number that several segments share; no such number is in `segments`. */
   readonly doubtful: readonly { readonly number: number; readonly structures: readonly string[] }[];
+  /** The structures of segments without a number: one that is not defined may mean each of them. */
+  readonly unnumbered: readonly string[];
   readonly frames: readonly SegmentFrame[];
   /** SOPInstanceUIDs of the images that its frames name. */
   readonly images: readonly string[];

@@ -1,7 +1,7 @@
 import { decodeText } from './character-set.js';
 import { countDecimals, readDecimals } from './decimal-list.js';
 import type { HeaderProblem } from './dicom.js';
-import type { DicomCursor, DicomElement } from './dicom-cursor.js';
+import { type DicomCursor, type DicomElement, refusal } from './dicom-cursor.js';
 import { integerOf, shortIdentifier, textOf, wholeNumber } from './dicom-values.js';
 import { ItemVisitor, itemPath } from './item-path.js';
 import { ProblemList } from './problem-list.js';
@@ -46,6 +46,9 @@ const CLOSED: ReadonlyMap<string, RoiContour['type']> = new Map([
 const OPEN = new Set(['POINT', 'OPEN_PLANAR', 'OPEN_NONPLANAR']);
 /** Each frame of a file may be named once by a contour; more is an attack on memory. */
 const MAX_REFERENCES = 65_536;
+
+/** The most contours that are kept for each of several ROIs that they may be of. */
+const MOST_SHARED = 200_000;
 
 interface RoiElements {
   number: RoiNumber | null;
@@ -153,13 +156,20 @@ export class StructureSetVisitor extends ItemVisitor {
     );
     const names = new Set<string>();
     const lostContours: LostContour[] = [];
+    let shared = 0;
     const rois = this.#rois.flatMap(({ roi, contours, lost }, at): Roi[] => {
       const item = at + 1;
       const { kind, head } = matches[at]!;
       if (head === null || kind === 'order') this.#tellMatch(kind, roi, item);
-      // The contour may be of each ROI with the ambiguous number.
-      const owners = head ? [head] : kind === 'ambiguous' ? heads.filter(({ number }) => number === roi) : [];
-      const left = head ? lost : [...lost, ...contours.map(lostForItsNumber)];
+      // The contour may be of each ROI with the ambiguous number; with none of its own, or of its ROI, of each that may be meant.
+      const meant = kind === 'ambiguous' ? roi : null;
+      const isAny = kind === 'unknown' && roi === null;
+      const owners = head ? [head] : isAny ? heads : heads.filter(({ number }) => number === meant);
+      const code = kind === 'ambiguous' ? 'ROI_NUMBER_TWICE' : 'ROI_UNKNOWN';
+      const left = head ? lost : [...lost, ...contours.map((contour) => lostForItsNumber(contour, code))];
+      if (owners.length > 1) shared += owners.length * left.length;
+      if (shared > MOST_SHARED)
+        throw refusal('LIMIT_EXCEEDED', `more than ${MOST_SHARED} contours may be of several ROIs`);
       for (const { structure, frameOfReferenceUid: space } of owners)
         for (const one of left)
           lostContours.push({ roi: item, structure, frameOfReferenceUid: space, ...one });
@@ -323,9 +333,9 @@ export class StructureSetVisitor extends ItemVisitor {
   }
 }
 
-function lostForItsNumber({ first, count, references }: RoiContour): Lost {
+function lostForItsNumber({ first, count, references }: RoiContour, code: Lost['code']): Lost {
   return {
-    code: 'ROI_NUMBER_TWICE',
+    code,
     isEmpty: false,
     first,
     count: Math.min(count, LOST_POINTS),

@@ -449,3 +449,56 @@ t.test('CLOSEDPLANAR_XOR contours that cancel each other are no mask', async (t)
     'beside another contour',
   );
 });
+
+t.test(
+  'frames and contours whose place or structure is not told take it from each slice that they may be on',
+  async (t) => {
+    const values = new Array<number>(80).fill(1);
+    const segments = [
+      { number: 1, label: 'B' },
+      { number: 2, label: 'C' },
+    ];
+    const base = {
+      rows: 8,
+      columns: 10,
+      studyUid: STUDY,
+      series: [SERIES],
+      frameOfReference: SPACE,
+      segments,
+    };
+    const plane = { orientation: [1, 0, 0, 0, 1, 0], spacingMm: [1, 1] };
+    const at = (height: number) => ({ values, position: [0, 0, height] });
+    const rois = structureSet(roisWith([]));
+    const slicesOf = async (frames: Parameters<typeof segmentationFile>[0]['frames'], more = segments) => {
+      const seg = segmentationFile({ ...base, ...plane, segments: more, frames });
+      return (await find(t, { ...stack, 'rs.dcm': rois, 'seg.dcm': seg })).slices;
+    };
+    const first = { ...at(0), segment: 1 };
+    t.strictSame(await slicesOf([first, { values, segment: 1 }]), ['A,B|', 'A|B', 'A|B', 'A|B'], 'no place');
+    const spoilt = { values, segment: 1, position: [0, Number.NaN, 3] };
+    t.strictSame(await slicesOf([first, spoilt]), ['A,B|', 'A|B', 'A|B', 'A|B'], 'a place that is no number');
+    const unsaid = { ...at(3), segment: null };
+    t.strictSame(await slicesOf([first, unsaid]), ['A,B|', 'A|B,C', 'A|', 'A|'], 'no segment number');
+    t.strictSame(
+      await slicesOf([first, { ...at(3), segment: 7 }]),
+      ['A,B|', 'A|', 'A|', 'A|'],
+      'an undefined one',
+    );
+    const two = [
+      { number: 1, label: 'B' },
+      { number: '', label: 'C' },
+    ];
+    t.strictSame(await slicesOf([first, { ...at(3), segment: 7 }], two as never), [
+      'A,B|',
+      'A|C',
+      'A|',
+      'A|',
+    ]);
+    const set = structureSet([...roisWith([named(0)]), { name: 'C', contours: [named(3)], refersTo: '' }]);
+    t.strictSame(
+      (await find(t, { ...stack, 'rs.dcm': set })).slices,
+      ['A,B|', '|A,B,C', 'A|', 'A|'],
+      'no ROI number',
+    );
+  },
+);

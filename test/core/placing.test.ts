@@ -398,6 +398,7 @@ function segmentation(planes: readonly (Plane | null)[], changes: Partial<Segmen
     whole: 255,
     padding: null,
     doubtful: [],
+    unnumbered: [],
     segments: [{ item: 1, number: 1, structure: 'A' }],
     frames: planes.map((plane) => ({ segment: 0, plane, references: [] })),
     images: [],
