@@ -16,6 +16,7 @@ import {
 } from '../src/plugins/multipart.js';
 import { BodyStream } from '../src/plugins/send.js';
 import type { Service } from '../src/service.js';
+import { checkBatchBytes } from '../src/sessions/batch-limit.js';
 import { Gate } from '../src/sessions/gate.js';
 import { checkPicture } from '../src/sessions/picture.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
@@ -124,7 +125,8 @@ export const masks: FastifyPluginAsyncTypebox<{ service: Service }> = async (app
           const batches = uploadBatches(chosen, told, { ...asked, values }, placeOf(staging));
           if (form === 'npz' && batches.length > 1)
             throw tooMany(chosen.pairs.length, `npz is of one batch, of ${asked.batchSize} pairs`);
-          checkBytes(batches, config.batchBytesLimit);
+          for (const { layout, pairs } of batches)
+            checkBatchBytes(layout.sizeBytes, pairs.length, config.batchBytesLimit, 'masks');
           const leave = await answers.enter(WAIT_MS, request.gone);
           try {
             freePlace();
@@ -233,16 +235,6 @@ function tooMany(pairs: number, why: string): SlfError {
   return new SlfError('SLF_NOT_ACCEPTABLE', `${why}, the upload has ${pairs}: ask for safetensors`, {
     field: 'format',
   });
-}
-
-function checkBytes(batches: readonly UploadBatch[], limitBytes: number): void {
-  for (const { layout } of batches)
-    if (layout.sizeBytes > limitBytes)
-      throw new SlfError(
-        'SLF_BATCH_TOO_LARGE',
-        `a batch has ${layout.sizeBytes} bytes, the limit is ${limitBytes}: make batchSize smaller`,
-        { field: 'batchSize' },
-      );
 }
 
 function failureOf({ metadata }: UploadBatch, error: unknown): BatchMetadata {

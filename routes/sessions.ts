@@ -289,7 +289,12 @@ export const sessions: FastifyPluginAsyncTypebox<{ service: Service }> = async (
     },
     async ({ params: { id }, bearer }, reply) => {
       const stored = all.store.get(id);
-      if (stored && bearer?.may === 'read' && stored.owner !== ownerOf(bearer))
+      if (!stored)
+        throw new SlfError(
+          'SLF_SESSION_UNKNOWN',
+          'there is nothing to end: GET /v1/sessions lists the sessions',
+        );
+      if (bearer?.may === 'read' && stored.owner !== ownerOf(bearer))
         throw new SlfError(
           'SLF_READ_ONLY_TOKEN',
           'another token opened this session: end it with that one, or with one without the prefix ro:',

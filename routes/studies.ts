@@ -1,16 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { listSources } from '../src/catalog/contour-sources.js';
+import { modalityCounts, seriesOf } from '../src/catalog/series.js';
 import { listSlices } from '../src/catalog/slices.js';
-import { findStudy, listProblems, listStudies } from '../src/catalog/studies.js';
+import { findStudy, listProblems, listStudies, presentRevision } from '../src/catalog/studies.js';
 import { PROBLEMS } from '../src/core/problem.js';
 import { SlfError } from '../src/errors.js';
 import { orNull } from '../src/nullable.js';
 import type { Service } from '../src/service.js';
+import type { Database } from '../src/sqlite.js';
 import { Page, PageQuery, problems, query, StudyParams } from './schemas.js';
 
 /** What a study answers of itself. */
-export const Study = {
+const Study = {
   id: Type.String(),
   slices: Type.Integer({ description: 'images' }),
   pairs: Type.Integer({ description: 'images with at least one contour' }),
@@ -19,7 +21,7 @@ export const Study = {
   columns: orNull(Type.Integer()),
 };
 
-export const ProblemList = Type.Array(
+const ProblemList = Type.Array(
   Type.Object({
     code: Type.String({ enum: Object.keys(PROBLEMS) }),
     file: orNull(Type.String({ description: "relative to the source's root" })),
@@ -27,7 +29,7 @@ export const ProblemList = Type.Array(
   }),
 );
 
-export const SourceList = Type.Array(
+const SourceList = Type.Array(
   Type.Object({
     kind: Type.Unsafe<'text' | 'rtstruct' | 'seg'>({ type: 'string', enum: ['text', 'rtstruct', 'seg'] }),
     file: Type.String({ description: 'of text contours the folder that they are below' }),
@@ -37,6 +39,28 @@ export const SourceList = Type.Array(
   }),
   { description: 'where its structures come from; an earlier one goes before a later one' },
 );
+
+/** The most series that a study lists. */
+const SERIES_LISTED = 1000;
+
+/** What `where` of a session may ask of a study's images. */
+const Series = {
+  modalities: Type.Record(Type.String(), Type.Integer(), {
+    description: 'images of each modality, as `where.modality` takes them',
+  }),
+  series: Type.Array(
+    Type.Object({
+      series: orNull(Type.String({ description: 'as `where.series` takes it; null: no UID' })),
+      modality: orNull(Type.String({ description: 'null: none that DICOM defines' })),
+      slices: Type.Integer(),
+    }),
+    { description: `the first ${SERIES_LISTED.toLocaleString('en-US')} series of its images` },
+  ),
+  seriesCount: Type.Integer({ description: 'all series of its images' }),
+};
+
+/** All that a study answers of itself where it is asked for alone. */
+export const WholeStudy = { ...Study, ...Series, sources: SourceList, problems: ProblemList };
 
 const StudyList = Type.Object({
   studies: Type.Array(Type.Object({ ...Study, problems: Type.Integer() })),
@@ -64,6 +88,21 @@ const PairList = Type.Object({
   ),
   next: orNull(Type.String()),
 });
+
+/** A study with everything that is answered of it; null where there is none. */
+export function studyDocument(db: Database, id: string) {
+  const found = findStudy(db, id);
+  if (!found) return null;
+  const series = seriesOf(db, [presentRevision(db, id)!]);
+  return {
+    ...found,
+    modalities: Object.fromEntries(modalityCounts(series)),
+    series: series.slice(0, SERIES_LISTED),
+    seriesCount: series.length,
+    sources: listSources(db, id),
+    problems: listProblems(db, id),
+  };
+}
 
 /** What the catalogue holds. */
 export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (app, { service }) => {
@@ -101,15 +140,15 @@ export const studies: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
         tags: ['studies'],
         params: StudyParams,
         response: {
-          200: Type.Object({ ...Study, sources: SourceList, problems: ProblemList }),
+          200: Type.Object(WholeStudy),
           ...problems(404),
         },
       },
     },
     async ({ params: { study } }) => {
-      const found = findStudy(db, study);
+      const found = studyDocument(db, study);
       if (!found) throw new SlfError('SLF_STUDY_UNKNOWN', 'GET /v1/studies lists them');
-      return { ...found, sources: listSources(db, study), problems: listProblems(db, study) };
+      return found;
     },
   );
 

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { listSources } from '../src/catalog/contour-sources.js';
-import { findStudy, listProblems } from '../src/catalog/studies.js';
+import { findStudy } from '../src/catalog/studies.js';
 import type { UploadContent, UploadedStudy } from '../src/catalog/upload-content.js';
 import { sessionsOn } from '../src/catalog/upload-records.js';
 import { problemsOf } from '../src/catalog/uploads.js';
@@ -13,12 +12,10 @@ import { ignoredField, receiveForm, refuseForm, takeMultipart } from '../src/plu
 import type { Service } from '../src/service.js';
 import { refuseLoad } from '../src/sessions/refusal.js';
 import { FilesForm, problems, query, StudyParams } from './schemas.js';
-import { ProblemList, SourceList, Study } from './studies.js';
+import { studyDocument, WholeStudy } from './studies.js';
 
 const Uploaded = Type.Object({
-  ...Study,
-  sources: SourceList,
-  problems: ProblemList,
+  ...WholeStudy,
   paired: Type.Array(
     Type.Object({ slice: Type.String(), file: Type.String(), structures: Type.Array(Type.String()) }),
     { description: 'slices with at least one contour, by the names that were sent' },
@@ -41,7 +38,7 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
   await takeMultipart(app as never);
 
   function answerOf(id: StudyId, study: UploadedStudy, told: readonly Problem[]) {
-    const found = findStudy(db, id);
+    const found = studyDocument(db, id);
     if (!found) throw new SlfError('SLF_STUDY_UNKNOWN', 'it was deleted while it was answered');
     const named = study.slices.map(({ slice, path, contours }) => ({
       slice: slice as string,
@@ -57,8 +54,6 @@ export const uploads: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       }));
     return {
       ...found,
-      sources: listSources(db, id),
-      problems: listProblems(db, id),
       paired: named.filter(({ structures }) => structures.length > 0),
       unpaired: [...told.map(({ file, code, detail }) => ({ file, code, detail })), ...bare],
     };

@@ -20,7 +20,7 @@ export const ERRORS = {
   SLF_STUDY_IN_USE: { status: 409, title: 'Sessions stand on the study' },
   SLF_STUDY_IN_FOLDER: { status: 409, title: 'The study was not uploaded' },
   SLF_SOURCE_CHANGED: { status: 409, title: 'A source file changed since the snapshot' },
-  SLF_SNAPSHOT_GONE: { status: 410, title: 'The snapshot is no longer kept' },
+  SLF_SNAPSHOT_GONE: { status: 410, title: 'The snapshot is not kept here' },
   SLF_BYTES_VERSION: { status: 410, title: 'This release no longer makes the bytes of that session' },
   SLF_TOO_LARGE: { status: 413, title: 'The request is larger than the limit' },
   SLF_MEDIA_TYPE: { status: 415, title: 'The request body is not of the type this call takes' },
@@ -28,7 +28,10 @@ export const ERRORS = {
   SLF_NO_PAIRS: { status: 422, title: 'No pair fits what was asked for' },
   SLF_UPLOAD_STUDY: { status: 422, title: 'The upload is not one study' },
   SLF_ZIP: { status: 422, title: 'The zip is one that is not opened' },
-  SLF_SPEC_CONFLICT: { status: 422, title: 'Two fields of the session do not go together' },
+  SLF_SPEC_CONFLICT: {
+    status: 422,
+    title: 'A field of the session contradicts itself, another field or the data',
+  },
   SLF_STUDY_MISSING: { status: 422, title: 'The session names a study that is not in the catalogue' },
   SLF_SHAPES_DIFFER: { status: 422, title: 'The pairs of the session differ in shape' },
   SLF_SOURCES_DIFFER: {

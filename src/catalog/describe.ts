@@ -272,12 +272,11 @@ function readContour(
   if (finding?.kind === 'refused') report(finding.code, path, finding.detail);
   if (finding?.kind !== 'contour') return null;
   const { contour } = finding;
-  const at = (line: number | null, detail: string) => (line === null ? detail : `line ${line}: ${detail}`);
   if (!contour.ok) {
-    report(contour.problem.code, path, at(contour.problem.line, contour.problem.detail));
+    report(contour.problem.code, path, contour.problem.detail);
     return null;
   }
-  for (const { code, line, detail } of contour.problems) report(code, path, at(line, detail));
+  for (const { code, detail } of contour.problems) report(code, path, detail);
   if (!meetsImage([contour.points], image, true)) {
     const { code, detail } = missProblem([contour.points]);
     report(code, path, detail);

@@ -21,6 +21,10 @@ export function linkTables(
   return tables;
 }
 
+/** Why a structure set or a segmentation has no image. */
+export const NO_IMAGE_OF_IT =
+  'the images that it names are missing, and there is none of its series or study or in its planes';
+
 const DICOM_NAME = /\.(dcm|dicom|ima)$/i;
 const ENDING = /\.[A-Za-z]\w*$/;
 
@@ -39,7 +43,7 @@ export function leftProblems(left: readonly string[], files: FoundFiles): Proble
       problems.push({
         code: 'CONTOUR_WITHOUT_IMAGE',
         file: path,
-        detail: 'no image is there that it names, nor of its series, its study or its planes',
+        detail: NO_IMAGE_OF_IT,
       });
     if (finding?.kind !== 'refused' && finding?.kind !== 'object') continue;
     const { code, detail } = finding;

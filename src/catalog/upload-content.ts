@@ -9,6 +9,7 @@ import { type StagedFile, type Staging, UploadRefused } from '../sources/staging
 import { describeStudy } from './describe.js';
 import { imagesDrawnOn } from './drawn-on.js';
 import { type FileFinding, type FoundFiles, pairingOf } from './files.js';
+import { NO_IMAGE_OF_IT } from './loose-files.js';
 import type { ContourSource } from './outlines.js';
 import type { FoundSlice } from './revision.js';
 import type { PlaceFile, ScanLoaders } from './scan-loaders.js';
@@ -155,7 +156,7 @@ function leftProblem(file: string, finding: ScanFinding): Problem {
       return {
         code: 'CONTOUR_WITHOUT_IMAGE',
         file,
-        detail: 'no image is there that it names, nor of its series, its study or its planes',
+        detail: NO_IMAGE_OF_IT,
       };
     case 'zip':
       return {

@@ -14,7 +14,7 @@ function decode(frameBytes: Uint8Array, header: ImageHeader): DecodedFrame {
     bytes = inflateRawSync(frameBytes, { maxOutputLength: wanted + 1 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new PixelError('PIXELS_LONG', `the frame has ${wanted} bytes, there are more`);
+      throw new PixelError('PIXELS_LONG', `the frame needs ${wanted} bytes of pixel data, the file has more`);
     throw new PixelError('PIXELS_SHORT', 'the frame cannot be inflated');
   }
   const padded = wanted % 2 === 1 && bytes.length === wanted + 1;

@@ -48,7 +48,10 @@ function checkSize(
   const padding = transferSyntax === ENCAPSULATED_UNCOMPRESSED ? wanted % 2 : 0;
   if (frameBytes.length !== wanted && frameBytes.length !== wanted + padding) {
     const code = frameBytes.length < wanted ? 'PIXELS_SHORT' : 'PIXELS_LONG';
-    throw new PixelError(code, `the frame has ${wanted} bytes, there are ${frameBytes.length}`);
+    throw new PixelError(
+      code,
+      `the frame needs ${wanted} bytes of pixel data, the file has ${frameBytes.length}`,
+    );
   }
   return { wanted, firstBit };
 }

@@ -158,8 +158,8 @@ function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes
     throw refusal('PIXELS_LONG', longer(wanted, length, 'where its frames begin is unknown'));
   const present = Math.min(length, Math.max(0, fileSizeBytes - offset));
   if (present < wanted) {
-    const reason = present < length ? `the file ends after ${present}` : `there are ${present}`;
-    throw refusal('PIXELS_SHORT', `the image has ${wanted} bytes, ${reason}`);
+    const reason = present < length ? `the file ends after ${present} of them` : `the file has ${present}`;
+    throw refusal('PIXELS_SHORT', `the image needs ${wanted} bytes of pixel data, ${reason}`);
   }
   if (length > wanted + 1) {
     notes.add('PIXELS_LONG', longer(wanted, length, 'the rest is not read'));
@@ -168,7 +168,7 @@ function checkLength(told: PixelDescription, fileSizeBytes: number, notes: Notes
 }
 
 function longer(wanted: number, length: number, outcome: string): string {
-  return `the image has ${wanted} bytes, its pixel data ${length}; ${outcome}`;
+  return `the image needs ${wanted} bytes of pixel data, the file has ${length}; ${outcome}`;
 }
 
 function side(values: DicomValues, tag: number, name: string, limits: Limits): number {

@@ -8,6 +8,7 @@ import type { SlicePlane } from './slice-plane.js';
 import type { StructureMeasures } from './structure-measures.js';
 import { jumpsOf } from './study-jumps.js';
 import { SUSPECT_SHARE, suspectKey, suspectsOf } from './suspects.js';
+import type { TurnedLack } from './turned-fit.js';
 
 /** One thing that is odd about a structure on a slice; `value` and `threshold` in the unit of the code's rule. */
 export interface Finding {
@@ -177,14 +178,14 @@ function remarksOn(
     remarks.push({
       code: 'OFF_EDGE',
       value: lack,
-      detail: `its edge lacks ${percent(lack)} of the contrast of an edge nearby`,
+      detail: offEdgeDetail(lack),
     });
   const turnedLack = turned && turnedLackOf(turned, polarity);
   if (turnedLack)
     remarks.push({
       code: 'MIRRORED',
       value: turnedLack.lack,
-      detail: `its edge lacks ${percent(turnedLack.lack)} of the contrast that it would have turned ${turnedLack.turn}`,
+      detail: mirroredDetail(turnedLack),
     });
   if (around && shift)
     remarks.push({
@@ -202,6 +203,22 @@ function remarksOn(
     });
   }
   return remarks;
+}
+
+/** The words for what an edge lacks of the contrast of an edge nearby, a share. */
+export function offEdgeDetail(lack: number): string {
+  return lack > 1
+    ? 'the contrast of its edge is the other way round than that of an edge nearby'
+    : `its edge lacks ${percent(lack)} of the contrast of an edge nearby`;
+}
+
+/** The words for what an edge lacks of the contrast that the mirrored or turned mask's edge has. */
+export function mirroredDetail({ lack, turn }: TurnedLack): string {
+  const way = turn.startsWith('with ') ? '' : turn.startsWith('by ') ? 'turned ' : 'mirrored ';
+  const better = `the mask fits the image better ${way}${turn}`;
+  return lack > 1
+    ? `${better}: as it is drawn, the contrast of its edge is the other way round`
+    : `${better}: as it is drawn, its edge lacks ${percent(lack)} of the contrast that it has then`;
 }
 
 function unevenness({ spread }: Brightness): string {
@@ -223,7 +240,9 @@ function offsetIn(
 }
 
 /** Returns a number for people: three significant digits, whole from a thousand on, without an exponent. */
-export function shown(value: number): string {
+export function shown(exact: number): string {
+  // As the finding's value is, so that the two agree.
+  const value = rounded(exact);
   if (value >= 1e6) return 'over 1,000,000';
   if (value >= 1000) return Math.round(value).toLocaleString('en-US');
   return value > 0 && value < 0.001 ? 'under 0.001' : String(Number(value.toPrecision(3)));
@@ -234,7 +253,7 @@ export function shown(value: number): string {
  * bound.
  */
 function percent(share: number): string {
-  return share > 10 ? 'over 1,000 %' : `${Math.round(100 * share)} %`;
+  return share > 10 ? 'over 1,000 %' : `${Math.round(100 * rounded(share))} %`;
 }
 
 /** Returns a count with its noun, which takes an s unless the count is one. */

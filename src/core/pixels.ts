@@ -213,7 +213,7 @@ function copies(stored: StoredValues, target: StoredValues, dtype: ImageDType): 
 }
 
 function outOfRange(dtype: ImageDType): PixelError {
-  return new PixelError('VALUE_RANGE', `a value does not fit ${dtype}; ask for float32 or auto`);
+  return new PixelError('VALUE_RANGE', `a value does not fit ${dtype}: ask for image.dtype float32 or auto`);
 }
 
 function toWords(count: number, dtype: ImageDType): void {

@@ -82,7 +82,7 @@ export function pairUpload(
 /** The detail for a loose contour that finds no image. */
 function withoutImage({ path: file, unusable }: UploadedFile, detail: string): Problem {
   if (unusable && !unusable.beginsLikeContour)
-    return { code: 'NOT_A_CONTOUR', file, detail: `it is text, and no contour: ${unusable.detail}` };
+    return { code: 'NOT_A_CONTOUR', file, detail: `the file is text, but not a contour: ${unusable.detail}` };
   return { code: 'CONTOUR_WITHOUT_IMAGE', file, detail };
 }
 

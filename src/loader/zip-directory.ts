@@ -92,7 +92,10 @@ async function readEntries(zip: ZipFile, filesLeft: number): Promise<readonly Zi
 }
 
 function tooMany(filesLeft: number): ZipRefusal {
-  return new ZipRefusal(`the zip has more than the ${filesLeft} files that the upload may still have`, true);
+  return new ZipRefusal(
+    `the zip has more than the ${filesLeft} files that the upload may still have by SLICEFEED_UPLOAD_FILES`,
+    true,
+  );
 }
 
 function checkEntry(raw: Entry, isFolder: boolean): void {

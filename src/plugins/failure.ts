@@ -23,7 +23,7 @@ interface Fault {
   readonly keyword: string;
   readonly message?: string;
   readonly params: Record<string, unknown>;
-  readonly parentSchema?: { readonly properties?: object };
+  readonly parentSchema?: { readonly properties?: Readonly<Record<string, unknown>> };
 }
 
 function fieldOf({ instancePath, params }: Fault): string {
@@ -31,29 +31,75 @@ function fieldOf({ instancePath, params }: Fault): string {
   return [...instancePath.split('/').slice(1), ...(typeof inner === 'string' ? [inner] : [])].join('.');
 }
 
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+};
+
+/** Says how a fault is to be mended, without the name of its field. */
+function adviceOf({ keyword, params, message = 'is not usable', parentSchema }: Fault): string {
+  if (Array.isArray(params.allowedValues)) return `must be one of: ${params.allowedValues.join(', ')}`;
+  if (keyword === 'type')
+    return `must be ${[params.type]
+      .flat()
+      .map((type) => TYPE_WORDS[String(type)] ?? type)
+      .join(' or ')}`;
+  if (keyword === 'required') {
+    const missing = String(params.missingProperty);
+    const { description } = (parentSchema?.properties?.[missing] ?? {}) as { description?: string };
+    return `needs ${missing}${description === undefined ? '' : `: ${description}`}`;
+  }
+  return message;
+}
+
+/** The faults of a value that fits no alternative: the one inside of it, if an alternative fits but for that. */
+function fromAlternatives(faults: readonly Fault[], field: string, depth: number): SlfError {
+  const inner = faults.find(({ instancePath }) => instancePath.split('/').length > depth);
+  if (inner)
+    return new SlfError('SLF_INVALID', `${fieldOf(inner)} ${adviceOf(inner)}`, { field: fieldOf(inner) });
+  const takes = faults.flatMap(({ keyword, params }) =>
+    keyword === 'enum'
+      ? (params.allowedValues as readonly unknown[]).map((value) => JSON.stringify(value))
+      : keyword === 'type'
+        ? [TYPE_WORDS[String(params.type)] ?? String(params.type)]
+        : [],
+  );
+  return new SlfError('SLF_INVALID', `${field} must be ${takes.join(' or ')}`, { field });
+}
+
+/** How to write an unknown field that names a nested one with a dot; null for any other. */
+function nestedHint(field: string, known: readonly string[]): string | null {
+  const [outer = '', inner] = field.split('.');
+  return inner !== undefined && known.includes(outer)
+    ? `write {"${outer}": {"${inner}": …}}, a field of ${outer}`
+    : null;
+}
+
 function fromValidation(faults: readonly Fault[], where: string): SlfError {
+  const alternatives = faults.find(({ keyword }) => keyword === 'anyOf');
+  if (alternatives) {
+    const depth = alternatives.instancePath.split('/').length;
+    return fromAlternatives(faults, fieldOf(alternatives), depth);
+  }
   const fault = faults[0]!;
   const field = fieldOf(fault);
   const place = where === 'querystring' ? 'query' : where;
   if (fault.keyword === 'additionalProperties') {
     const known = Object.keys(fault.parentSchema?.properties ?? {});
+    const hint = nestedHint(String(fault.params.additionalProperty), known);
     return new SlfError(
       'SLF_INVALID',
-      `the ${place} has no field "${field}"; it takes ${known.join(', ') || 'none'}`,
-      {
-        field,
-      },
+      `the ${place} has no field "${field}"; ${hint ?? `it takes ${known.join(', ') || 'none'}`}`,
+      { field },
     );
   }
-  const allowed = Array.isArray(fault.params.allowedValues)
-    ? `: ${fault.params.allowedValues.join(', ')}`
-    : '';
-  const name = field === '' ? `the ${place}` : field;
-  return new SlfError(
-    'SLF_INVALID',
-    `${name} ${fault.message ?? 'is not usable'}${allowed}`,
-    field === '' ? {} : { field },
-  );
+  const own = fault.instancePath.split('/').slice(1).join('.');
+  const name = own === '' ? `the ${place}` : own;
+  return new SlfError('SLF_INVALID', `${name} ${adviceOf(fault)}`, field === '' ? {} : { field });
 }
 
 /** Turns whatever was thrown into the error that is answered; what is not meant for callers becomes `SLF_INTERNAL`. */
@@ -76,7 +122,7 @@ export function answerTo(error: unknown): SlfError {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new SlfError(
         'SLF_INVALID',
-        'the body is not JSON that can be used: check quotes and commas; __proto__ and constructor are no names',
+        'the body is not valid JSON: check its quotes and commas. The names __proto__ and constructor are not allowed in it',
       );
     default:
       if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)

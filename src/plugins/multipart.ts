@@ -48,7 +48,9 @@ export async function receiveForm(request: FastifyRequest, staging: Staging): Pr
   const { bytes, files } = staging.limits;
   // What is surely too large is told before it is sent.
   if (Number(request.headers['content-length']) > bytes + files * PART_HEAD_BYTES)
-    throw refuseUpload(new UploadRefused('limit', `the upload is over ${bytes} bytes`));
+    throw refuseUpload(
+      new UploadRefused('limit', `the upload is over ${bytes} bytes, the limit of SLICEFEED_UPLOAD_BYTES`),
+    );
   const fields: IgnoredField[] = [];
   let received = 0;
   // The library waits for the request to close, which may have happened before it listens.
@@ -65,7 +67,10 @@ export async function receiveForm(request: FastifyRequest, staging: Staging): Pr
       const { file } = part;
       const staged: StagedFile | null = await staging.add(nameOf(part.filename, received), file);
       if (file.truncated)
-        throw new UploadRefused('limit', `the upload is over ${staging.limits.bytes} bytes`);
+        throw new UploadRefused(
+          'limit',
+          `the upload is over ${staging.limits.bytes} bytes, the limit of SLICEFEED_UPLOAD_BYTES`,
+        );
       // A form's file input that was left empty comes as a part without a name and without content.
       if (staged?.sizeBytes === 0 && !part.filename) await staging.drop(staged);
     }
@@ -106,7 +111,10 @@ export function refuseForm(error: unknown): unknown {
       return new SlfError('SLF_TOO_LARGE', `the form has more than ${FIELDS} text fields: send files alone`);
     case 'FST_FILES_LIMIT':
     case 'FST_PARTS_LIMIT':
-      return new SlfError('SLF_TOO_LARGE', 'the form has more files than SLICEFEED_UPLOAD_FILES allows');
+      return new SlfError(
+        'SLF_TOO_LARGE',
+        'the form has more files than SLICEFEED_UPLOAD_FILES allows: send fewer at a time, or one zip',
+      );
     case 'FST_PROTO_VIOLATION':
     case 'FST_INVALID_JSON_FIELD_ERROR':
       return new SlfError(

@@ -38,10 +38,11 @@ export const rate = plugin<{ tokens: Tokens; perMinute: number }>(
         throw new Disconnected('the connection closed before its request was looked at');
       const count = await (request.bearer ? byToken : byAddress)(request);
       if (count.isAllowed || !count.isExceeded) return;
+      const retryAfterS = Math.max(1, count.ttlInSeconds);
       throw new SlfError(
         'SLF_TOO_MANY_REQUESTS',
-        `more than ${perMinute} requests within a minute; batches are not counted`,
-        { retryAfterS: Math.max(1, count.ttlInSeconds) },
+        `more than ${perMinute} requests within a minute: wait ${retryAfterS} s, as Retry-After says. Batches are not counted`,
+        { retryAfterS },
       );
     };
     app.addHook('onRequest', (request, _reply, done) => {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { groupsOf, isWhere } from '../catalog/groups.js';
 import { SNAPSHOTS_KEPT } from '../catalog/prune.js';
 import { type Flagged, namesOf, type Selection, selectionKey, selectPairs } from '../catalog/selection.js';
+import { modalityCounts, seriesOf } from '../catalog/series.js';
 import { bytesVersionOf, keptSnapshot, makeSnapshot, type Snapshot } from '../catalog/snapshot.js';
 import { presentStudies, revisionName, type StudyState, structureCounts } from '../catalog/studies.js';
 import { BYTES_VERSION } from '../core/bytes-version.js';
@@ -26,13 +28,12 @@ function namedStudies(
   if (wanted === 'all' && excluded.size === 0) return candidates;
   const known = new Set<string>([...candidates, ...presentStudies(db)].map(({ study }) => study));
   const check = (field: string, ids: readonly string[]) => {
-    if (!ids.every((id) => known.has(id)))
+    const missing = [...new Set(ids)].filter((id) => !known.has(id));
+    if (missing.length > 0)
       throw new SlfError(
         'SLF_STUDY_MISSING',
-        `${field} names a study that is not there; GET /v1/studies lists them`,
-        {
-          field,
-        },
+        `${field} names ${firstOf(missing)}, which the catalogue does not have; GET /v1/studies lists the studies`,
+        { field },
       );
   };
   if (wanted !== 'all') check('studies', wanted);
@@ -67,6 +68,7 @@ export function chooseSnapshot(db: Database, request: SpecRequest, flagged: Flag
     throw new SlfError('SLF_SPEC_CONFLICT', 'structures names one twice', { field: 'structures' });
   const studies = inFolds(db, named, split);
   if (split && named.length > 0 && studies.length === 0) throw emptyFolds(db, named, split);
+  if (studies.length > 0) checkWhere(db, named, where);
   if (studies.length > 0) checkCarried(structures, rename, structureCounts(db, named, where));
   const leftOut = leftOutOf(db, request, studies, flagged);
   const { frozen, unused, isOther } = chooseSources(db, request, studies, { structures, rename, where });
@@ -121,7 +123,7 @@ function reopen(db: Database, request: SpecRequest, digest: SnapshotDigest): Sna
   if (!snapshot)
     throw new SlfError(
       'SLF_SNAPSHOT_GONE',
-      `no session has stood on it for SLICEFEED_SNAPSHOT_DAYS, or ${SNAPSHOTS_KEPT} others were in use since: open one without it`,
+      `no snapshot of this digest is kept here: it was never made here, no session has used it for SLICEFEED_SNAPSHOT_DAYS, or ${SNAPSHOTS_KEPT} others were in use since. Open a session without it`,
       {
         field: 'snapshot',
       },
@@ -194,6 +196,33 @@ export function defaultStructures(
   return ranked.slice(0, 1).map(([name]) => name);
 }
 
+/** Throws `SlfError` if `where` matches no slice. */
+function checkWhere(db: Database, studies: readonly StudyState[], where: Selection['where']): void {
+  if (!where.modality && !where.series) return;
+  for (const { revision } of studies)
+    if (groupsOf(db, revision).some(({ traits }) => isWhere(traits, where))) return;
+  throw refuseWhere(db, studies);
+}
+
+/** The error where no slice matches `where`, with the modalities and a few of the series that there are. */
+function refuseWhere(db: Database, studies: readonly StudyState[]): SlfError {
+  const series = seriesOf(
+    db,
+    studies.map(({ revision }) => revision),
+  );
+  const modalities = [...modalityCounts(series)].map(([name, slices]) => `${name} (${slices})`);
+  const uids = [...new Set(series.flatMap(({ series: uid }) => (uid === null ? [] : [uid])))];
+  const more = uids.length > SERIES_NAMED ? ` and ${uids.length - SERIES_NAMED} more` : '';
+  return new SlfError(
+    'SLF_NO_PAIRS',
+    `no slice matches where. Modalities, with their slices: ${modalities.join(', ') || 'none'}; series: ` +
+      `${uids.slice(0, SERIES_NAMED).join(', ') || 'none'}${more}. GET /v1/studies/{study} lists those of a study`,
+    { field: 'where' },
+  );
+}
+
+const SERIES_NAMED = 3;
+
 /** Throws `SlfError` if no slice carries a structure under any of its names: all its masks would be empty. */
 function checkCarried(
   structures: readonly string[],
@@ -209,6 +238,14 @@ function checkCarried(
   );
 }
 
+/** The most of a caller's own words that an error repeats. */
+const WORDS_REPEATED = 5;
+
+function firstOf(words: readonly string[]): string {
+  const more = words.length > WORDS_REPEATED ? ` and ${words.length - WORDS_REPEATED} more` : '';
+  return words.slice(0, WORDS_REPEATED).join(', ') + more;
+}
+
 const NAMES_LISTED = 50;
 
 function listed(names: readonly string[], between = ', '): string {
@@ -219,7 +256,7 @@ function listed(names: readonly string[], between = ', '): string {
 function thereAre(carried: ReadonlyMap<string, number>): string {
   return carried.size > 0
     ? `there are: ${listed([...carried.keys()].sort())}`
-    : 'there is none, GET /v1/studies tells the problems';
+    : 'no slice has a contour that can be used: GET /v1/studies/{study} says why';
 }
 
 /**
@@ -233,7 +270,7 @@ function emptyFolds(db: Database, named: readonly StudyState[], { of, parts, see
     'SLF_NO_PAIRS',
     `split.parts ${parts.join(', ')} of ${of} hold none of the ${named.length} studies, which are of ${folds.size} patients; ` +
       `not empty: ${listed(full.map(String))}. Choose other parts, fewer folds or another seed: GET /v1/splits?of=${of}&seed=${seed} shows the fold of each study`,
-    { field: 'studies' },
+    { field: 'split.parts' },
   );
 }
 
@@ -254,10 +291,7 @@ function noPairs(
     return new SlfError('SLF_NO_PAIRS', 'no study is left: check studies and excludeStudies', {
       field: 'studies',
     });
-  if (structures.length === 0)
-    return new SlfError('SLF_NO_PAIRS', 'no slice is of a modality and a series that `where` names', {
-      field: 'where',
-    });
+  if (structures.length === 0) return refuseWhere(db, studies);
   const part = split
     ? ` in split.parts ${split.parts.join(', ')}, GET /v1/splits?of=${split.of}&seed=${split.seed} shows what each fold has`
     : '';

@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.js';
 import { SlfError } from '../errors.js';
 import { untilAborted } from '../until-aborted.js';
 import type { BatchContext } from './batch.js';
+import { checkBatchBytes } from './batch-limit.js';
 import { batchOutside } from './outside.js';
 import { sourcesOutside } from './outside-sources.js';
 import { checkPicture } from './picture.js';
@@ -82,12 +83,7 @@ export async function fetchPair(
     { study, revision: slice.revision, ordinals: [slice.ordinal] },
     { structures, sources, rule, holes, values, dtype },
   );
-  const { sizeBytes } = batch.layout;
-  if (sizeBytes > batchBytesLimit)
-    throw new SlfError(
-      'SLF_BATCH_TOO_LARGE',
-      `the pair has ${sizeBytes} bytes, the limit is ${batchBytesLimit}: ask for fewer structures, or raise SLICEFEED_BATCH_BYTES`,
-    );
+  checkBatchBytes(batch.layout.sizeBytes, 1, batchBytesLimit, 'masks');
   const askedAt = performance.now();
   const loading = engine.load(batch.order, 'aside');
   try {

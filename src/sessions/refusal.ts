@@ -57,8 +57,7 @@ export function refuseFinding(
       pair,
       file,
     });
-  if (outcome.kind === 'range')
-    return new SlfError('SLF_VALUE_RANGE', `${detail}; choose a wider image.dtype`, { pair, file });
+  if (outcome.kind === 'range') return new SlfError('SLF_VALUE_RANGE', detail, { pair, file });
   return new SlfError('SLF_PAIR_FAILED', `${code}: ${detail}`, { pair, file });
 }
 

@@ -21,7 +21,10 @@ export const SpecRequest = Type.Object(
     excludeStudies: Type.Optional(Names('study ids to leave out')),
     where: Type.Optional(
       Type.Object(
-        { modality: Type.Optional(Names('modalities')), series: Type.Optional(Names('SeriesInstanceUIDs')) },
+        {
+          modality: Type.Optional(Names('modalities, as `GET /v1/studies/{study}` counts them')),
+          series: Type.Optional(Names('SeriesInstanceUIDs, as `GET /v1/studies/{study}` lists them')),
+        },
         closed,
       ),
     ),

@@ -96,9 +96,13 @@ function chooseDtype(
   const fill = { min: shape.fill, max: shape.fill, whole: Number.isInteger(shape.fill) };
   if (dtype === 'auto') return fractions || mixes || !range ? 'float32' : autoDtype([range, fill]);
   if (!holdsValue(dtype, shape.fill))
-    throw new SlfError('SLF_VALUE_RANGE', `shape.fill ${shape.fill} does not fit ${dtype}`, {
-      field: 'shape.fill',
-    });
+    throw new SlfError(
+      'SLF_VALUE_RANGE',
+      `shape.fill ${shape.fill} does not fit ${dtype}: choose another fill, or a wider image.dtype`,
+      {
+        field: 'shape.fill',
+      },
+    );
   return dtype;
 }
 
@@ -140,7 +144,10 @@ function chooseShape(
         `the pairs have several shapes: ${listed()}; choose shape.fit pad, crop or resize, or batchSize 1`,
       );
     if (rows !== largest.rows || columns !== largest.columns)
-      throw conflict(`with fit exact the shape is that of the pairs: ${listed()}`, 'shape');
+      throw conflict(
+        `shape.fit exact keeps the shape of the pairs, ${listed()}: for another choose shape.fit pad, crop or resize`,
+        'shape',
+      );
     return shapes.length > 1 ? { fit, rows: null, columns: null, fill } : { fit, rows, columns, fill };
   }
   if (fit === 'pad' && (rows < largest.rows || columns < largest.columns))

@@ -6,10 +6,12 @@ import type { SessionId } from '../core/ids.js';
 import { SlfError } from '../errors.js';
 import type { Journal } from '../journal.js';
 import type { Spool } from '../loader/spool.js';
+import { checkBatchBytes } from './batch-limit.js';
 import type { SpecRequest } from './request.js';
 import { type Resolved, resolveSpec } from './resolve.js';
 import { Session, type SessionContext, type Timings } from './session.js';
 import { canonicalJson } from './spec.js';
+import { differingFields } from './spec-difference.js';
 import { type Delivered, newIncarnation, SessionStore, type StoredSession } from './store.js';
 
 export interface SessionsOptions extends Omit<SessionContext, 'checkRoom'> {
@@ -94,12 +96,7 @@ export class Sessions {
     this.checkLimits(request, name, owner);
     const known = name === null ? null : this.store.get(name);
     if (known) {
-      if (!this.#sameSpec(known, request, flagged))
-        throw new SlfError(
-          'SLF_SESSION_DIFFERS',
-          'open yours under another name, or delete this one first',
-          {},
-        );
+      this.#checkSameSpec(known, request, flagged);
       return { session: this.get(known.id), created: false };
     }
     const { spec, snapshot } = this.#resolve(request, flagged);
@@ -115,12 +112,8 @@ export class Sessions {
     };
     this.#checkSpecBytes(JSON.stringify(spec));
     const session = this.#make(stored);
-    if (session.layout.sizeBytes > this.#options.batchBytesLimit)
-      throw new SlfError(
-        'SLF_BATCH_TOO_LARGE',
-        `a batch of one rank has ${session.layout.sizeBytes} bytes, the limit is ${this.#options.batchBytesLimit}: make batchSize smaller`,
-        { field: 'batchSize' },
-      );
+    const { sizeBytes } = session.layout;
+    checkBatchBytes(sizeBytes, spec.batchSize / spec.worldSize, this.#options.batchBytesLimit, 'session');
     const release = this.#reserve(session);
     try {
       this.store.put(stored);
@@ -207,14 +200,25 @@ export class Sessions {
     return stored;
   }
 
-  #sameSpec(known: StoredSession, request: SpecRequest, flagged: Flagged | null): boolean {
-    if (known.request === requestDigest(request)) return true;
+  /** Throws `SlfError` if a request asks for another session than the known one. */
+  #checkSameSpec(known: StoredSession, request: SpecRequest, flagged: Flagged | null): void {
+    if (known.request === requestDigest(request)) return;
+    const differs = (why: string, field?: string) =>
+      new SlfError(
+        'SLF_SESSION_DIFFERS',
+        `${why}: open yours under another name, or delete this one first`,
+        field === undefined ? {} : { field },
+      );
+    let asked: Resolved;
     try {
-      return canonicalJson(this.#resolve(request, flagged).spec) === canonicalJson(known.spec);
-    } catch {
+      asked = this.#resolve(request, flagged);
+    } catch (error) {
+      if (!(error instanceof SlfError)) throw error;
       // What the present catalogue can't resolve is not what the session was opened with.
-      return false;
+      throw differs(`the request is another, and cannot be opened (${error.detail})`, error.subject.field);
     }
+    const fields = differingFields(known.spec, asked.spec);
+    if (fields.length > 0) throw differs(`the spec differs in ${fields.join(', ')}`);
   }
 
   #resolve(request: SpecRequest, flagged: Flagged | null): Resolved {

@@ -10,6 +10,7 @@ import { SlfError } from '../errors.js';
 import { untilAborted } from '../until-aborted.js';
 import type { BatchMetadata } from '../wire/body.js';
 import type { Batch, BatchContext } from './batch.js';
+import { checkBatchBytes } from './batch-limit.js';
 import { defaultStructures } from './choose.js';
 import { batchOutside, type OutsideForm, type OutsidePlaces, refuseChanged } from './outside.js';
 import { sourcesOutside } from './outside-sources.js';
@@ -197,13 +198,7 @@ export class StudyFeed {
 
   #batch(places: OutsidePlaces): Batch {
     const batch = batchOutside(this.#context, places, this.#form);
-    const { batchBytesLimit } = this.#context;
-    if (batch.layout.sizeBytes > batchBytesLimit)
-      throw new SlfError(
-        'SLF_BATCH_TOO_LARGE',
-        `a batch has ${batch.layout.sizeBytes} bytes, the limit is ${batchBytesLimit}: make batchSize smaller`,
-        { field: 'batchSize' },
-      );
+    checkBatchBytes(batch.layout.sizeBytes, places.ordinals.length, this.#context.batchBytesLimit, 'masks');
     return batch;
   }
 }

@@ -106,7 +106,10 @@ export class Staging {
         sizeBytes += chunk.length;
         this.#bytes += chunk.length;
         if (this.#bytes > this.limits.bytes)
-          throw new UploadRefused('limit', `the upload is over ${this.limits.bytes} bytes`);
+          throw new UploadRefused(
+            'limit',
+            `the upload is over ${this.limits.bytes} bytes, the limit of SLICEFEED_UPLOAD_BYTES`,
+          );
         if (!kept) continue;
         hash.update(chunk);
         for (let done = 0; done < chunk.length; )
@@ -175,7 +178,10 @@ export class Staging {
           : "two files have one name: send their relative paths, with curl -F 'file=@a/1.dcm;filename=a/1.dcm'",
       );
     if (this.#files.size >= this.limits.files)
-      throw new UploadRefused('limit', `the upload has more than ${this.limits.files} files`);
+      throw new UploadRefused(
+        'limit',
+        `the upload has more than ${this.limits.files} files, the limit of SLICEFEED_UPLOAD_FILES`,
+      );
     return name;
   }
 

@@ -89,7 +89,7 @@ t.test('a split that has no such part, or of whose parts nobody is, is refused',
   t.equal(await refuse({ of: 3, parts: [0], seeds: 1 }, 400, 'SLF_INVALID'), 'split.seeds');
   const body = { studies: ['X-CT'], split: { of: 1000, parts: [999] } };
   t.match(await refused(t, `${server.url}/v1/sessions`, { method: 'POST', body }, 422, 'SLF_NO_PAIRS'), {
-    field: 'studies',
+    field: 'split.parts',
   });
 });
 

@@ -259,7 +259,9 @@ t.test('a value that the type cannot hold is said, and leaves a slot of zeros', 
   const pixels = Uint16Array.of(1, 2, 3, 4, 5, 40_000);
   const source = writeImage(folder, 'a.dcm', { ...IMAGE, pixels });
   const { outcomes, values } = await loadInto(folder, [unit(source, 0, [[RECTANGLE]])]);
-  t.strictSame(outcomes, [{ kind: 'range', detail: 'a value does not fit int16; ask for float32 or auto' }]);
+  t.strictSame(outcomes, [
+    { kind: 'range', detail: 'a value does not fit int16: ask for image.dtype float32 or auto' },
+  ]);
   t.ok(isZeros([...values('images'), ...values('masks'), ...values('valid')]));
 });
 

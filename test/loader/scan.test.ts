@@ -163,7 +163,7 @@ t.test('an image of which every load would fail is refused by the scan', async (
     [arithmetic, '4.70', 'the JPEG image is hierarchical or arithmetic-coded', {}],
     [new Uint8Array(70), '5', 'the frame says it has 0 RLE segments; its description asks for 1', {}],
     [new Uint8Array(40), '5', 'the frame ends inside its RLE header', {}],
-    [new Uint8Array(40), '1.98', 'the frame has 64 bytes, there are 40', {}],
+    [new Uint8Array(40), '1.98', 'the frame needs 64 bytes of pixel data, the file has 40', {}],
     [new Uint8Array(40), '4.110', 'the frame holds no JPEG XL image', {}],
   ] as const)
     t.match(await scanned([frame], end, changes), { kind: 'refused', detail }, detail);

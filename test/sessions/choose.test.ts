@@ -179,7 +179,7 @@ t.test('the error of an empty fold says how to choose', async (t) => {
     t,
     () => chooseSnapshot(db, { split: { of: 5, parts: empty } }),
     'SLF_NO_PAIRS',
-    'studies',
+    'split.parts',
     new RegExp(`2 studies, which are of 1 patients; not empty: ${full}\\. .*GET /v1/splits\\?of=5&seed=0`),
   );
   t.equal(chooseSnapshot(db, { split: { of: 5, parts: [full] } }).pairs, 2);
@@ -340,7 +340,27 @@ t.test('where keeps the slices of a modality and of a series', async (t) => {
   t.equal(pairs({ modality: ['CT'] }), 2);
   t.equal(pairs({ modality: ['CT', 'MR'] }), 5);
   t.equal(pairs({ series: ['9.9'] }), 3);
-  refuses(t, () => pairs({ modality: ['CT'], series: ['9.9'] }), 'SLF_NO_PAIRS', 'structures');
+  refuses(
+    t,
+    () => pairs({ modality: ['CT'], series: ['9.9'] }),
+    'SLF_NO_PAIRS',
+    'where',
+    /^no slice matches where\. Modalities, with their slices: MR \(3\), CT \(2\); series: 1\.2\.3, 9\.9\. GET/,
+  );
+});
+
+t.test('what is no modality and no UID is not repeated', async (t) => {
+  const odd = ['DOE', '1.1', '1.2', '1.4', '1.5', 'DOE^JOHN'].map((seriesUid) =>
+    slices(1, ['i'], { modality: 'DOE', seriesUid }),
+  );
+  const db = await catalogOf(t, { A: { slices: odd.flat() } });
+  refuses(
+    t,
+    () => chooseSnapshot(db, { where: { modality: ['MR'] } }),
+    'SLF_NO_PAIRS',
+    'where',
+    /^no slice matches where\. Modalities, with their slices: none; series: 1\.1, 1\.2, 1\.4 and 1 more\. GET/,
+  );
 });
 
 t.test('no pair is refused with what there is', async (t) => {
