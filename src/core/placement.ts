@@ -45,6 +45,9 @@ const BLIND: Denied = {
   isComplete: false,
 };
 
+const LOOSE =
+  'it lies nearer to the plane of another image than it names, and within the tolerance of the named one; placed as named';
+
 /** Finds the images of a source's contours or frames, first of all of them, then gathers what is to be said of each. */
 export class Placer {
   readonly problems = new ProblemList();
@@ -131,6 +134,7 @@ export class Placer {
           ? 'it lies in the plane of another image than it names; placed there'
           : `it lies off the plane of the image that it names: ${reason}; left out`,
       );
+    else if (placed.nameless !== null) tell('CONTOUR_OFF_PLANE', LOOSE);
     else if (reason !== null && !namesMissing) tell(code, `${reason}; left out`);
     this.#addUnused(placed.others, structure, code, false);
     // Without the image that it lies in, it may be a part of those that it names.
