@@ -1,6 +1,7 @@
 import type { ImageHeader, ObjectIdentity } from './dicom.js';
 import { HeaderStop } from './dicom-cursor.js';
 import type { Notes } from './dicom-notes.js';
+import { MOSAIC_IMAGES, privateTags } from './dicom-private.js';
 import { SCALING_TAGS } from './dicom-scaling.js';
 import { TIMING_TAGS } from './dicom-timing.js';
 import { kindOtherThanImage } from './dicom-uids.js';
@@ -12,12 +13,11 @@ const POSITION = 0x00200032;
 const ORIENTATION = 0x00200037;
 const PIXEL_SPACING = 0x00280030;
 const IMAGER_SPACING = 0x00181164;
-const MOSAIC = { creator: 0x00190010, images: 0x0019100a };
 
 /** The elements whose values are read; everything else at the top level is skipped unread. */
 // biome-ignore format: a table of tags
 export const KEPT: ReadonlySet<number> = new Set([
-  IMAGE_TYPE, SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING, MOSAIC.creator, MOSAIC.images,
+  IMAGE_TYPE, SOP_CLASS, 0x00080018, 0x00080060, 0x00100020, IMAGER_SPACING,
   0x0020000d, 0x0020000e, 0x00200011, 0x00200013, POSITION, ORIENTATION, 0x00200052, 0x00280002,
   0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, PIXEL_SPACING, 0x00280100, 0x00280101,
   0x00280102, 0x00280103, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203,
@@ -162,6 +162,5 @@ function isMosaic(values: DicomValues): boolean {
       .some((type) => type.trim() === 'MOSAIC')
   )
     return true;
-  const isSiemens = values.text(MOSAIC.creator) === 'SIEMENS MR HEADER';
-  return isSiemens && (values.uint16(MOSAIC.images) ?? 0) > 1;
+  return privateTags(values, MOSAIC_IMAGES).some((tag) => (values.uint16(tag) ?? 0) > 1);
 }

@@ -3,6 +3,7 @@ import { type DicomCursor, type DicomElement, HeaderStop, refusal } from './dico
 import { PIXEL_KINDS } from './dicom-description.js';
 import { FunctionalGroups } from './dicom-groups.js';
 import type { Notes } from './dicom-notes.js';
+import { isPrivateRead } from './dicom-private.js';
 import { REAL_WORLD_VALUES, RealWorldValues } from './dicom-scaling.js';
 import { LookupTables } from './dicom-tables.js';
 import { kindName, kindWithoutPixels } from './dicom-uids.js';
@@ -38,7 +39,7 @@ export function findPixels(
       if (!cursor.walkWhole(element, new RealWorldValues(values)))
         notes.add('HEADER_REPAIRED', 'the real-world value mapping cannot be read; it is left out');
     } else {
-      if (KEPT.has(element.tag)) values.keep(element);
+      if (KEPT.has(element.tag) || isPrivateRead(element.tag)) values.keep(element);
       cursor.skip(element);
     }
   };

@@ -2,6 +2,7 @@ import type { ImageHeader } from './dicom.js';
 import type { DicomElement, SequenceVisitor } from './dicom-cursor.js';
 import type { PixelDescription } from './dicom-description.js';
 import type { Notes } from './dicom-notes.js';
+import { PHILIPS_ACTIVITY, PHILIPS_MR_SLOPE, PHILIPS_SUV, privateTags } from './dicom-private.js';
 import { RT_DOSE } from './dicom-uids.js';
 import { type DicomValues, sopClass } from './dicom-values.js';
 import { declaredRange } from './pixels.js';
@@ -14,8 +15,6 @@ const WINDOW_WIDTH = 0x00281051;
 const VOI_FUNCTION = 0x00281056;
 const PADDING = { value: [0x00280120, 0x00280122, 0x00280123], limit: [0x00280121, 0x00280124, 0x00280125] };
 const [REAL_WORLD_TABLE, REAL_WORLD_INTERCEPT, REAL_WORLD_SLOPE] = [0x00409212, 0x00409224, 0x00409225];
-const PHILIPS_MR = { creator: 0x20050010, slope: 0x2005100e };
-const PHILIPS_PET = { creator: 0x70530010, suv: 0x70531000, activity: 0x70531009 };
 const MOST_WINDOWS = 32;
 
 /**
@@ -29,7 +28,6 @@ export const REAL_WORLD_TAGS: readonly number[] = [REAL_WORLD_TABLE, REAL_WORLD_
 // biome-ignore format: a table of tags
 export const SCALING_TAGS: readonly number[] = [
   INTERCEPT, SLOPE, DOSE_GRID_SCALING, WINDOW_CENTER, WINDOW_WIDTH, VOI_FUNCTION, ...PADDING.value, ...PADDING.limit,
-  ...Object.values(PHILIPS_MR), ...Object.values(PHILIPS_PET),
 ];
 
 /** Keeps the mapping of a whole image. */
@@ -88,16 +86,15 @@ function noteOtherScalings(values: DicomValues, rescale: ImageHeader['rescale'],
       'SCALING_NOT_USED',
       'a real-world value mapping gives other values than the rescale, which is used',
     );
-  const isOf = (creator: number): boolean => values.text(creator)?.startsWith('Philips') ?? true;
-  if (values.has(PHILIPS_MR.slope) && isOf(PHILIPS_MR.creator))
+  if (privateTags(values, PHILIPS_MR_SLOPE).length > 0)
     notes.add(
       'SCALING_NOT_USED',
-      'a private scaling of Philips MR (2005,100E) makes signal intensities of the rescaled values; it is not used',
+      'a private scaling of Philips MR (2005,xx0E) makes signal intensities of the rescaled values; it is not used',
     );
-  if ((values.has(PHILIPS_PET.suv) || values.has(PHILIPS_PET.activity)) && isOf(PHILIPS_PET.creator))
+  if ([PHILIPS_SUV, PHILIPS_ACTIVITY].some((element) => privateTags(values, element).length > 0))
     notes.add(
       'SCALING_NOT_USED',
-      'private factors of Philips PET (7053,1000) and (7053,1009) make SUV and activity of counts; they are not used',
+      'private factors of Philips PET (7053,xx00) and (7053,xx09) make SUV and activity of counts; they are not used',
     );
 }
 

@@ -38,6 +38,11 @@ export class DicomValues {
     this.#elements.set(element.tag, element);
   }
 
+  /** The tags of all elements. */
+  get tags(): number[] {
+    return [...new Set([...(this.#behind?.tags ?? []), ...this.#elements.keys()])];
+  }
+
   /** Where a kept element is. */
   element(tag: number): DicomElement | null {
     return this.#elements.get(tag) ?? this.#behind?.element(tag) ?? null;

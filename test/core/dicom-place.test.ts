@@ -49,14 +49,16 @@ t.test('a position or orientation that cannot be read is reported', async (t) =>
 t.test('a mosaic has no place, which is reported', async (t) => {
   const placed = { position: [1, 2, 3], orientation: [1, 0, 0, 0, 1, 0], spacingMm: [2, 2] } as const;
   const type = (value: string) => element('00080008', 'CS', value);
-  const siemens = (images: number, creator: string) => [
-    element('00190010', 'LO', creator),
-    element('0019100a', 'US', images),
+  const siemens = (images: number, creator: string, block = '10') => [
+    element(`001900${block}`, 'LO', creator),
+    element(`0019${block}0a`, 'US', images),
   ];
   for (const [extra, isMosaic] of [
     [[type('ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC')], true],
     [[type('ORIGINAL\\PRIMARY\\M\\ND\\NORM')], false],
     [siemens(36, 'SIEMENS MR HEADER'), true],
+    [siemens(36, 'SIEMENS MR HEADER', '11'), true],
+    [siemens(36, 'ACME', '11'), false],
     [siemens(1, 'SIEMENS MR HEADER'), false],
     [siemens(36, 'ACME'), false],
   ] as const) {

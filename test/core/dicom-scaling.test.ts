@@ -89,10 +89,24 @@ t.test('private scalings of Philips are reported unless another creator owns the
     details(header({ extra: [element('70530010', 'LO', 'Philips PET Private Group'), pet] })),
     details(header({ extra: [element('20050010', 'LO', 'ACME'), mr] })),
   ];
-  t.match(told, [[/\(2005,100E\)/], [/\(2005,100E\)/], [/\(7053,1009\)/], []]);
+  t.match(told, [[/\(2005,xx0E\)/], [/\(2005,xx0E\)/], [/\(7053,xx09\)/], []]);
   t.strictSame(
     told.map(({ length }) => length),
     [1, 1, 1, 0],
+  );
+  const [slope, factor] = [element('2005110e', 'FL', 0.0123), element('7053fe00', 'DS', '1.5')];
+  const other = element('20050010', 'LO', 'ACME');
+  const moved = [
+    details(header({ extra: [other, element('20050011', 'LO', 'Philips MR Imaging DD 001'), slope] })),
+    details(header({ extra: [element('705300fe', 'LO', 'Philips PET Private Group'), factor] })),
+    details(header({ extra: [other, element('20050011', 'LO', 'Philips MR Imaging DD 005'), slope] })),
+    details(header({ extra: [element('20050012', 'LO', 'Philips MR Imaging DD 001'), slope] })),
+    details(header({ extra: [slope] })),
+  ];
+  t.match(moved, [[/\(2005,xx0E\)/], [/\(7053,xx09\)/], [], [], []], 'in a block that its creator reserves');
+  t.strictSame(
+    moved.map(({ length }) => length),
+    [1, 1, 0, 0, 0],
   );
 });
 
