@@ -116,7 +116,7 @@ export function answerTo(error: unknown): SlfError {
         `send JSON: curl -H 'content-type: application/json' -d '{"batchSize": 8}' URL; -d alone sends a form (curl 7.82 has --json for both)`,
       );
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new SlfError('SLF_TOO_LARGE', 'the body is over the limit of 1 MiB');
+      return new SlfError('SLF_TOO_LARGE', 'the body is over the limit of 1 MiB: send a shorter one');
     case 'FST_ERR_BAD_URL':
       return new SlfError('SLF_INVALID', 'the URL cannot be decoded: check its % signs');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':

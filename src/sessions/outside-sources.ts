@@ -43,10 +43,10 @@ export function sourcesOutside(
 
 const MOST_NAMED = 5;
 
-/** Returns `a and in b`; of many files the first ones, and the number of the others. */
-export function filesText(files: readonly string[]): string {
+/** Returns `a and in b`, or with other words `between`; of many files the first ones, and the number of the others. */
+export function filesText(files: readonly string[], between = ' and in '): string {
   const more = files.length - MOST_NAMED;
-  return files.slice(0, MOST_NAMED).join(' and in ') + (more > 0 ? ` and in ${more} more` : '');
+  return files.slice(0, MOST_NAMED).join(between) + (more > 0 ? `${between}${more} more` : '');
 }
 
 /** Throws `SlfError` if `source` is the file of none of these sources. */
@@ -55,7 +55,7 @@ export function checkSource(sources: readonly Pick<ChoosableSource, 'file'>[], s
   if (source !== null && !files.includes(source))
     throw new SlfError(
       'SLF_INVALID',
-      `source must be the file of a source: ${files.slice(0, MOST_NAMED).join(', ') || 'there is none'}`,
+      `no source of contours has this file: ${files.length > 0 ? `choose one of ${filesText(files, ', ')}` : 'the study has none, leave source out'}`,
       { field: 'source' },
     );
 }

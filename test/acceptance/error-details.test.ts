@@ -185,3 +185,11 @@ t.test('a study lists modalities and series, as where takes them', async (t) => 
   const body = { structures: [], where: { modality: ['MR'], series: [series] }, batchSize: 1 };
   t.equal((await ask(sessions, { method: 'POST', body })).status, 201);
 });
+
+t.test('a source that is none is refused with those that there are', async (t) => {
+  const url = `${server.url}/v1/studies/A/pairs/1?source=x`;
+  t.match(await refused(t, url, {}, 400, 'SLF_INVALID'), {
+    field: 'source',
+    detail: 'no source of contours has this file: choose one of contourfiles/OA',
+  });
+});
