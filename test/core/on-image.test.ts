@@ -64,6 +64,12 @@ t.test('contours that enclose nothing meet no image, and one of any area does', 
   t.equal(code(Float64Array.of(2, 2, 2, 2, 2, 2)), 'CONTOUR_EMPTY', 'one point');
   t.equal(code(Float64Array.of(...square, ...square)), 'CONTOUR_EMPTY', 'its second turn cancels the first');
   t.equal(code(square, square), 'CONTOUR_EMPTY', 'cancelled');
+  const circle = Float64Array.from({ length: 10_000 }, (_, at) =>
+    at % 2 === 0 ? 4 + 2 * Math.cos(at / 1591) : 3 + 2 * Math.sin((at - 1) / 1591),
+  );
+  t.equal(code(circle, circle), 'CONTOUR_EMPTY', 'of many points');
+  t.equal(code(circle), false);
+  t.equal(code(Float64Array.from({ length: 200_000 }, (_, at) => (at >> 1) / 4e4)), 'CONTOUR_EMPTY');
   t.equal(code(square, rectangle(1, 1, 4, 4.01)), false, 'not wholly');
   t.equal(code(Float64Array.of(2, 2, 2.1, 2, 2, 2.1)), false, 'a tenth of a pixel');
   t.equal(
