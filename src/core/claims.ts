@@ -90,7 +90,8 @@ export class Claims {
   }
 }
 
-function isSameImages(some: readonly LocatedImage[], others: readonly LocatedImage[]): boolean {
+/** Whether two lists hold the same images, in any order. */
+export function isSameImages(some: readonly LocatedImage[], others: readonly LocatedImage[]): boolean {
   if (some === others) return true;
   if (some.length !== others.length) return false;
   if (some.every((image, at) => image === others[at])) return true;

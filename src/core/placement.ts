@@ -1,4 +1,4 @@
-import { Claims, type Denied } from './claims.js';
+import { Claims, type Denied, isSameImages } from './claims.js';
 import type { HeaderProblem } from './dicom.js';
 import type { LocatedImage } from './located-image.js';
 import type { Part } from './part.js';
@@ -78,22 +78,48 @@ export class Placer {
   }
 
   /**
-   * Takes notice of all that are looked for, before the images of any are asked for. Returns them, some with
-   * another place: a name within the tolerance does not decide where others of several planes have it too.
+   * Takes notice of all contours or frames of a source, before the images of any are asked for. Returns them with their
+   * places: where the name and the nearest plane disagree within the tolerance, the nearest plane decides, unless it is open
+   * or others of the structure that name other images claim it as well. Then the name decides, unless others of
+   * several planes have that name too.
    */
   settle<One extends Looked>(looked: readonly One[]): readonly One[] {
-    for (const one of looked) this.#claim(one);
+    const byPlane = this.#byNearestPlane(looked);
+    for (const one of byPlane) this.#claim(one);
     const isRefused = ({ structure, placed }: One) =>
       placed.nameless !== null &&
       placed.images.some(({ place }, at) =>
         this.#claimsOn(structure, place).refusesName(placed.heights![at]!),
       );
-    const refused = new Set(looked.filter(isRefused));
-    return looked.map((one) => {
+    const refused = new Set(byPlane.filter(isRefused));
+    return byPlane.map((one) => {
       if (!refused.has(one)) return one;
       const settled = { ...one, placed: one.placed.nameless!() };
       this.#claim(settled);
       return settled;
+    });
+  }
+
+  /** Puts those whose name decided into the nearest plane instead, where nobody else of the structure disputes it. */
+  #byNearestPlane<One extends Looked>(looked: readonly One[]): readonly One[] {
+    if (looked.every(({ placed }) => placed.nameless === null)) return looked;
+    const nearest = looked.map(({ placed }) => placed.nameless?.() ?? placed);
+    /** By structure and image: the images that those name which would lie there; null where they differ. */
+    const namedAt = new Map<string, Map<number, readonly LocatedImage[] | null>>();
+    looked.forEach(({ structure }, at) => {
+      const { images, named } = nearest[at]!;
+      const known = emplace(namedAt, structure, () => new Map<number, readonly LocatedImage[] | null>());
+      for (const { place } of images) {
+        const others = known.get(place);
+        if (others === undefined) known.set(place, named);
+        else if (others !== null && !isSameImages(others, named)) known.set(place, null);
+      }
+    });
+    return looked.map((one, at) => {
+      if (one.placed.nameless === null) return one;
+      const placed = nearest[at]!;
+      const isDisputed = placed.images.some(({ place }) => namedAt.get(one.structure)!.get(place) === null);
+      return placed.images.length === 0 || isDisputed ? one : { ...one, placed };
     });
   }
 

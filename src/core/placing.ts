@@ -78,10 +78,12 @@ export class ImageFinder {
   }
 
   /**
-   * The images that something lies on: those whose plane is the nearest. The images that it names tell those of one plane apart, and
-   * make up for an error of up to half the distance of slices; within the tolerance of several planes they decide. Where it lies farther off, and where it names none that is there, it goes
-   * into the planes of its frame of reference: of the series of those that it names, else of `series`, where some are of those, and of
-   * each series into the nearest. Two images of one series in that same plane, as phases of a heart are, leave it open: none.
+   * Finds the images that a contour or frame lies on: those whose plane is the nearest. The images that it names
+   * tell those of one plane apart, and make up for an error of up to half the distance of slices. A name within
+   * the tolerance of several planes comes first here, with the nearest plane as `nameless`: `Placer.settle`
+   * chooses. Farther off, and where it names no image that is there, it goes into the planes of its frame of
+   * reference: of the series of the named images, else of `series` if some are there, and of each series into the
+   * nearest. Two images of one series in that same plane, as phases of a heart are, leave it open: none.
    */
   find({ references, frameOfReferenceUid, spanAlong }: Sought, series: ReadonlySet<string>): Placed {
     const [only, other] = references;

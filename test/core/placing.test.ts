@@ -98,7 +98,8 @@ const OFF = 'CONTOUR_OFF_PLANE ROI 1: contour';
 const ELSEWHERE = `${OFF} 1: it lies in the plane of another image than it names; placed there`;
 const OPEN = 'several images of a series lie in its plane, and nothing tells which is meant; left out';
 const DROPPED = `${OFF} 1: it lies off the plane of the image that it names, which is the nearest; dropped upon it`;
-const AS_NAMED = `${OFF} 1: it lies nearer to the plane of another image than it names, and within the tolerance of the named one; placed as named`;
+const AS_NAMED =
+  'it lies nearer to the plane of another image than it names, and within the tolerance of the named one; placed as named';
 const IN_NONE = `${OFF} 1: it lies off the plane of the image that it names: it lies in the plane of no image; left out`;
 
 /** One contour at a height that names images by their SOPInstanceUIDs. */
@@ -136,11 +137,21 @@ t.test('of another series only what is not of the one that is named', async (t) 
   t.strictSame(place(phases, naming(2, 'p1', 'p2')), ['p1 p2']);
 });
 
+t.test(
+  'phases a hair apart whose contours all lie in the plane of the first: the names decide',
+  async (t) => {
+    const phases = [image('p0', 0), image('p1', 0.02)];
+    const contours = [0, 1].map((at) => ({ z: 0, references: [{ image: at, frame: null }] }));
+    const set = structureSet(contours, { images: ['p0', 'p1'] });
+    t.strictSame(place(phases, set), ['p0 p1', `${OFF} 2: ${AS_NAMED}`]);
+  },
+);
+
 t.test('thin slices: the nearest plane alone', async (t) => {
   const thin = [0, 1, 2, 3, 4].map((at) => image(`t${at}`, at * 0.05));
   t.strictSame(place(thin, naming(0.1, 't1', 't2', 't3')), ['t2']);
   t.strictSame(place(thin, naming(0.1, 't2')), ['t2']);
-  t.strictSame(place(thin, naming(0.1, 't1')), ['t1', AS_NAMED], 'the name decides');
+  t.strictSame(place(thin, naming(0.1, 't1')), ['t2', ELSEWHERE], 'the nearest plane takes it, not the name');
   t.strictSame(place(thin, naming(0.1, 't1', 't3')), ['t2', ELSEWHERE]);
   t.strictSame(place(thin, naming(0.16, 't0')), ['t3', ELSEWHERE]);
   const midway = `CONTOUR_WITHOUT_PLACE ROI 1: contour 1: ${OPEN}`;
