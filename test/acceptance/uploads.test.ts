@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { pairIdsOf, readBatch } from '../fixtures/batch.js';
 import { ask, getBody, getJson, jsonOf, openSession } from '../fixtures/client.js';
 import { startCommand } from '../fixtures/command.js';
+import { until } from '../fixtures/feed.js';
 import { checkProblem, refused } from '../fixtures/problem.js';
 import { rawConnection } from '../fixtures/raw-http.js';
 import {
@@ -270,7 +271,9 @@ t.test('a service that is killed in the middle of an upload has nothing of it', 
   const state = temporaryFolder(t);
   const args = ['serve', '--data', temporaryFolder(t), '--state', state, '--port', '0', '--loaders', '1'];
   const first = startCommand(t, args);
-  const raw = await rawConnection(t, await first.serving());
+  const firstUrl = await first.serving();
+  await until(async () => (await fetch(`${firstUrl}/readyz`)).ok);
+  const raw = await rawConnection(t, firstUrl);
   raw.socket.write(
     'POST /v1/studies HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 99999\r\n\r\n' +
       '--b\r\nContent-Disposition: form-data; name="f"; filename="1.dcm"\r\n\r\nthe start of an image',
