@@ -223,6 +223,7 @@ t.test('a request whose length is told in two ways is refused', async (t) => {
 
 t.test('a sender that stops, or drips, is ended with 408 and leaves nothing', async (t) => {
   const strict = await startTestServer(t, temporaryFolder(t), { SLOW_SECONDS: '0.2' });
+  await strict.ready();
   const raw = await rawConnection(t, strict.url);
   raw.socket.write(head({ 'Content-Length': '1000' }));
   raw.socket.write(part('1.dcm', '').slice(0, -2));

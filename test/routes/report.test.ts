@@ -35,7 +35,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   'i/5': round(radiusOf('i', 5), 40),
   'i/6': '32 22\n42 32\n32 42\n22 32\n',
   'i/7': round(1, 32, 32),
-  'i/8': round(radiusOf('i', 8), 32, 32).repeat(2),
+  'i/8': round(radiusOf('i', 8), 32, 32).replaceAll(/.+\n/g, '$&$&'),
   'i/9': round(radiusOf('i', 10)),
   'i/11': '-9 22\n42 42\n42 22\n-9 42\n',
   'i/2': round(4),
@@ -118,7 +118,7 @@ t.test('exclude leaves out the pairs that have one of the codes', async (t) => {
   const feed = await openFeed(url, { ...SPEC, exclude: ['TINY', 'FEW_POINTS'] });
   t.strictSame(feed.opened.spec.exclude, ['FEW_POINTS', 'TINY']);
   const ids = pairIdsOf(await feed.batch(0));
-  t.equal(feed.opened.pairs, 8, 'slice 8 goes around twice and so around nothing');
+  t.equal(feed.opened.pairs, 9);
   t.strictSame(
     [ids.includes('HEART/6'), ids.includes('HEART/7'), ids.includes('HEART/5')],
     [false, false, true],
@@ -137,9 +137,9 @@ t.test('what was left out stays left out: the snapshot says it, whatever a repor
   const first = await openSession(url, { ...SPEC, exclude: ['TINY'] });
   const spec = { structures: ['i'], snapshot: first.snapshot };
   const again = await openSession(url, spec);
-  t.equal(again.pairs, 10);
+  t.equal(again.pairs, 11);
   t.strictSame(again.spec.exclude, ['TINY']);
-  t.equal((await openSession(url, { ...spec, exclude: ['TINY'] })).pairs, 10);
+  t.equal((await openSession(url, { ...spec, exclude: ['TINY'] })).pairs, 11);
   const other = { method: 'POST', body: { ...spec, exclude: ['FEW_POINTS'] } };
   t.match(await refused(t, `${url}/v1/sessions`, other, 422, 'SLF_SPEC_CONFLICT'), { field: 'exclude' });
   const put = { method: 'PUT', body: { ...SPEC, exclude: ['TINY'] } };
