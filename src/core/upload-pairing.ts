@@ -36,7 +36,8 @@ const STRUCTURE = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
  * images in no layout are one study with the id `loose`. A contour then goes to the image of its number
  * (`IM-0001-NNNN-…` to `N.dcm` or `IM-…-N.dcm`, else to InstanceNumber N) or of its own name. If there is
  * only one image, the contour goes to it, unless both names have a number and these differ. Text that does
- * not begin like a contour (README, VERSION) is a contour only if its name gives the image. If no contour can
+ * not begin like a contour (README, VERSION) is a contour only if its name gives the image. If files
+ * are named as contours, the only image takes no text of another name (`log.txt`). If no contour can
  * be used, the images stay as they are without contours.
  */
 export function pairUpload(
@@ -140,6 +141,9 @@ function tablesOf(
   return adjusted;
 }
 
+const NOT_NAMED =
+  'other files are named as contours and it is not, so it is taken for another text; a contour is named IM-0001-NNNN-Xcontour-manual.txt';
+
 interface LooseImage {
   readonly name: string;
   readonly number: number | null;
@@ -175,11 +179,17 @@ function pairLoose(
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const numbers = numberSlices(images);
   const named = new LooseImages(images);
+  // One image and one text belong together whatever they are called; beside named contours a text may be any.
+  const isForNamedAlone = images.length === 1 && [...found.keys()].some((path) => contourName(path) !== null);
   const kept = new Map<string, ContourFile>();
   const doubtful: ContourFile[] = [];
   const ownProblems: Problem[] = [];
   for (const file of contours.map((path) => found.get(path)!).sort(copiesLast)) {
     const { path } = file;
+    if (isForNamedAlone && !named.isNamedBy(path)) {
+      ownProblems.push({ code: 'NOT_A_CONTOUR', file: path, detail: NOT_NAMED });
+      continue;
+    }
     const image = named.find(path, file.unusable?.beginsLikeContour ?? true);
     if (typeof image === 'string') {
       ownProblems.push(withoutImage(file, image));
@@ -269,6 +279,11 @@ class LooseImages {
     return isOnly && single.number !== null
       ? `its name says image ${number}, and the name of the only image says ${single.number}: give both one number`
       : `there is no image ${number} in the upload`;
+  }
+
+  /** Whether a text is named as a contour, by its folder too, as an image, or by a number. */
+  isNamedBy(name: string): boolean {
+    return numberOf(name) !== null || CONTOUR_FOLDER.test(name) || this.#byStem.has(stemOf(name));
   }
 
   /** Returns the images that an ambiguous contour may mean. */

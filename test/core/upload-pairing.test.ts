@@ -53,6 +53,40 @@ t.test('one image and one contour are joined, unless their names contradict each
   ]);
 });
 
+t.test('beside named contours the only image takes no text of another name', async (t) => {
+  const named = contour('IM-0001-0001-icontour-manual.txt');
+  const { joined, problems } = pair([image('1.dcm'), named, contour('log.txt'), contour('a/notes')]);
+  t.same(joined, ['IM-0001-0001-icontour-manual.txt on 1.dcm as i']);
+  t.match(problems, [
+    {
+      code: 'NOT_A_CONTOUR',
+      file: 'log.txt',
+      detail: /a contour is named IM-0001-NNNN-Xcontour-manual\.txt/,
+    },
+    { code: 'NOT_A_CONTOUR', file: 'a/notes' },
+  ]);
+  t.equal(problems.length, 2);
+  const others = ['1.txt', 'o-contours/heart.txt'].map(contour);
+  t.same(pair([image('1.dcm'), named, ...others]).joined, [
+    'IM-0001-0001-icontour-manual.txt on 1.dcm as i',
+    '1.txt on 1.dcm as contour',
+    'o-contours/heart.txt on 1.dcm as o',
+  ]);
+  t.same(pair([image('1.dcm'), contour('heart.txt'), contour('lung.txt')]).joined, [
+    'heart.txt on 1.dcm as heart',
+    'lung.txt on 1.dcm as lung',
+  ]);
+  t.same(
+    pair([
+      image('1.dcm'),
+      contour('contours-manual/X/IM-0001-0001-icontour-manual.txt'),
+      contour('log.txt'),
+    ]).joined.filter((each) => each.startsWith('log')),
+    [],
+    'also beside those in a layout',
+  );
+});
+
 t.test('among several, a contour goes by its number or its own name', async (t) => {
   const images = [image('48.dcm', 5), image('x/IM-0001-0049.dcm', 6), image('scan.dcm', 50)];
   const files = [
