@@ -209,6 +209,7 @@ t.test('a session takes structures of several sources by name; missing and renam
     await open({
       structures: ['any'],
       rename: { any: ['Dots', 'Hole, drawn'] },
+      sources: { join: true },
       mask: { holes: 'standard' },
     }),
   );
