@@ -146,7 +146,7 @@ export const batches: FastifyPluginAsyncTypebox<{ service: Service }> = async (a
       const { incarnation, spec } = session.stored;
       const step =
         after === undefined ? sessions.store.cursors(incarnation, spec.worldSize)[rank]! : after + 1;
-      if (session.plan.steps !== null && step >= session.plan.steps) return reply.code(204).send(null);
+      if (step >= (session.plan.steps ?? LAST_STEP + 1)) return reply.code(204).send(null);
       return send(request, reply, session, {
         step,
         rank,

@@ -23,6 +23,8 @@ t.test('the last step that is a number ends where it ends', async (t) => {
   t.equal(splitBodies(await getBody(`${session}/stream?from=${last}`)).length, 1);
   t.equal((await ask(`${session}/next?after=${last - 1}`, { method: 'POST' })).status, 200);
   t.same((await getJson<{ cursors: number[] }>(session)).cursors, [last + 1]);
+  t.equal((await ask(`${session}/next`, { method: 'POST' })).status, 204, 'there is no step behind it');
+  t.same((await getJson<{ cursors: number[] }>(session)).cursors, [last + 1], 'and the session can be read');
   await refused(t, `${session}/next?after=${last}`, { method: 'POST' }, 400, 'SLF_INVALID');
 });
 
