@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { pruneRevisions, pruneSnapshots } from './catalog/prune.js';
 import type { Database } from './sqlite.js';
 
-/** So many may leave rows behind until the next sweep, which looks at all that is kept. */
+/** How many requests may leave rows behind before the next sweep, which looks at all that is kept. */
 export const LEFT_UNTIL_SWEEP = 100;
 
 export interface SweepsOptions {

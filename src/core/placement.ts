@@ -19,9 +19,9 @@ export interface PlacedPart {
   readonly offMm: number;
 }
 
-/** What was made of a source: parts as they come, then what is to be said of them. */
+/** The placed parts of a source, one after the other, then the problems of them. */
 export interface Placement {
-  /** What all parts take packed at the least, where none lies beside its image: known before the first of them is made. */
+  /** Bytes that all packed parts take at least if none lies beside its image; known before the first part is made. */
   readonly leastBytes: number;
   readonly parts: Iterable<PlacedPart>;
   /** To be asked for when all parts were taken. */

@@ -54,7 +54,7 @@ export class ImageFinder {
   readonly #ofSeries = new WeakMap<ReadonlySet<string>, readonly LocatedImage[]>();
   readonly #all: LocatedImage[] = [];
   readonly #toleranceMm: number;
-  /** What one reference alone names: contours by the thousand may name one file of thousands of frames. */
+  /** The images that a single reference names, kept: thousands of contours may name one file of many frames. */
   readonly #alone = new Map<string, Named>();
   /** Lists of images, by whether all of a list lie in one plane. */
   readonly #inOnePlane = new WeakMap<readonly Solid[], boolean>();
@@ -137,7 +137,7 @@ export class ImageFinder {
   }
 
   /**
-   * What names images that have planes. `isNameFirst`: within the tolerance of several planes the name
+   * Finds the images of a contour or frame that names images with planes. `isNameFirst`: within the tolerance of several planes the name
    * decides, otherwise the nearest plane does. `isLoose`: whether the name decided against a nearer plane.
    */
   #nearNamed(
@@ -213,7 +213,7 @@ export class ImageFinder {
   /** How far off the plane that it names something may lie, where no other plane is nearer. */
   #reachMm(named: ReadonlySet<Solid>): number {
     const [first] = named;
-    // What names several planes, as all frames of a volume may, says nothing of the one that it lies in.
+    // A reference to several planes, such as all frames of a volume, does not tell in which one it lies.
     for (const image of named)
       if (!isSamePlane(image.projection, first!.projection)) return this.#toleranceMm;
     return Math.max(this.#toleranceMm, this.#halfGapMm(first!));
@@ -225,7 +225,7 @@ export class ImageFinder {
     return inSeries ?? inSpace() ?? LONE_HALF_GAP_MM;
   }
 
-  /** What names no image that is there: where it is in no plane it may be on images whose place is not known. */
+  /** Finds the images of one that names none that is there: in no plane, it may be on images of unknown place. */
   #namesNone(space: string | null, spanAlong: SpanAlong | null, series: ReadonlySet<string>): InPlane {
     if (spanAlong === null) {
       const reason = 'it names no image that is there, and does not say where it lies';
@@ -289,7 +289,7 @@ function nowhere(reason: string, others: ImageLists = [], beside: ImageLists = [
   return { images: [], offMm: 0, others, beside, reason };
 }
 
-/** What names images, or lies, where nothing tells of a plane. */
+/** Places one by the images that it names, if nothing tells its plane or theirs. */
 function byName(named: readonly LocatedImage[]): Found {
   if (named.length === 1)
     return { images: named, by: 'name', offMm: null, heights: null, others: [], beside: [], reason: null };

@@ -215,7 +215,7 @@ export interface PackedUnused {
   readonly beside: Uint8Array;
 }
 
-/** What came of an object; `changed`: the file is another one than when it was scanned. */
+/** The result of placing an object; `changed`: the file is another one than when it was scanned. */
 export type PlaceOutcome =
   | {
       readonly kind: 'placed';

@@ -4,7 +4,7 @@ import { join, sep } from 'node:path';
 /** A place in the challenge's layout, and what stands before it. */
 const PIPELINE = /^((?:[^/]+\/)*?)(dicoms|contourfiles)(\/|$)/i;
 const EXPERTS = /(^|\/)contours-manual(\/|$)/i;
-/** What makes a folder with `dicoms/` one of the challenge's. */
+/** The names that make a folder with `dicoms/` one of the challenge's. */
 const BESIDE = /^(link\.csv|contourfiles)$/i;
 
 /** A link in a layout, and the folder of the same root that it leads to; both relative to the root. */
